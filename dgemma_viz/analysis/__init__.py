@@ -1,0 +1,1 @@
+"""Numbers and tables from traces: pure functions, numpy only, no drawing and no torch."""

@@ -1,0 +1,58 @@
+"""Per-position quantities of one canvas run: when a draft settled, how often it changed, what happened to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from dgemma_viz.trace.model import CanvasRun
+
+Array = npt.NDArray[Any]
+
+
+def flips(run: CanvasRun) -> Array:
+    """Where the draft changed against the step before: bool ``(T, C)``, first row all false."""
+    draft = run.array("draft")
+    changed = np.zeros(draft.shape, dtype=bool)
+    changed[1:] = draft[1:] != draft[:-1]
+    return changed
+
+
+def flip_counts(run: CanvasRun) -> Array:
+    """Number of flips per position: int ``(C,)``."""
+    counts: Array = flips(run).sum(axis=0)
+    return counts
+
+
+def commit_steps(run: CanvasRun) -> Array:
+    """First step from which the draft no longer changes, per position: int ``(C,)``; -1 where no step ran.
+
+    The "commit step" of arXiv 2606.14620, taken on the argmax draft, which is what DiffusionGemma emits.
+    """
+    changed = flips(run)
+    if not len(changed):
+        return np.full(run.canvas_length, -1)
+    last_change = len(changed) - 1 - np.argmax(changed[::-1], axis=0)
+    return np.where(changed.any(axis=0), last_change, 0)
+
+
+def re_noised_again(run: CanvasRun) -> Array:
+    """Where an accepted position of the step before was re-noised in this step: bool ``(T, C)``, first row all false.
+
+    DiffusionGemma's acceptance is not sticky, so this is how it takes a decision back.
+    """
+    accepted = run.array("accepted")
+    lost = np.zeros(accepted.shape, dtype=bool)
+    lost[1:] = accepted[:-1] & ~accepted[1:]
+    return lost
+
+
+def ever_accepted(run: CanvasRun) -> Array:
+    """Whether the emitted token was ever accepted at its position: bool ``(C,)``; all false if not emitted."""
+    if run.emitted is None:
+        return np.zeros(run.canvas_length, dtype=bool)
+    ever: Array = (run.array("accepted") & (run.array("candidate") == run.emitted)).any(axis=0)
+    return ever

@@ -1,0 +1,105 @@
+"""The command ``dgemma-viz``: serve a dashboard, record a run to a file, look at the installation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+import dgemma_viz
+from dgemma_viz.errors import DgemmaVizError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status. Users' mistakes are one line on stderr, not a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except DgemmaVizError as error:
+        print(f"dgemma-viz: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("dgemma-viz: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dgemma-viz", description=dgemma_viz.__doc__)
+    parser.add_argument("--version", action="version", version=f"dgemma-viz {dgemma_viz.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve a notebook as a dashboard on this machine")
+    serve.add_argument("notebook", nargs="?", help="path, or start of a published notebook's name")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, help="port to listen on (default: 8866 or the next free one)")
+    serve.add_argument("--theme", choices=("light", "dark"), default="light")
+    serve.add_argument("--open", action="store_true", help="open the page in the default browser")
+    serve.set_defaults(run=_serve)
+
+    record = commands.add_parser("record", help="record one run of the bundled model, or another, to a file")
+    what = record.add_mutually_exclusive_group(required=True)
+    what.add_argument("--task", help="a task of the bundled model: its prompt is drawn with --seed")
+    what.add_argument("--prompt", help="a prompt of your own")
+    record.add_argument("-o", "--output", required=True, help="file to write, e.g. run.safetensors")
+    record.add_argument("--model", help="folder or hub id of a DiffusionGemma (default: the bundled model)")
+    record.add_argument("--seed", type=int, default=0)
+    record.add_argument("--steps", type=int, help="most denoising steps per canvas")
+    record.add_argument("--entropy-bound", type=float, help="the sampler's entropy bound, in nats")
+    record.add_argument("--max-new-tokens", type=int, help="most tokens to generate")
+    record.add_argument("--top-k", type=int, default=8, help="alternatives kept per position (default: %(default)s)")
+    record.set_defaults(run=_record)
+
+    doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what to do")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from dgemma_viz.serving import ServeOptions, serve
+
+    serve(ServeOptions(options.notebook, options.host, options.port, options.theme, options.open))
+    return 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    from dgemma_viz.labs.single_run import RunSettings, load_model, record_run
+
+    settings = RunSettings(
+        seed=options.seed,
+        max_denoising_steps=options.steps,
+        entropy_bound=options.entropy_bound,
+        max_new_tokens=options.max_new_tokens,
+        top_k=options.top_k,
+    )
+    if options.model and options.task:
+        raise SettingError("--task belongs to the bundled model; give --prompt with --model")
+    prompt = options.prompt if options.prompt is not None else _task_prompt(options.task, options.seed)
+    model, tokenizer = load_model(options.model)
+    trace = record_run(model, tokenizer, prompt, settings)
+    trace.save(options.output)
+    print(f"{trace}\nprompt: {trace.prompt_text()}\noutput: {trace.output_text()}\nwritten to {options.output}")
+    return 0
+
+
+def _task_prompt(task: str, seed: int) -> str:
+    from dgemma_viz.tiny.tasks import sample_held_out
+
+    return sample_held_out(task, seed).prompt
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from dgemma_viz.doctor import examine, report
+
+    findings = examine()
+    print(report(findings))
+    return 0 if all(finding.status == "ok" for finding in findings) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""The exceptions that users meet. Each message says what was wrong and what to do about it."""
+
+
+class DgemmaVizError(Exception):
+    """Base class: `except dgemma_viz.errors.DgemmaVizError` catches everything the package raises on purpose."""
+
+
+class PromptError(DgemmaVizError, ValueError):
+    """A prompt that cannot be encoded: empty, or with characters outside the tokenizer's vocabulary."""
+
+
+class SettingError(DgemmaVizError, ValueError):
+    """A parameter (steps, seed, entropy bound, a view's option, ...) outside its range."""
+
+
+class RecordingError(DgemmaVizError, RuntimeError):
+    """Recording cannot start or has nothing to give: unknown model class, nested recording, no run yet."""
+
+
+class TraceError(DgemmaVizError, ValueError):
+    """A trace whose arrays do not fit together, or a canvas, step or sample that it does not have."""
+
+
+class TraceFileError(TraceError):
+    """A file that is not a readable trace: truncated, foreign, of a newer schema, or inconsistent."""
+
+
+class MissingDependencyError(DgemmaVizError, ImportError):
+    """An optional package that this feature needs is not installed."""

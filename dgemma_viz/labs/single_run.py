@@ -1,0 +1,151 @@
+"""One seeded, recorded run of a DiffusionGemma on one prompt: the same path for the bundled and the released model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import PromptError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dgemma_viz.recorders.step_record import StepRecord
+    from dgemma_viz.trace import Trace
+
+_LARGEST_SEED = 2**63 - 1
+_MOST_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What may be chosen for a run; None leaves the model's own generation config in force.
+
+    Attributes
+    ----------
+    seed
+        Given to ``torch.manual_seed``.
+    max_denoising_steps
+        Most denoising steps per canvas. Also sets the temperature schedule, which runs over this number of steps.
+    entropy_bound
+        In nats.
+    max_new_tokens
+        Rounded up to whole canvases by ``generate()``.
+    top_k
+        Alternatives kept per position.
+
+    Raises
+    ------
+    SettingError
+        On construction, for a value out of range.
+    """
+
+    seed: int = 0
+    max_denoising_steps: int | None = None
+    entropy_bound: float | None = None
+    max_new_tokens: int | None = None
+    top_k: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise SettingError(f"seed {self.seed} is out of range; choose a whole number from 0 to {_LARGEST_SEED}")
+        steps = self.max_denoising_steps
+        if steps is not None and not 1 <= steps <= _MOST_STEPS:
+            raise SettingError(f"{steps} denoising steps is out of range; choose from 1 to {_MOST_STEPS}")
+        bound = self.entropy_bound
+        if bound is not None and not (bound > 0 and math.isfinite(bound)):
+            raise SettingError(f"entropy bound {bound} is out of range; choose a number of nats above 0, e.g. 0.1")
+        if self.max_new_tokens is not None and self.max_new_tokens < 1:
+            raise SettingError(f"{self.max_new_tokens} new tokens is out of range; choose 1 or more")
+        if self.top_k < 1:
+            raise SettingError(f"top-k of {self.top_k} is out of range; choose 1 or more")
+
+    def generate_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for ``DiffusionGemmaForBlockDiffusion.generate``."""
+        arguments: dict[str, Any] = {}
+        if self.max_denoising_steps is not None:
+            arguments["max_denoising_steps"] = self.max_denoising_steps
+        if self.max_new_tokens is not None:
+            arguments["max_new_tokens"] = self.max_new_tokens
+        if self.entropy_bound is not None:
+            from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+
+            arguments["sampler_config"] = EntropyBoundSamplerConfig(entropy_bound=float(self.entropy_bound))
+        return arguments
+
+
+def load_model(name: str | None = None) -> tuple[Any, Any]:
+    """Model and tokenizer: the bundled ones, or those of a folder or hub id.
+
+    Raises
+    ------
+    SettingError
+        ``name`` is neither a folder with a DiffusionGemma nor a hub id that can be reached.
+    """
+    if name is None:
+        from dgemma_viz.tiny import load_tiny
+
+        return load_tiny()
+    from transformers import AutoTokenizer, DiffusionGemmaForBlockDiffusion
+
+    try:
+        model = DiffusionGemmaForBlockDiffusion.from_pretrained(name, dtype="auto", device_map="auto")
+        return model.eval(), AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, ImportError) as error:
+        kind = "folder" if Path(name).exists() else "hub id"
+        raise SettingError(f"no DiffusionGemma could be loaded from the {kind} '{name}': {error}") from error
+
+
+def encode(tokenizer: Any, prompt: str) -> Mapping[str, Any]:  # noqa: ANN401 - any Hugging Face tokenizer
+    """``input_ids`` and ``attention_mask`` of shape ``(1, P)``; through the chat template where the tokenizer has one.
+
+    Raises
+    ------
+    PromptError
+        The prompt is empty, or has characters that the tokenizer does not know.
+    """
+    if not prompt.strip():
+        raise PromptError("the prompt is empty; write one, or take one of the task's examples")
+    if getattr(tokenizer, "chat_template", None):
+        chat = [{"role": "user", "content": prompt}]
+        encoded: Mapping[str, Any] = tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )
+        return encoded
+    from dgemma_viz.tiny import encode_prompt
+
+    return encode_prompt(tokenizer, prompt)
+
+
+def record_run(
+    model: Any,  # noqa: ANN401 - typing it would import torch
+    tokenizer: Any,  # noqa: ANN401
+    prompt: str,
+    settings: RunSettings | None = None,
+    *,
+    on_step: Callable[[StepRecord], None] | None = None,
+    task: Mapping[str, Any] | None = None,
+) -> Trace:
+    """Seed torch, run the model's own ``generate()`` under :func:`dgemma_viz.record`, return the trace.
+
+    A run that is interrupted (``on_step`` raising ``KeyboardInterrupt``, or Ctrl-C) gives its trace so far, with
+    ``facts.status == "interrupted"``. Other exceptions pass on.
+    """
+    import torch
+
+    from dgemma_viz.recorders import record
+
+    settings = settings or RunSettings()
+    inputs = {name: tensor.to(model.device) for name, tensor in encode(tokenizer, prompt).items()}
+    arguments = settings.generate_arguments()
+    recording = record(model, tokenizer, top_k=settings.top_k, on_step=on_step, task=task)
+    try:
+        with recording:
+            torch.manual_seed(settings.seed)
+            model.generate(**inputs, **arguments)
+    except KeyboardInterrupt:
+        if not recording.traces:
+            raise
+    return recording.traces[-1]

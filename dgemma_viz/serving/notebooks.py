@@ -1,0 +1,34 @@
+"""Where the notebooks are: inside an installed package, or beside the package in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dgemma_viz
+from dgemma_viz.errors import SettingError
+
+
+def notebooks_folder() -> Path:
+    """Folder that holds the published notebooks.
+
+    Raises
+    ------
+    SettingError
+        Neither place has any; the installation is incomplete.
+    """
+    package = Path(dgemma_viz.__file__).parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if any(folder.glob("*.ipynb")):
+            return folder
+    raise SettingError("this installation of dgemma_viz has no notebooks; reinstall it with pip")
+
+
+def find_notebook(name: str | None = None) -> Path:
+    """Path of a notebook: a file of the user's own, or a published one by the start of its name; the first if None."""
+    if name and Path(name).is_file():
+        return Path(name).resolve()
+    published = sorted(notebooks_folder().glob("*.ipynb"))
+    for path in published:
+        if name is None or path.stem.startswith(name.removesuffix(".ipynb")):
+            return path
+    raise SettingError(f"there is no notebook '{name}'; published are {[path.stem for path in published]}")

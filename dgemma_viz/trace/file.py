@@ -1,0 +1,175 @@
+"""Traces on disk: one ``.safetensors`` file, no pickle, readable without torch by anything that reads safetensors.
+
+Layout. Token ids are stored as indices into ``vocabulary`` (the ids that occur, ascending), in 16 bits where they fit:
+noise is drawn from a vocabulary of up to 262,144 tokens, of which a run meets a small part. The arrays of
+:data:`~dgemma_viz.trace.schema.ARRAYS` keep their names; token texts are one UTF-8 JSON list aligned with
+``vocabulary``; facts and the schema version are the file's metadata.
+
+Reading trusts nothing. The header is read and judged (format, schema version, names, dtypes, axes) before any array is
+touched; what remains inconsistent is refused by :class:`~dgemma_viz.trace.model.Trace` itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.schema import ARRAYS, SCHEMA_VERSION, TOKEN_ARRAYS
+
+FORMAT = "dgemma_viz.trace"
+_EXTRA = ("vocabulary", "token_texts", "generator_state")
+
+
+def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
+    """Write ``trace`` to ``path``, whole or not at all: an interrupted save leaves an existing file as it was.
+
+    Raises
+    ------
+    TraceFileError
+        ``path`` cannot be written (folder missing, not writable).
+    """
+    target = Path(path)
+    blob = save(_to_arrays(trace), metadata=_to_metadata(trace))
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise TraceFileError(f"cannot write '{target}': {error.strerror}; choose a folder that exists") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise TraceFileError(f"cannot write '{target}': {error.strerror}") from error
+
+
+def load_trace(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace.
+
+    Raises
+    ------
+    TraceFileError
+        The file is missing, truncated, not a trace, of a newer schema, or inconsistent; the message says which.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise TraceFileError(f"there is no trace file '{source}'")
+    try:
+        with safe_open(source, framework="numpy") as file:
+            facts = _read_metadata(file.metadata(), source)
+            _check_header(file, source)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise TraceFileError(f"'{source}' is truncated or not a safetensors file ({error})") from error
+    try:
+        return _from_arrays(arrays, facts)
+    except TraceError as error:
+        raise TraceFileError(f"'{source}' is inconsistent: {error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _to_metadata(trace: Trace) -> dict[str, str]:
+    return {
+        "format": FORMAT,
+        "schema_version": str(SCHEMA_VERSION),
+        "facts": json.dumps(trace.facts.to_json(), ensure_ascii=False),
+    }
+
+
+def _to_arrays(trace: Trace) -> dict[str, np.ndarray[Any, Any]]:
+    parts = [np.unique(getattr(trace, name)) for name in TOKEN_ARRAYS]
+    vocabulary = np.unique(np.concatenate([*parts, np.fromiter(trace.token_texts, dtype=np.int32)])).astype(np.int32)
+    index_type = np.uint16 if len(vocabulary) <= np.iinfo(np.uint16).max + 1 else np.int32
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for name in ARRAYS:
+        array = getattr(trace, name)
+        arrays[name] = np.searchsorted(vocabulary, array).astype(index_type) if name in TOKEN_ARRAYS else array
+    texts = json.dumps([trace.token_texts.get(int(i)) for i in vocabulary], ensure_ascii=False)
+    arrays["vocabulary"] = vocabulary
+    arrays["token_texts"] = np.frombuffer(texts.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    if trace.generator_state is not None:
+        arrays["generator_state"] = np.asarray(trace.generator_state, dtype=np.uint8)
+    return arrays
+
+
+def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
+    if not metadata or metadata.get("format") != FORMAT:
+        raise TraceFileError(f"'{source}' is a safetensors file, but not a dgemma_viz trace (weights, perhaps?)")
+    version = metadata.get("schema_version", "")
+    if not version.isdecimal():
+        raise TraceFileError(f"'{source}' has no readable schema version ({version!r:.40})")
+    if int(version) > SCHEMA_VERSION:
+        raise TraceFileError(
+            f"'{source}' has trace schema {version}, newer than the {SCHEMA_VERSION} that this dgemma_viz reads: "
+            "update it with 'pip install --upgrade dgemma-viz'"
+        )
+    if int(version) < 1:
+        raise TraceFileError(f"'{source}' has trace schema {version}, which never existed")
+    try:
+        data = json.loads(metadata.get("facts", ""))
+        return RunFacts.from_json(data)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise TraceFileError(f"'{source}' has unreadable run facts: {error}") from error
+
+
+def _check_header(file: Any, source: Path) -> None:
+    """Judge names, dtypes and axes from the header alone."""
+    names = set(file.keys())
+    if missing := [name for name in (*ARRAYS, "vocabulary", "token_texts") if name not in names]:
+        raise TraceFileError(f"'{source}' lacks the arrays {missing}")
+    if foreign := sorted(names - set(ARRAYS) - set(_EXTRA)):
+        raise TraceFileError(f"'{source}' holds arrays that are not part of a trace: {foreign[:5]}")
+    stored = {"int32": {"I32"}, "bool": {"BOOL"}, "float16": {"F16"}, "float32": {"F32"}, "float64": {"F64"}}
+    for name, spec in ARRAYS.items():
+        part = file.get_slice(name)
+        allowed = {"U16", "I32"} if name in TOKEN_ARRAYS else stored[spec.dtype]
+        if part.get_dtype() not in allowed:
+            raise TraceFileError(f"'{source}': array '{name}' is {part.get_dtype()}, expected {sorted(allowed)}")
+        if len(part.get_shape()) != len(spec.axes):
+            raise TraceFileError(f"'{source}': array '{name}' has {len(part.get_shape())} axes, expected {spec.axes}")
+    for name, dtype in (("vocabulary", "I32"), ("token_texts", "U8"), ("generator_state", "U8")):
+        if name in names and (file.get_slice(name).get_dtype() != dtype or len(file.get_slice(name).get_shape()) != 1):
+            raise TraceFileError(f"'{source}': array '{name}' must be one-dimensional {dtype}")
+
+
+def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Trace:
+    vocabulary = arrays.pop("vocabulary")
+    if len(vocabulary) > 1 and (np.diff(vocabulary.astype(np.int64)) <= 0).any():
+        raise TraceFileError("'vocabulary' is not strictly ascending")
+    try:
+        texts = json.loads(arrays.pop("token_texts").tobytes().decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise TraceFileError(f"'token_texts' is not UTF-8 JSON ({error})") from error
+    if not isinstance(texts, list) or len(texts) != len(vocabulary):
+        raise TraceFileError("'token_texts' does not hold one entry per token of 'vocabulary'")
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise TraceFileError("'token_texts' holds something that is not text")
+    generator_state = arrays.pop("generator_state", None)
+    for name in TOKEN_ARRAYS:
+        index = arrays[name]
+        if index.size and (int(index.min()) < 0 or int(index.max()) >= len(vocabulary)):
+            raise TraceFileError(f"array '{name}' points outside 'vocabulary'")
+        arrays[name] = vocabulary[index] if index.size else index.astype(np.int32)
+    return Trace(
+        **arrays,
+        facts=facts,
+        token_texts={int(i): text for i, text in zip(vocabulary, texts, strict=True) if text is not None},
+        generator_state=generator_state,
+    )

@@ -1,0 +1,315 @@
+"""The trace: everything that was decided while a canvas was denoised, as one immutable object of numpy arrays.
+
+Design. A trace is data and nothing else: no torch, no drawing, no statistics. All steps of a run lie on one axis ``S``
+with ``canvas`` and ``step_in_canvas`` as coordinates, because adaptive stopping makes canvases ragged. Shapes, dtypes
+and provenance stand in :mod:`dgemma_viz.trace.schema`. Arrays are made read-only; a trace that breaks an invariant
+cannot be built (:class:`~dgemma_viz.errors.TraceError` names the array and the rule).
+
+A run that failed or was interrupted gives a trace with ``facts.status`` other than ``"complete"``; its last canvas then
+has no emitted tokens (``emitted`` has fewer canvases than ``canvas.max() + 1``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.errors import TraceError
+from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import xarray as xr
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a reader must know about a run to judge or repeat it. Everything is JSON-serialisable.
+
+    Attributes
+    ----------
+    model_id, model_class
+        Name or path that the model was loaded from (last path component only), and its class.
+    sampler
+        Sampler class, e.g. ``"EntropyBoundSampler"``.
+    settings
+        Parameters asked for: ``max_denoising_steps``, ``entropy_bound``, ``t_min``, ``t_max``,
+        ``stability_threshold``, ``confidence_threshold``, ``max_new_tokens``, ``cache_implementation``, ...
+    versions
+        Package name to version: ``dgemma_viz``, ``transformers``, ``torch``, ``python``, ...
+    vocab_size
+        Size of the model's vocabulary; noise is uniform over it.
+    eos_token_ids, pad_token_id
+        Ids that end a sequence, and that fill what follows.
+    seed
+        ``torch.initial_seed()`` when the run began, or None.
+    device, dtype
+        Where and in what the model ran.
+    started
+        ISO 8601 UTC time at which the run began.
+    status
+        ``"complete"``, ``"failed"`` or ``"interrupted"``.
+    error
+        Text of the exception that ended the run, if any.
+    warnings
+        What the recorder saw that the user should know, e.g. a stale compiled sampler.
+    task
+        Free facts about the task (name, reference answer), if the caller gave any.
+    """
+
+    model_id: str = ""
+    model_class: str = ""
+    sampler: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    vocab_size: int = 0
+    eos_token_ids: tuple[int, ...] = ()
+    pad_token_id: int | None = None
+    seed: int | None = None
+    device: str = ""
+    dtype: str = ""
+    started: str = ""
+    status: str = "complete"
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    task: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict of JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild from :meth:`to_json`; unknown keys are an error, missing ones take their default."""
+        known = {f.name for f in fields(cls)}
+        if unknown := set(data) - known:
+            raise TraceError(f"unknown run facts {sorted(unknown)}; known are {sorted(known)}")
+        values = dict(data)
+        for name in ("eos_token_ids", "warnings"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One recorded run. Field shapes and meanings: :data:`dgemma_viz.trace.schema.ARRAYS`."""
+
+    canvas: Array
+    step_in_canvas: Array
+    noised: Array
+    candidate: Array
+    draft: Array
+    accepted: Array
+    entropy: Array
+    confidence: Array
+    candidate_probability: Array
+    top_k_ids: Array
+    top_k_probabilities: Array
+    active: Array
+    finished: Array
+    temperature: Array
+    entropy_bound: Array
+    entropy_spent: Array
+    mean_entropy: Array
+    stable_steps: Array
+    wall_time: Array
+    emitted: Array
+    past_end: Array
+    prompt: Array
+    prompt_mask: Array
+    facts: RunFacts = field(default_factory=RunFacts)
+    token_texts: Mapping[int, str] = field(default_factory=dict)
+    generator_state: Array | None = None
+    """Bytes of the torch generator's state when the run began (uint8), or None."""
+
+    def __post_init__(self) -> None:
+        for name, spec in ARRAYS.items():
+            array = np.ascontiguousarray(getattr(self, name), dtype=spec.dtype)
+            if array is getattr(self, name) and array.flags.writeable:
+                array = array.copy()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "token_texts", MappingProxyType(dict(self.token_texts)))
+        self._check()
+
+    def _check(self) -> None:
+        """Raise TraceError on the first broken invariant."""
+        sizes: dict[str, tuple[int, str]] = {}
+        for name, spec in ARRAYS.items():
+            shape = getattr(self, name).shape
+            if len(shape) != len(spec.axes):
+                raise TraceError(f"array '{name}' has {len(shape)} axes, expected {len(spec.axes)} ({spec.axes})")
+            for axis, size in zip(spec.axes, shape, strict=True):
+                known, owner = sizes.setdefault(axis, (size, name))
+                if known != size:
+                    raise TraceError(f"array '{name}' has {axis}={size}, but '{owner}' has {axis}={known}")
+        if self.n_steps:
+            self._check_coordinates()
+        for name in TOKEN_ARRAYS:
+            ids = getattr(self, name)
+            if ids.size and (ids.min() < 0 or (self.facts.vocab_size and ids.max() >= self.facts.vocab_size)):
+                raise TraceError(
+                    f"array '{name}' holds token id {ids.min() if ids.min() < 0 else ids.max()}, "
+                    f"outside the vocabulary of {self.facts.vocab_size}"
+                )
+        for name in ("confidence", "candidate_probability", "top_k_probabilities"):
+            values = getattr(self, name)
+            finite = values[np.isfinite(values)]
+            if finite.size and (finite.min() < 0 or finite.max() > 1 + 1e-3):
+                raise TraceError(f"array '{name}' is a probability, but runs from {finite.min()} to {finite.max()}")
+
+    def _check_coordinates(self) -> None:
+        canvas, step = self.canvas, self.step_in_canvas
+        new = np.concatenate([[True], canvas[1:] != canvas[:-1]])
+        expected_canvas = np.cumsum(new) - 1
+        if not np.array_equal(canvas, expected_canvas):
+            raise TraceError("coordinate 'canvas' must start at 0 and rise by one from canvas to canvas")
+        starts = np.flatnonzero(new)
+        if not np.array_equal(step, np.arange(len(step)) - starts[expected_canvas]):
+            raise TraceError("coordinate 'step_in_canvas' must count up from 0 within each canvas")
+        if len(self.emitted) > self.n_canvases:
+            raise TraceError(f"'emitted' holds {len(self.emitted)} canvases, but only {self.n_canvases} were denoised")
+
+    # -- sizes ---------------------------------------------------------------------------------------------------
+
+    @property
+    def n_steps(self) -> int:
+        """Denoising steps over all canvases."""
+        return len(self.canvas)
+
+    @property
+    def n_canvases(self) -> int:
+        """Canvases on which at least one step ran."""
+        return int(self.canvas[-1]) + 1 if self.n_steps else 0
+
+    @property
+    def n_samples(self) -> int:
+        """Samples in the batch."""
+        return int(self.noised.shape[1])
+
+    @property
+    def canvas_length(self) -> int:
+        """Positions of one canvas."""
+        return int(self.noised.shape[2])
+
+    @property
+    def top_k(self) -> int:
+        """Alternatives kept per position."""
+        return int(self.top_k_ids.shape[3])
+
+    # -- access --------------------------------------------------------------------------------------------------
+
+    def token_text(self, token_id: int) -> str:
+        """Text of a token as the tokenizer shows it, or ``⟨id⟩`` where no tokenizer was given. NOT escaped."""
+        return self.token_texts.get(int(token_id), f"⟨{int(token_id)}⟩")
+
+    def canvas_run(self, canvas: int = 0, sample: int = 0) -> CanvasRun:
+        """The denoising of one canvas of one sample: the steps in which that sample was still active."""
+        if not 0 <= canvas < self.n_canvases:
+            raise TraceError(f"canvas {canvas} is not in this trace, which has {self.n_canvases} (counted from 0)")
+        if not 0 <= sample < self.n_samples:
+            raise TraceError(f"sample {sample} is not in this trace, which has {self.n_samples} (counted from 0)")
+        return CanvasRun.of(self, canvas, sample)
+
+    def prompt_text(self, sample: int = 0) -> str:
+        """The prompt, token texts joined, padding left out."""
+        ids = self.prompt[sample][self.prompt_mask[sample]]
+        return "".join(self.token_text(i) for i in ids)
+
+    def output_ids(self, sample: int = 0) -> Array:
+        """Emitted token ids of all canvases, up to and without the first end-of-sequence token."""
+        ids = self.emitted[:, sample].reshape(-1)
+        ends = np.flatnonzero(np.isin(ids, self.facts.eos_token_ids))
+        return ids[: ends[0]] if len(ends) else ids
+
+    def output_text(self, sample: int = 0) -> str:
+        """The output, token texts joined, up to the first end-of-sequence token."""
+        return "".join(self.token_text(i) for i in self.output_ids(sample))
+
+    # -- exchange (thin: the work is in trace.file and trace.tables) -----------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a ``.safetensors`` file; see :func:`dgemma_viz.trace.file.save_trace`."""
+        from dgemma_viz.trace.file import save_trace
+
+        save_trace(self, path)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per step, sample and position; see :func:`dgemma_viz.trace.tables.to_dataframe`."""
+        from dgemma_viz.trace.tables import to_dataframe
+
+        return to_dataframe(self)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Labelled dataset; see :func:`dgemma_viz.trace.tables.to_xarray`."""
+        from dgemma_viz.trace.tables import to_xarray
+
+        return to_xarray(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trace of {self.facts.model_class or 'unknown model'}: {self.n_canvases} canvas(es) x "
+            f"{self.canvas_length} positions, {self.n_steps} steps, {self.n_samples} sample(s), {self.facts.status}>"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasRun:
+    """One canvas of one sample: arrays of shape ``(T, C)`` over its ``T`` active steps, and ``(T,)`` per step.
+
+    ``emitted`` is None where the run ended before the canvas was emitted. ``steps`` holds the indices of these steps on
+    the trace's own step axis.
+    """
+
+    trace: Trace
+    canvas: int
+    sample: int
+    steps: Array
+
+    @classmethod
+    def of(cls, trace: Trace, canvas: int, sample: int) -> Self:
+        """Select; arguments are already checked by :meth:`Trace.canvas_run`."""
+        return cls(trace, canvas, sample, np.flatnonzero((trace.canvas == canvas) & trace.active[:, sample]))
+
+    @property
+    def n_steps(self) -> int:
+        """Active steps ``T`` (0 is possible)."""
+        return len(self.steps)
+
+    @property
+    def canvas_length(self) -> int:
+        """Positions ``C``."""
+        return self.trace.canvas_length
+
+    def array(self, name: str) -> Array:
+        """A per-step array of the trace restricted to this canvas and sample: ``(T,)``, ``(T, C)`` or ``(T, C, K)``."""
+        spec = ARRAYS.get(name)
+        if spec is None or not spec.axes.startswith("S"):
+            per_step = [known for known, known_spec in ARRAYS.items() if known_spec.axes[0] == "S"]
+            raise TraceError(f"'{name}' is not a per-step array; choose from {per_step}")
+        values: Array = getattr(self.trace, name)[self.steps]
+        return values[:, self.sample] if spec.axes.startswith("SB") else values
+
+    @property
+    def emitted(self) -> Array | None:
+        """Emitted token ids ``(C,)``, or None."""
+        return self.trace.emitted[self.canvas, self.sample] if self.canvas < len(self.trace.emitted) else None
+
+    @property
+    def past_end(self) -> bool:
+        """The sample's sequence had ended before this canvas."""
+        return bool(self.canvas < len(self.trace.past_end) and self.trace.past_end[self.canvas, self.sample])
+
+    def token_text(self, token_id: int) -> str:
+        """Text of a token. NOT escaped."""
+        return self.trace.token_text(token_id)

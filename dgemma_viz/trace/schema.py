@@ -1,0 +1,67 @@
+"""Names, axes and dtypes of everything that a trace holds: the one place that says what a trace is.
+
+Axes
+----
+``S``  denoising steps of the whole run, in the order they ran, over all canvases (ragged canvases need no padding)
+``B``  samples of the batch
+``C``  positions of a canvas
+``K``  alternatives kept per position, most probable first
+``N``  canvases
+``P``  prompt tokens, left-padded as given to ``generate()``
+
+Every array is labelled *measured* (copied or reduced from what the running sampler used) or *derived* (computed from
+measured arrays by a formula that its description states), so that views can say which on screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+
+Provenance = Literal["measured", "derived", "illustrative"]
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of a trace: its axes (letters above), dtype, provenance and meaning."""
+
+    axes: str
+    dtype: str
+    provenance: Provenance
+    description: str
+
+
+ARRAYS: dict[str, ArraySpec] = {
+    "canvas": ArraySpec("S", "int32", "measured", "canvas that the step worked on, from 0"),
+    "step_in_canvas": ArraySpec("S", "int32", "measured", "denoising step within its canvas, from 0"),
+    "noised": ArraySpec("SBC", "int32", "measured", "token ids that the step read"),
+    "candidate": ArraySpec("SBC", "int32", "measured", "token ids sampled in the step"),
+    "draft": ArraySpec("SBC", "int32", "measured", "argmax token ids of the step"),
+    "accepted": ArraySpec("SBC", "bool", "measured", "candidate kept by the sampler; other positions are re-noised"),
+    "entropy": ArraySpec("SBC", "float32", "measured", "entropy in nats of the distribution that the sampler used"),
+    "confidence": ArraySpec("SBC", "float32", "measured", "probability of the draft under that distribution"),
+    "candidate_probability": ArraySpec("SBC", "float32", "measured", "probability of the candidate under it"),
+    "top_k_ids": ArraySpec("SBCK", "int32", "measured", "most probable token ids, best first"),
+    "top_k_probabilities": ArraySpec("SBCK", "float16", "measured", "their probabilities"),
+    "active": ArraySpec("SB", "bool", "measured", "sample still denoising its canvas when the step began"),
+    "finished": ArraySpec("SB", "bool", "measured", "sample's canvas declared finished by the end of the step"),
+    "temperature": ArraySpec("S", "float32", "measured", "what the logits were divided by; NaN if unknown"),
+    "entropy_bound": ArraySpec("S", "float32", "measured", "bound in nats that the step really used; NaN if none"),
+    "entropy_spent": ArraySpec(
+        "SB", "float32", "derived", "sum of accepted entropies less the largest (what the bound limits), nats"
+    ),
+    "mean_entropy": ArraySpec("SB", "float32", "derived", "mean entropy over the canvas, nats (confidence stop)"),
+    "stable_steps": ArraySpec(
+        "SB", "int32", "derived", "consecutive steps up to this one with an unchanged draft (stability stop)"
+    ),
+    "wall_time": ArraySpec("S", "float64", "measured", "seconds from the start of the run to the end of the step"),
+    "emitted": ArraySpec("NBC", "int32", "measured", "token ids appended to the output for each canvas"),
+    "past_end": ArraySpec("NB", "bool", "measured", "the sample had ended before this canvas: its tokens are padding"),
+    "prompt": ArraySpec("BP", "int32", "measured", "prompt token ids"),
+    "prompt_mask": ArraySpec("BP", "bool", "measured", "which prompt tokens are real (false: padding)"),
+}
+
+TOKEN_ARRAYS = ("noised", "candidate", "draft", "top_k_ids", "emitted", "prompt")
+"""Arrays that hold token ids."""

@@ -1,0 +1,77 @@
+"""A trace as the tables that other tools expect: a tidy pandas DataFrame, a labelled xarray Dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dgemma_viz.errors import MissingDependencyError
+from dgemma_viz.trace.schema import ARRAYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from dgemma_viz.trace.model import Trace
+
+_DIMENSIONS = {"S": "step", "B": "sample", "C": "position", "K": "rank", "N": "emitted_canvas", "P": "prompt_position"}
+
+
+def to_dataframe(trace: Trace) -> pd.DataFrame:
+    """One row per step, sample and position (``S * B * C`` rows), steps outermost.
+
+    Columns: coordinates (``step``, ``canvas``, ``step_in_canvas``, ``sample``, ``position``), every array with axes
+    ``S``, ``SB`` or ``SBC`` (broadcast), and the texts of the noised, candidate and draft tokens. Top-k alternatives
+    need another axis: see :func:`to_xarray`.
+    """
+    import pandas as pd
+
+    shape = (trace.n_steps, trace.n_samples, trace.canvas_length)
+    step, sample, position = (index.reshape(-1) for index in np.indices(shape))
+    columns = {
+        "step": step,
+        "canvas": trace.canvas[step],
+        "step_in_canvas": trace.step_in_canvas[step],
+        "sample": sample,
+        "position": position,
+    }
+    for name in ("noised", "candidate", "draft"):
+        ids = getattr(trace, name)
+        known, inverse = np.unique(ids, return_inverse=True)
+        texts = np.array([trace.token_text(i) for i in known], dtype=object)
+        columns[f"{name}_text"] = texts[inverse].reshape(-1)
+    for name, spec in ARRAYS.items():
+        if spec.axes in ("S", "SB", "SBC") and name not in columns:
+            array = getattr(trace, name)
+            array = array.reshape(array.shape + (1,) * (3 - array.ndim))
+            columns[name] = np.broadcast_to(array, shape).reshape(-1)
+    return pd.DataFrame(columns)
+
+
+def to_xarray(trace: Trace) -> xr.Dataset:
+    """Every array with named dimensions; descriptions, units' provenance and run facts as attributes.
+
+    Raises
+    ------
+    MissingDependencyError
+        xarray is not installed.
+    """
+    try:
+        import xarray as xr
+    except ImportError as error:
+        raise MissingDependencyError("to_xarray() needs xarray: pip install xarray") from error
+
+    variables = {
+        name: (
+            tuple(_DIMENSIONS[axis] for axis in spec.axes),
+            getattr(trace, name),
+            {"description": spec.description, "provenance": spec.provenance},
+        )
+        for name, spec in ARRAYS.items()
+    }
+    dataset = xr.Dataset(variables, attrs={key: str(value) for key, value in trace.facts.to_json().items()})
+    dataset = dataset.assign_coords(
+        {_DIMENSIONS[axis]: np.arange(dataset.sizes[_DIMENSIONS[axis]]) for axis in "SBCKN"}
+    )
+    return dataset.set_coords(["canvas", "step_in_canvas"])

@@ -1,0 +1,74 @@
+"""Set up everything and run all checks: ``python3 tests [pytest arguments]``.
+
+Needs Python >= 3.11 and nothing else: makes a virtual environment in ``.venv``, installs the package with what its
+tests need, sees to a Chromium, then runs the linter, the type checker and pytest (browser tests included). With pytest
+arguments, only pytest runs. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv"
+BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def main(arguments: list[str]) -> int:
+    """Set up, check, test; the exit status is the first failure's."""
+    os.chdir(ROOT)
+    python = str(BIN / "python")
+    if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
+        print("== making a virtual environment in .venv", flush=True)
+        venv.create(ENVIRONMENT, with_pip=True)
+    print("== installing dgemma_viz and what its tests need", flush=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "-c", ".ci/constraints.txt", "-e", ".[test,lint]"], check=True
+    )
+    os.environ["DGEMMA_VIZ_CHROMIUM"] = find_chromium(python)
+    checks = [
+        [python, "-m", "ruff", "check", "."],
+        [python, "-m", "ruff", "format", "--check", "."],
+        [python, "-m", "mypy"],
+        [python, "-m", "pytest", *arguments],
+    ]
+    for check in checks if not arguments else checks[-1:]:
+        print("==", " ".join(check[2:]), flush=True)
+        if status := subprocess.run(check, check=False).returncode:
+            return status
+    return 0
+
+
+def find_chromium(python: str) -> str:
+    """Path of a Chromium or Chrome: the one named, one installed, or one installed now."""
+    if named := os.environ.get("DGEMMA_VIZ_CHROMIUM"):
+        return named
+    for name in CHROMIUM_NAMES:
+        if path := shutil.which(name):
+            return path
+    print("== installing Chromium", flush=True)
+    if shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
+        subprocess.run(install, check=False)
+        if path := shutil.which("chromium"):
+            return path
+    subprocess.run([python, "-m", "playwright", "install", "chromium"], check=False)
+    script = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+    path = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True).stdout.strip()
+    if Path(path).exists():
+        return path
+    sys.exit(
+        "the browser tests need Chromium: install it (Debian: apt-get install chromium) or set DGEMMA_VIZ_CHROMIUM"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
