@@ -85,19 +85,45 @@ class RunFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types."""
-        return asdict(self)
+        return asdict(self) | {"eos_token_ids": list(self.eos_token_ids), "warnings": list(self.warnings)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild from :meth:`to_json`; unknown keys are an error, missing ones take their default."""
+        """Rebuild from :meth:`to_json`; unknown keys and values of the wrong type are errors, missing ones default.
+
+        Raises
+        ------
+        TraceError
+            Names the fact that is wrong.
+        """
+        if not isinstance(data, dict):
+            raise TraceError("run facts must be a JSON object")
         known = {f.name for f in fields(cls)}
         if unknown := set(data) - known:
             raise TraceError(f"unknown run facts {sorted(unknown)}; known are {sorted(known)}")
         values = dict(data)
+        for name, (kind, items) in _FACT_TYPES.items():
+            value = values.get(name, kind())
+            parts = value.values() if items and isinstance(value, dict) else value if items else ()
+            if not isinstance(value, kind) or not all(isinstance(part, items) for part in parts):
+                raise TraceError(f"run fact '{name}' is not {kind.__name__}{f' of {items.__name__}' if items else ''}")
         for name in ("eos_token_ids", "warnings"):
-            if name in values:
-                values[name] = tuple(values[name])
+            values[name] = tuple(values.get(name, ()))
         return cls(**values)
+
+
+_FACT_TYPES: dict[str, tuple[type, Any]] = {
+    **dict.fromkeys(
+        ("model_id", "model_class", "sampler", "device", "dtype", "started", "status", "error"), (str, None)
+    ),
+    "settings": (dict, object),
+    "task": (dict, object),
+    "versions": (dict, str),
+    "vocab_size": (int, None),
+    "eos_token_ids": (list, int),
+    "warnings": (list, str),
+}
+"""Types of facts as JSON gives them, and of their items: a file is not to be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
