@@ -1,0 +1,141 @@
+"""What the curves show: the per-step quantities of one canvas run as panels of lines and thresholds. No drawing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
+from dgemma_viz.trace.schema import ARRAYS, Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.trace.model import CanvasRun
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One curve: float values ``(T,)``, and its colour (a field of Theme), Plotly symbol (or None) and dash."""
+
+    name: str
+    values: Array
+    provenance: Provenance
+    colour: str = "accent"
+    symbol: str | None = "circle"
+    dash: str = "solid"
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a value is not a number."""
+        return bool(np.isnan(self.values).any())
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A labelled level of the sampler's settings."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Curves on one y axis.
+
+    Attributes
+    ----------
+    title, unit
+        Words above the panel.
+    lines, thresholds
+        What is in it.
+    logarithmic
+        Whether the y axis is.
+    highest
+        Upper end that the y axis must reach, or None.
+    """
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    thresholds: tuple[Threshold, ...] = ()
+    logarithmic: bool = False
+    highest: float | None = None
+
+
+def panels(run: CanvasRun) -> tuple[Panel, ...]:
+    """The panels of a run, top to bottom: always the same six, with as many lines whatever the run."""
+    settings = run.trace.facts.settings
+    bound = run.array("entropy_bound")
+    return (
+        Panel("noise ratio", "fraction of positions", (_derived("noise ratio", noise_ratios(run)),), highest=1.0),
+        Panel(
+            "positions",
+            "",
+            (
+                _derived("accepted", accepted_counts(run)),
+                Line("settled", settled_counts(run).astype(float), "derived", "third", "diamond", "dash"),
+            ),
+            highest=float(run.canvas_length),
+        ),
+        Panel(
+            "mean entropy",
+            "nats, log scale",
+            (_recorded(run, "mean_entropy", "mean entropy"),),
+            _thresholds(settings, confidence_threshold="confidence threshold"),
+            logarithmic=True,
+        ),
+        Panel("temperature", "", (_recorded(run, "temperature", "temperature"),)),
+        Panel(
+            "entropy",
+            "nats",
+            (
+                _recorded(run, "entropy_spent", "spent"),
+                Line("bound", bound.astype(float), ARRAYS["entropy_bound"].provenance, "second", None),
+            ),
+            _bound_asked_for(settings, bound),
+        ),
+        Panel(
+            "stable steps",
+            "count",
+            (_recorded(run, "stable_steps", "stable steps"),),
+            _thresholds(settings, stability_threshold="stability threshold"),
+            highest=2.0,
+        ),
+    )
+
+
+def _derived(name: str, values: Array) -> Line:
+    return Line(name, values.astype(float), "derived")
+
+
+def _recorded(run: CanvasRun, array: str, name: str) -> Line:
+    return Line(name, run.array(array).astype(float), ARRAYS[array].provenance)
+
+
+def _thresholds(settings: Mapping[str, Any], **labels: str) -> tuple[Threshold, ...]:
+    """Thresholds of those settings that hold a number."""
+    found = ((label, _number(settings.get(name))) for name, label in labels.items())
+    return tuple(Threshold(f"{label} {value:g}", value) for label, value in found if value is not None)
+
+
+def _bound_asked_for(settings: Mapping[str, Any], used: Array) -> tuple[Threshold, ...]:
+    """The entropy bound asked for; says so where another one ran."""
+    asked = _number(settings.get("entropy_bound"))
+    if asked is None:
+        return ()
+    other = np.isfinite(used).any() and not np.allclose(used, asked, rtol=1e-5, equal_nan=True)
+    words = "asked for, but not used" if other else ""
+    return (Threshold(f"entropy bound {asked:g} {words}".rstrip(), asked),)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -1,0 +1,62 @@
+"""What every figure starts from: an empty figure in a theme, and a figure that says why there is nothing to draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    from dgemma_viz.figures.theme import Theme
+    from dgemma_viz.trace.model import CanvasRun
+
+_MOST_TICKS = 12
+_MARGIN = {"l": 12, "r": 16, "t": 62, "b": 12}
+_TITLE_LINE = 26
+"""Pixels from the top edge to the title's base line."""
+
+
+def framed(name: str, theme: Theme, title: str, subtitle: str, height: int) -> go.Figure:
+    """An empty figure with title, theme and a ``uirevision`` of its own, so that zoom survives updates.
+
+    Parameters
+    ----------
+    name
+        Name of the figure; stands in ``layout.meta``.
+    theme
+        Looks.
+    title, subtitle
+        Plain words, already escaped.
+    height
+        Pixels. The width is that of the page.
+    """
+    return go.Figure(
+        layout={
+            "template": theme.template(),
+            "title": {"text": title, "subtitle": {"text": subtitle}, "y": 1 - _TITLE_LINE / height},
+            "height": height,
+            "margin": _MARGIN,
+            "meta": {"figure": name},
+            "uirevision": f"dgemma_viz.{name}",
+        }
+    )
+
+
+def message_figure(name: str, theme: Theme, title: str, message: str) -> go.Figure:
+    """A figure with nothing but a plain message."""
+    figure = framed(name, theme, title, "", height=160)
+    figure.add_annotation(text=message, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 13})
+    return figure.update_layout(xaxis={"visible": False}, yaxis={"visible": False})
+
+
+def no_steps(run: CanvasRun) -> str:
+    """Why a run without active steps has nothing to draw."""
+    if run.past_end:
+        return f"no active steps: sample {run.sample} had ended<br>before canvas {run.canvas}"
+    return f"no active steps: sample {run.sample} was never<br>denoised on canvas {run.canvas}"
+
+
+def whole_ticks(count: int) -> dict[str, Any]:
+    """Axis ticks at round whole numbers for values 0 .. count - 1."""
+    step = next(m * 10**e for e in range(9) for m in (1, 2, 5) if count / (m * 10**e) <= _MOST_TICKS)
+    return {"tickmode": "linear", "tick0": 0, "dtick": step, "tickformat": "d"}

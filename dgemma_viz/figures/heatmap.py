@@ -1,0 +1,135 @@
+"""Steps x positions: the whole denoising of one canvas at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dgemma_viz.analysis.positions import re_noised_again
+from dgemma_viz.figures.colorbar import TOP, colorbar
+from dgemma_viz.figures.colour_scales import plotly_scale
+from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
+from dgemma_viz.figures.hover import outcome_texts, token_labels, value_lines
+from dgemma_viz.figures.markers import crosshair
+from dgemma_viz.figures.marks import TAKEN_BACK
+from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
+from dgemma_viz.figures.quantities import Quantity, quantity_named
+from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.trace.schema import ARRAYS
+
+if TYPE_CHECKING:
+    from dgemma_viz.trace.model import CanvasRun, Trace
+
+NAME = "heatmap"
+_TITLE = "Every step, every position"
+_GAP_UP_TO = 1200
+"""Most cells with a gap between them."""
+
+
+def heatmap(
+    trace: Trace,
+    canvas: int = 0,
+    sample: int = 0,
+    quantity: str = "confidence",
+    step: int | None = None,
+    position: int | None = None,
+    theme: str | Theme = "light",
+) -> go.Figure:
+    """Map of one quantity: x position, y denoising step downward, with a crosshair on the selection.
+
+    Parameters
+    ----------
+    trace
+        What to draw.
+    canvas, sample
+        Which run of it, counted from 0.
+    quantity
+        One of :data:`dgemma_viz.figures.quantities.QUANTITIES`.
+    step, position
+        Selected row and column, or None; negative steps count from the end.
+    theme
+        ``"light"``, ``"dark"`` or a :class:`~dgemma_viz.figures.theme.Theme`.
+
+    Returns
+    -------
+    go.Figure
+        Data: ``[heatmap "values", scatter "taken back"]``; the second holds × marks for ``accepted`` and
+        ``re_noised_again`` and is empty otherwise. Another step or position changes ``layout.shapes`` only
+        (:func:`~dgemma_viz.figures.markers.crosshair`). A click gives x = position, y = step.
+
+    Raises
+    ------
+    SettingError, TraceError
+        Unknown quantity or theme; step, position, canvas or sample that is not there.
+    """
+    look, shown, run = theme_named(theme), quantity_named(quantity), resolve_run(trace, canvas, sample)
+    if position is not None:
+        position = resolve_position(run, position)
+    if not run.n_steps:
+        return message_figure(NAME, look, _TITLE, no_steps(run))
+    if step is not None:
+        step = resolve_step(run, step)
+    figure = framed(NAME, look, _TITLE, f"colour: {shown.heading}", height=_height(run))
+    values = shown.values(run)
+    figure.add_trace(_map(run, shown, values, look))
+    figure.add_trace(_taken_back(run, shown, look))
+    return figure.update_layout(
+        margin={"t": TOP, "l": 56, "b": 48},
+        shapes=crosshair(step, position, values.shape, look),
+        xaxis={
+            "title": {"text": "position"},
+            "range": [-0.5, run.canvas_length - 0.5],
+            "showgrid": False,
+            **whole_ticks(run.canvas_length),
+        },
+        yaxis={
+            "title": {"text": "denoising step"},
+            "range": [run.n_steps - 0.5, -0.5],
+            "showgrid": False,
+            **whole_ticks(run.n_steps),
+        },
+        showlegend=False,
+    )
+
+
+def _height(run: CanvasRun) -> int:
+    return 150 + max(120, min(430, 22 * run.n_steps))
+
+
+def _map(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> go.Heatmap:
+    low, high = shown.value_range(values)
+    few = values.size <= _GAP_UP_TO
+    details = np.stack([value_lines(shown, values), outcome_texts(run.array("accepted"))], axis=-1)
+    return go.Heatmap(
+        name="values",
+        x=np.arange(run.canvas_length),
+        y=np.arange(run.n_steps),
+        z=values,
+        zmin=low,
+        zmax=high,
+        text=token_labels(run, run.array("draft")),
+        customdata=details,
+        colorscale=plotly_scale(look.scale(shown.scale), steps=bool(shown.categories)),
+        colorbar=colorbar(shown, _height(run)),
+        xgap=1 if few else 0,
+        ygap=1 if few else 0,
+        hoverongaps=True,
+        hovertemplate=(
+            "<b>%{text}</b><br>step %{y} · position %{x}<br>"
+            f"%{{customdata[0]}}%{{customdata[1]}} · {ARRAYS['accepted'].provenance}<extra></extra>"
+        ),
+    )
+
+
+def _taken_back(run: CanvasRun, shown: Quantity, look: Theme) -> go.Scatter:
+    rows, columns = np.nonzero(re_noised_again(run)) if shown.categories else (np.array([]), np.array([]))
+    return go.Scatter(
+        name=TAKEN_BACK.label,
+        x=columns,
+        y=rows,
+        mode="markers",
+        marker={"symbol": TAKEN_BACK.symbol, "size": 6, "color": look.warning, "line": {"width": 1.5}},
+        hoverinfo="skip",
+    )

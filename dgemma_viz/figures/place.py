@@ -1,0 +1,74 @@
+"""Which run, step and position a figure is about: the user's arguments checked and resolved."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING
+
+from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.trace.model import Trace
+
+if TYPE_CHECKING:
+    from dgemma_viz.trace.model import CanvasRun
+
+
+def resolve_run(trace: Trace, canvas: int, sample: int) -> CanvasRun:
+    """One canvas of one sample, both counted from 0.
+
+    Raises
+    ------
+    TraceError
+        There is no such canvas or sample, or what was given is not a trace.
+    SettingError
+        One of the numbers is not whole.
+    """
+    if not isinstance(trace, Trace):
+        recorded = getattr(trace, "trace", None)
+        hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
+        raise TraceError(f"a figure draws a Trace, not a {type(trace).__name__}{hint}")
+    return trace.canvas_run(whole_number("canvas", canvas), whole_number("sample", sample))
+
+
+def resolve_step(run: CanvasRun, step: int) -> int:
+    """A step of the run from 0; negative steps count from the end.
+
+    Raises
+    ------
+    SettingError
+        It is not a whole number, or the run has no such step.
+    """
+    number = whole_number("step", step)
+    if not -run.n_steps <= number < run.n_steps:
+        raise SettingError(
+            f"step {number} is not in canvas {run.canvas} of sample {run.sample}, which has {run.n_steps} active "
+            f"step(s): choose from 0 to {run.n_steps - 1}, or count from the end with -1"
+        )
+    return number % run.n_steps
+
+
+def resolve_position(run: CanvasRun, position: int) -> int:
+    """A position of the canvas, from 0.
+
+    Raises
+    ------
+    SettingError
+        It is not a whole number, or outside the canvas.
+    """
+    number = whole_number("position", position)
+    if not 0 <= number < run.canvas_length:
+        raise SettingError(f"position {number} is outside the canvas: choose from 0 to {run.canvas_length - 1}")
+    return number
+
+
+def whole_number(name: str, value: int) -> int:
+    """An argument that must be a whole number.
+
+    Raises
+    ------
+    SettingError
+        It is not.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise SettingError(f"{name} is {value!r}; it must be a whole number") from None

@@ -1,0 +1,183 @@
+"""The quantities that colour can stand for, each with its title, unit, provenance, scale and range.
+
+A registry, so that every view colours a quantity in the same way and says the same words about it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.analysis.positions import commit_steps, flips, re_noised_again
+from dgemma_viz.errors import SettingError
+from dgemma_viz.trace.schema import ARRAYS, Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dgemma_viz.trace.model import CanvasRun
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One value per step and position.
+
+    Attributes
+    ----------
+    name, title
+        Key in :data:`QUANTITIES`, and words on screen.
+    unit
+        Unit, or empty for a pure number.
+    provenance
+        ``"measured"`` or ``"derived"``.
+    scale
+        Name of a colour scale of :mod:`dgemma_viz.figures.colour_scales`.
+    values
+        Function from a canvas run to float ``(T, C)``; NaN where there is no value.
+    highest
+        Upper end of the colour range of a run's values; the lower end is 0.
+    categories
+        Words for the values 0, 1, ... of a categorical quantity; empty for a continuous one.
+    missing
+        What a NaN means.
+    """
+
+    name: str
+    title: str
+    unit: str
+    provenance: Provenance
+    scale: str
+    values: Callable[[CanvasRun], Array]
+    highest: Callable[[Array], float]
+    categories: tuple[str, ...] = ()
+    missing: str = "not a number"
+
+    @property
+    def kind(self) -> Literal["continuous", "categorical"]:
+        """Whether colours blend or stand for words."""
+        return "categorical" if self.categories else "continuous"
+
+    @property
+    def heading(self) -> str:
+        """Title with unit and provenance, as in ``entropy (nats) · measured``."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.title}{unit} · {self.provenance}"
+
+    def text(self, value: float) -> str:
+        """One value in words."""
+        if math.isnan(value):
+            return self.missing
+        if self.categories:
+            return self.categories[int(value)]
+        return f"{value:.4g} {self.unit}".rstrip()
+
+    def value_range(self, values: Array) -> tuple[float, float]:
+        """Colour range of a run's values ``(T, C)``, never empty; half a step wider at each end for categories."""
+        if self.categories:
+            return -0.5, len(self.categories) - 0.5
+        return 0.0, self.highest(values)
+
+
+def quantity_named(name: str) -> Quantity:
+    """Look up a quantity.
+
+    Raises
+    ------
+    SettingError
+        There is no such quantity.
+    """
+    if name not in QUANTITIES:
+        raise SettingError(f"unknown quantity {name!r}; choose from {sorted(QUANTITIES)}")
+    return QUANTITIES[name]
+
+
+def _recorded(name: str) -> Callable[[CanvasRun], Array]:
+    def values(run: CanvasRun) -> Array:
+        return np.asarray(run.array(name), dtype=float)
+
+    return values
+
+
+def _flips_so_far(run: CanvasRun) -> Array:
+    return np.cumsum(flips(run), axis=0, dtype=float)
+
+
+def _commit_step_once_reached(run: CanvasRun) -> Array:
+    """Commit step of each position, from that step on; NaN before it."""
+    commits = np.broadcast_to(commit_steps(run).astype(float), (run.n_steps, run.canvas_length))
+    return np.where(np.arange(run.n_steps)[:, None] >= commits, commits, np.nan)
+
+
+def _taken_back(run: CanvasRun) -> Array:
+    return re_noised_again(run).astype(float)
+
+
+def _one(_values: Array) -> float:
+    return 1.0
+
+
+def _largest(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _last_step(values: Array) -> float:
+    return float(max(1, len(values) - 1))
+
+
+QUANTITIES: dict[str, Quantity] = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity(
+            "confidence", "confidence", "", ARRAYS["confidence"].provenance, "blue", _recorded("confidence"), _one
+        ),
+        Quantity("entropy", "entropy", "nats", ARRAYS["entropy"].provenance, "orange", _recorded("entropy"), _largest),
+        Quantity(
+            "accepted",
+            "accepted",
+            "",
+            ARRAYS["accepted"].provenance,
+            "two_blues",
+            _recorded("accepted"),
+            _one,
+            ("re-noised", "accepted"),
+        ),
+        Quantity("flips", "flips so far", "", "derived", "purple", _flips_so_far, _largest),
+        Quantity(
+            "commit_step",
+            "commit step",
+            "",
+            "derived",
+            "cividis",
+            _commit_step_once_reached,
+            _last_step,
+            missing="draft still changes later",
+        ),
+        Quantity(
+            "candidate_probability",
+            "candidate's probability",
+            "",
+            ARRAYS["candidate_probability"].provenance,
+            "blue",
+            _recorded("candidate_probability"),
+            _one,
+        ),
+        Quantity(
+            "re_noised_again",
+            "accepted before, re-noised now",
+            "",
+            "derived",
+            "two_oranges",
+            _taken_back,
+            _one,
+            ("no", "taken back"),
+        ),
+    )
+}
+"""All quantities by name."""

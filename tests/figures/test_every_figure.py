@@ -1,0 +1,116 @@
+"""What holds for all figures: any trace, any option, escaped tokens, provenance, no heavy imports."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dgemma_viz import figures
+from dgemma_viz.figures.quantities import QUANTITIES
+from dgemma_viz.trace import ARRAYS, Trace
+from tests.synthetic import NASTY_TEXTS, synthetic_trace
+
+ALL = {name: getattr(figures, name) for name in figures.__all__}
+DANGEROUS = ("<script", "<b>bold", "<a href", "%{meta", "$x^2", "\u202e", "\u200b", "\x00", "\n", "\t")
+
+
+def strings_of(value):
+    """Every string in a figure's JSON, numbers packed as base64 left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, np.ndarray):
+        yield from strings_of(value.tolist())
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from strings_of(item) if name != "bdata" else ()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from strings_of(item)
+
+
+def message_of(figure):
+    return " ".join(a.text for a in figure.layout.annotations).replace("<br>", " ")
+
+
+@given(
+    name=st.sampled_from(sorted(ALL)),
+    sizes=st.fixed_dictionaries(
+        {"length": st.integers(1, 20), "steps": st.integers(1, 14), "seed": st.integers(0, 9999)}
+    ),
+    texts=st.lists(st.text(), min_size=1, max_size=12).map(tuple),
+    theme=st.sampled_from(["light", "dark"]),
+    options=st.data(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_trace_and_option(name, sizes, texts, theme, options):
+    trace = synthetic_trace(texts=texts, canvases=2, samples=2, **sizes)
+    canvas, sample = options.draw(st.integers(0, 1)), options.draw(st.integers(0, 1))
+    arguments = {"canvas": canvas, "sample": sample, "theme": theme}
+    if name != "commit_order":
+        steps = trace.canvas_run(canvas, sample).n_steps
+        arguments["step"] = options.draw(st.integers(-steps, steps - 1))
+    if name in {"alternatives", "position_history", "heatmap"}:
+        arguments["position"] = options.draw(st.integers(0, sizes["length"] - 1))
+    if name in {"heatmap", "token_canvas"}:
+        arguments["quantity"] = options.draw(st.sampled_from(sorted(QUANTITIES)))
+    figure = ALL[name](trace, **arguments)
+    assert figure.layout.meta["figure"] == name
+    assert figure.layout.uirevision == f"dgemma_viz.{name}"
+    assert figure.to_json()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_tokens_are_data_not_markup(name):
+    trace = synthetic_trace(texts=NASTY_TEXTS, length=40, steps=6)
+    places = [{}] if name not in {"alternatives", "position_history"} else [{"position": p} for p in range(40)]
+    for place in places:
+        for text in strings_of(ALL[name](trace, **place).to_plotly_json()):
+            assert not [danger for danger in DANGEROUS if danger in text], text
+            assert len(text) < 2000
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_run_without_active_steps_is_a_plain_message(name):
+    trace = synthetic_trace(canvases=2, steps=[[3], [0]])
+    figure = ALL[name](trace, canvas=1)
+    assert "no active steps" in message_of(figure)
+    assert not figure.data
+    assert figure.layout.uirevision == ALL[name](trace, canvas=0).layout.uirevision
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_everything_says_where_it_is_from(name):
+    text = " ".join(strings_of(ALL[name](synthetic_trace()).to_plotly_json()))
+    assert "measured" in text or "derived" in text
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_values_that_are_not_numbers(name):
+    trace = synthetic_trace(length=6, steps=5)
+    values = {array: np.array(getattr(trace, array)) for array in ARRAYS}
+    for array, spec in ARRAYS.items():
+        if spec.dtype.startswith("float"):
+            values[array][:] = np.nan
+    figure = ALL[name](Trace(**values, facts=trace.facts, token_texts=trace.token_texts))
+    assert isinstance(figure, go.Figure)
+    assert figure.to_json()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_trace_of_the_released_size_is_drawn_quickly(name):
+    trace = synthetic_trace(length=256, steps=48)
+    ALL[name](trace)
+    began = time.perf_counter()
+    ALL[name](trace)
+    assert time.perf_counter() - began < 2, "tens of milliseconds on an idle machine"
+
+
+def test_figures_import_neither_models_nor_widgets():
+    script = "import sys, dgemma_viz.figures; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"torch", "transformers", "ipywidgets", "anywidget"} & set(done.stdout.split())

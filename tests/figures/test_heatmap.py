@@ -1,0 +1,82 @@
+"""The map shows the trace's own numbers, and the crosshair is where it was asked for."""
+
+import numpy as np
+import pytest
+
+from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.figures import heatmap
+from dgemma_viz.figures.quantities import QUANTITIES
+from tests.synthetic import synthetic_trace
+
+TRACE = synthetic_trace(canvases=2, samples=2, length=9, steps=7, seed=2)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize(("canvas", "sample"), [(0, 0), (1, 1)])
+def test_values_are_the_quantitys(quantity, canvas, sample):
+    run = TRACE.canvas_run(canvas, sample)
+    shown = heatmap(TRACE, canvas, sample, quantity).data[0]
+    np.testing.assert_array_equal(shown.z, QUANTITIES[quantity].values(run))
+    assert shown.x.tolist() == list(range(9))
+    assert shown.y.tolist() == list(range(run.n_steps))
+
+
+def test_the_first_step_is_at_the_top():
+    low, high = heatmap(TRACE).layout.yaxis.range
+    assert low > high
+
+
+@pytest.mark.parametrize(("step", "row"), [(2, 2), (-1, TRACE.canvas_run().n_steps - 1)])
+def test_the_crosshair_is_at_the_selection(step, row):
+    shapes = {shape.name: shape for shape in heatmap(TRACE, step=step, position=4).layout.shapes}
+    assert (shapes["selected step"].y0, shapes["selected step"].y1) == (row - 0.5, row + 0.5)
+    assert (shapes["selected position"].x0, shapes["selected position"].x1) == (3.5, 4.5)
+
+
+def test_another_selection_changes_shapes_only():
+    one, other = heatmap(TRACE, step=0).to_plotly_json(), heatmap(TRACE, step=3, position=1).to_plotly_json()
+    assert str(one["data"]) == str(other["data"])
+    differing = {name for name in one["layout"] if one["layout"][name] != other["layout"][name]}
+    assert differing == {"shapes"}
+
+
+def test_hovers_name_token_value_and_provenance():
+    run, shown = TRACE.canvas_run(), heatmap(TRACE, quantity="entropy").data[0]
+    assert shown.text[3][2] == run.token_text(run.array("draft")[3, 2]).replace(" ", "␣").replace("<", "&lt;").replace(
+        ">", "&gt;"
+    )
+    value, outcome = shown.customdata[3][2]
+    assert value == f"entropy: {run.array('entropy')[3, 2]:.4g} nats · measured<br>"
+    assert outcome == ("● accepted" if run.array("accepted")[3, 2] else "○ re-noised")
+
+
+@pytest.mark.parametrize("quantity", ["accepted", "re_noised_again"])
+def test_what_was_taken_back_has_a_mark_of_its_own(quantity):
+    run = TRACE.canvas_run()
+    accepted = run.array("accepted")
+    marks = heatmap(TRACE, quantity=quantity).data[1]
+    expected = {
+        (position, step)
+        for step in range(1, run.n_steps)
+        for position in range(9)
+        if accepted[step - 1, position] and not accepted[step, position]
+    }
+    assert expected
+    assert set(zip(marks.x.tolist(), marks.y.tolist(), strict=True)) == expected
+    assert not len(heatmap(TRACE, quantity="confidence").data[1].x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"quantity": "speed"}, SettingError, "choose from"),
+        ({"step": 99}, SettingError, "choose from 0 to"),
+        ({"position": 9}, SettingError, "choose from 0 to 8"),
+        ({"theme": "pink"}, SettingError, "choose from"),
+        ({"canvas": 2}, TraceError, "which has 2"),
+        ({"sample": 2}, TraceError, "which has 2"),
+    ],
+)
+def test_bad_arguments_say_what_is_valid(arguments, error, words):
+    with pytest.raises(error, match=words):
+        heatmap(TRACE, **arguments)
