@@ -1,22 +1,22 @@
-"""Recording: the only layer that knows a sampler's internals. Importing it imports neither torch nor transformers."""
+"""Recorders: watch a sampler's own loop and reduce every decision it makes to a :class:`~dgemma_viz.trace.model.Trace`.
+
+The only layer that knows a sampler's internals. ``import dgemma_viz.recorders`` imports neither torch nor transformers;
+the recorder of a model's class is imported when :func:`record` meets such a model.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.errors import RecordingError
-from dgemma_viz.recorders.recording import Recording, RecordingWarning, StaleSamplerWarning
+from dgemma_viz.recorders.notices import RecorderWarning, StaleSamplerWarning
+from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.recorders.registry import recorder_for
+from dgemma_viz.recorders.step_record import StepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dgemma_viz.recorders.step_record import StepRecord
-
-RECORDERS = {"DiffusionGemmaGenerationMixin": "dgemma_viz.recorders.diffusion_gemma:DiffusionGemmaRecording"}
-"""Name of a class that a recordable model inherits from, to the recording that understands it."""
-
-__all__ = ["RECORDERS", "Recording", "RecordingWarning", "StaleSamplerWarning", "record"]
+__all__ = ["RecorderWarning", "Recording", "StaleSamplerWarning", "StepRecord", "record"]
 
 
 def record(
@@ -27,45 +27,41 @@ def record(
     on_step: Callable[[StepRecord], None] | None = None,
     task: Mapping[str, Any] | None = None,
 ) -> Recording:
-    """Record every ``generate()`` call of ``model`` in a ``with`` block, without changing its result.
+    """Record every ``generate()`` call of a model inside a ``with`` block, without changing what it does.
 
     Parameters
     ----------
     model
-        A ``transformers.DiffusionGemmaForBlockDiffusion``.
+        A ``DiffusionGemmaForBlockDiffusion`` (or a subclass).
     tokenizer
-        Its tokenizer or processor, for readable tokens; None records ids alone.
+        Its tokenizer, or the processor that holds it; None leaves the trace without token texts.
     top_k
-        Alternatives kept per position and step.
+        Alternatives kept per position and step, at most the size of the vocabulary.
     on_step
-        Called after each denoising step with a :class:`~dgemma_viz.recorders.step_record.StepRecord`. If it fails, it
-        is not called again and the run goes on; a ``KeyboardInterrupt`` that it raises ends the run.
+        Called after each denoising step with a :class:`StepRecord`. It runs inside the generation, so the generation
+        waits for it. Its exceptions do not end the generation: the first is warned of, and it is not called again.
+        ``KeyboardInterrupt`` passes on and so ends the run.
     task
-        Facts about the task, kept in the trace: JSON values, e.g. ``{"name": "sudoku", "reference": "..."}``.
+        Facts to keep with the trace (name, reference answer, ...), JSON types only.
 
     Returns
     -------
     Recording
-        After the block (or inside, after the call), ``.trace`` is the newest run and ``.traces`` are all.
+        A context manager; ``recording.trace`` is the last run, ``recording.traces`` are all.
 
     Raises
     ------
     RecordingError
-        The model is of a class that no recorder knows, is being recorded already, or does not fit the tokenizer.
+        The model's class is not supported, the tokenizer does not match the model, or ``task`` is not JSON; and, on
+        entering the block, the model is being recorded already.
+    SettingError
+        ``top_k`` is less than 1.
 
     Examples
     --------
-    >>> with dv.record(model, tokenizer) as recording:
+    >>> with record(model, tokenizer) as recording:
     ...     model.generate(**inputs)
-    >>> recording.trace.save("run.safetensors")
+    >>> recording.trace.output_text()
     """
-    for base in type(model).__mro__:
-        if base.__name__ in RECORDERS:
-            module, name = RECORDERS[base.__name__].split(":")
-            kind: type[Recording] = getattr(import_module(module), name)
-            tokenizer = getattr(tokenizer, "tokenizer", None) or tokenizer
-            return kind(model, tokenizer, top_k=top_k, on_step=on_step, task=task)
-    raise RecordingError(
-        f"a {type(model).__module__}.{type(model).__name__} cannot be recorded; what can be is a "
-        "transformers.DiffusionGemmaForBlockDiffusion (give the model itself, not a wrapper around it)"
-    )
+    recorder, recordable = recorder_for(model)
+    return recorder(recordable, tokenizer, top_k=top_k, on_step=on_step, task=task)

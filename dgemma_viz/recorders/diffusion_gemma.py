@@ -1,246 +1,185 @@
-"""Records ``DiffusionGemmaForBlockDiffusion.generate()`` of transformers, as it runs.
+"""The recorder of ``DiffusionGemmaForBlockDiffusion.generate()`` (transformers 5.23).
 
-What is hooked. For the time of the ``with`` block the model *object* (never its class) gets instance attributes in
-front of these methods of ``DiffusionGemmaGenerationMixin``; each calls the original with unchanged arguments and
-returns its result unchanged:
+What is hooked, for the time of the block, as attributes of the one model object:
 
-=============================  ======================================================================================
-``generate``                   a run begins and ends, well or with an exception
-``_prepare_generation_config``  the settings asked for
-``_prepare_encoder_inputs``    the prompt (first call of a run)
-``_prepare_denoiser_inputs``   a new canvas
-``_denoising_step``            noised canvas, draft, who had finished before and after
-``_finalize_canvas``           emitted tokens
-=============================  ======================================================================================
+========================================  ============================================================================
+``generate``                              a run begins and ends: clock, seed, generator state, exception
+``_prepare_generation_config``            the effective settings, after defaults and keyword arguments were merged
+``_prepare_encoder_inputs``               prompt and its mask as the encoder reads them (first canvas only)
+``_denoising_step``                       noised canvas, rows still active; afterwards draft and rows finished
+``sampler.accept_canvas`` (in each step)  candidate, processed logits (reduced at once), accepted mask, bound
+``_finalize_canvas``                      emitted tokens, after padding; rows whose sequence had ended before
+========================================  ============================================================================
 
-Within a denoising step the sampler object's ``accept_canvas`` is overheard too: there, and only there, the candidate,
-the processed logits and the acceptance are all at hand. The logits are reduced at once and not kept.
+Why it is neutral. Each hook calls the original with its own arguments and returns its result untouched. Nothing is
+drawn from a random generator, no tensor of upstream's is changed or kept (small copies are, so freed memory and CUDA
+graphs behave as before), and ``forward`` and the class stay unpatched, so no compiled code is invalidated. A failure of
+the recorder ends the recording, not the generation. On CUDA nothing waits for the device, unless ``on_step`` is given.
 
-Why it is neutral. No random number is drawn, no tensor of the model's is written to, ``forward`` is not touched (so
-compiled code stays valid), and what is kept are copies. A step counts once it has returned: an interrupt leaves whole
-steps only.
+Why ``accept_canvas``. It is the one place where candidate and processed logits meet, whatever the logits processors,
+and its owner tells which sampler really runs (:mod:`dgemma_viz.recorders.running_sampler`). The hook is set on the
+sampler only while a step runs: after ``_compile_functions``, which therefore compiles upstream's method and not ours.
 
-What really ran. With a static cache, transformers compiles ``accept_canvas`` as a method bound to the *first* call's
-sampler and keeps it on the model (``_compile_functions``, seen in 5.23.0): later calls decide with the first one's
-entropy bound, and their own sampler object never gets a mask. The recorder follows the compiled function to the sampler
-that it is bound to, records that one's mask and bound, and warns when the bound is not the one asked for.
+Times are the host's clock when a step's call returned: they include the recorder's own work and earlier ``on_step``
+calls, and on CUDA may precede the end of the device's work. Rows that have finished still go through upstream's step;
+their recorded values are whatever ran (``active`` is false), their draft is the one that upstream froze.
+
+Threads. Runs are kept per thread and nested runs on a stack, so concurrent ``generate()`` calls inside one block give
+separate traces. (Upstream itself shares a static cache and compiled samplers between threads; that is not cured here.)
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
-import math
 import threading
-import warnings
-from typing import TYPE_CHECKING, Any, Self
+import time
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import TemperatureLogitsWarper
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
 
-from dgemma_viz.recorders.recording import Recording, RecordingWarning, StaleSamplerWarning
-from dgemma_viz.recorders.reduce import reduce_logits
-from dgemma_viz.recorders.run import RunBuffer, park
-from dgemma_viz.recorders.run_facts import eos_ids_of, facts_before_a_run, settings_of
-from dgemma_viz.recorders.token_texts import check_tokenizer
+from dgemma_viz.recorders.assemble import assemble, step_record
+from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.recorders.notices import warn_user
+from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.recorders.run_buffer import Run
+from dgemma_viz.recorders.run_facts import eos_ids, facts_at_start, generator_state, vocabulary_size, with_config
+from dgemma_viz.recorders.step_capture import StepCapture
+from dgemma_viz.recorders.token_texts import TokenTexts
+from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from torch import Tensor
-
-_ABSENT = object()
+    from dgemma_viz.trace.model import Trace
 
 
 class DiffusionGemmaRecording(Recording):
-    """The recording of one model; see :func:`dgemma_viz.recorders.record`."""
+    """Recording of a DiffusionGemma; see the module."""
 
-    def _open(self) -> None:
-        if self._tokenizer is not None:
-            eos = eos_ids_of(self._model.generation_config)
-            check_tokenizer(self._tokenizer, int(self._model.config.get_text_config().vocab_size), eos)
-        self._running: dict[int, RunBuffer] = {}
-        self._displaced: list[tuple[str, Any]] = []
-        for name in (
-            "generate",
-            "_prepare_generation_config",
-            "_prepare_encoder_inputs",
-            "_prepare_denoiser_inputs",
-            "_denoising_step",
-            "_finalize_canvas",
-        ):
-            self._put_in_front(name, getattr(self, f"_around_{name.lstrip('_')}"))
+    def __init__(self, model: Any, tokenizer: Any, **options: Any) -> None:
+        tokenizer = tokenizer_of(tokenizer)
+        if tokenizer is not None:
+            check_tokenizer(tokenizer, vocabulary_size(model), eos_ids(model.generation_config))
+        super().__init__(model, tokenizer, **options)
+        self._texts = TokenTexts(tokenizer)
+        self._of_thread = threading.local()
 
-    def _close(self) -> None:
-        while self._displaced:
-            name, before = self._displaced.pop()
-            if before is _ABSENT:
-                self._model.__dict__.pop(name, None)
-            else:
-                self._model.__dict__[name] = before
+    def install(self, hooks: InstanceHooks) -> None:
+        """Hook the model object; :class:`Recording` restores it."""
+        hooks.wrap(self._model, "generate", self._around_generate)
+        hooks.wrap(self._model, "_prepare_generation_config", self._around_config)
+        hooks.wrap(self._model, "_prepare_encoder_inputs", self._around_encoder_inputs)
+        hooks.wrap(self._model, "_denoising_step", self._around_step)
+        hooks.wrap(self._model, "_finalize_canvas", self._around_finalize)
 
-    def _put_in_front(self, name: str, around: Callable[..., Any]) -> None:
-        original = getattr(self._model, name)
-        signature = inspect.signature(original)
+    def build_trace(self, run: Run) -> Trace:
+        """Trace of an ended run."""
+        return assemble(run, self._texts)
 
-        @functools.wraps(original)
-        def hooked(*args: Any, **kwargs: Any) -> Any:
-            if name == "generate":
-                return around(original, args, kwargs)
-            run = self._running.get(threading.get_ident())
-            if run is None:
-                return original(*args, **kwargs)
-            return around(run, lambda: original(*args, **kwargs), signature.bind(*args, **kwargs).arguments)
+    # -- runs ----------------------------------------------------------------------------------------------------
 
-        self._displaced.append((name, self._model.__dict__.get(name, _ABSENT)))
-        self._model.__dict__[name] = hooked
+    def _stack(self) -> list[Run]:
+        """Runs of the current thread, innermost last."""
+        if not hasattr(self._of_thread, "runs"):
+            self._of_thread.runs = []
+        runs: list[Run] = self._of_thread.runs
+        return runs
 
-    # -- the hooks, in the order in which generate() meets them ------------------------------------------------------
+    def _current(self) -> Run | None:
+        """The run that a hook belongs to; None for a call that began outside the block, which is left alone."""
+        runs = self._stack()
+        return runs[-1] if runs and not runs[-1].ended else None
 
-    def _around_generate(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        thread = threading.get_ident()
-        canvas_length = int(self._model.config.canvas_length)
-        top_k = min(self._top_k, int(self._model.config.get_text_config().vocab_size))
-        run = RunBuffer(self._tokenizer, top_k, facts_before_a_run(self._model, self._task), canvas_length)
-        device = self._model.device
-        state = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-        run.generator_state = state.numpy().copy()
-        self._running[thread] = run
+    def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        run = Run(facts_at_start(self._model, self._task), generator_state(torch.device(self._model.device)))
         self._runs.append(run)
+        self._stack().append(run)
         try:
             result = original(*args, **kwargs)
         except BaseException as error:
-            kind = "failed" if isinstance(error, Exception) else "interrupted"
-            self._finish(run, kind, f"{type(error).__name__}: {error}".rstrip(": "))
+            run.end("failed" if isinstance(error, Exception) else "interrupted", _text_of(error))
             raise
         else:
-            self._finish(run)
+            run.end("complete")
             return result
         finally:
-            del self._running[thread]
+            self._stack().remove(run)
 
-    def _around_prepare_generation_config(
-        self, run: RunBuffer, proceed: Callable[[], Any], _arguments: dict[str, Any]
-    ) -> Any:
-        result = proceed()
-        config = result[0]
-        run.set_facts(
-            settings=settings_of(config, run.canvas_length),
-            eos_token_ids=eos_ids_of(config),
-            pad_token_id=config.pad_token_id,
-        )
+    # -- hooks inside a run --------------------------------------------------------------------------------------
+
+    def _around_config(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if run := self._current():
+            run.attempt(lambda: _take_config(run, *result))
         return result
 
-    def _around_prepare_encoder_inputs(self, run: RunBuffer, proceed: Callable[[], Any], given: dict[str, Any]) -> Any:
-        if run.prompt is None:
-            ids = given["input_ids"]
-            run.prompt = park(ids)
-            run.prompt_mask = park(given["attention_mask"][:, -ids.shape[1] :].bool())
-            run.n_samples = int(ids.shape[0])
-        return proceed()
+    def _around_encoder_inputs(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        run = self._current()
+        if run and run.prompt is None:
+            run.attempt(lambda: _take_prompt(run, _by_name(original, args, kwargs)))
+        return original(*args, **kwargs)
 
-    def _around_prepare_denoiser_inputs(self, run: RunBuffer, proceed: Callable[[], Any], _: dict[str, Any]) -> Any:
-        result = proceed()
-        run.next_canvas()
-        run.canvas_length = int(result[0].shape[-1])
+    def _around_step(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        run = self._current()
+        if run is None or run.stopped_by:
+            return original(*args, **kwargs)
+        step = StepCapture(run, _by_name(original, args, kwargs), self._top_k)
+
+        def around_accept(accept: Callable[..., Any], *accept_args: Any, **accept_kwargs: Any) -> Any:
+            accepted_canvas = accept(*accept_args, **accept_kwargs)
+            run.attempt(lambda: step.accept(accept, _by_name(accept, accept_args, accept_kwargs), accepted_canvas))
+            return accepted_canvas
+
+        with InstanceHooks() as hooks:
+            run.attempt(step.begin)
+            run.attempt(lambda: hooks.wrap(step.inputs["sampler"], "accept_canvas", around_accept))
+            result = original(*args, **kwargs)
+        wall_time = time.perf_counter() - run.start_time
+        run.attempt(lambda: step.complete(result, wall_time))
+        self._announce(run)
         return result
 
-    def _around_denoising_step(self, run: RunBuffer, proceed: Callable[[], Any], given: dict[str, Any]) -> Any:
-        # generate() updates this mask in place: copy it before the step.
-        step = {"noised": park(given["current_canvas"]), "active": park(~given["finished_denoising"])}
-        sampler = given["sampler"]
-        with _Overheard(sampler, run.top_k) as overheard:
-            result = proceed()
-        if overheard.tensors is None:
-            return result
-        step |= overheard.tensors
-        step |= {"draft": park(result[1]), "finished": park(result[3])}
-        self._judge(run, sampler, overheard)
-        temperature = _temperature(given["logits_processor"], int(given["cur_step"]))
-        run.add_step(step, temperature=temperature, entropy_bound=overheard.entropy_bound)
-        run.set_facts(sampler=type(overheard.decider).__name__)
-        self._tell(run)
+    def _around_finalize(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if run := self._current():
+            run.attempt(lambda: _take_emitted(run, _by_name(original, args, kwargs), result[0]))
         return result
 
-    def _around_finalize_canvas(self, run: RunBuffer, proceed: Callable[[], Any], given: dict[str, Any]) -> Any:
-        past_end = park(given["finished_sequences"])
-        result = proceed()
-        run.add_emitted(park(result[0][:, -run.canvas_length :]), past_end)
-        return result
-
-    def _judge(self, run: RunBuffer, sampler: Any, overheard: _Overheard) -> None:
-        asked = getattr(sampler, "entropy_bound", math.nan)
-        if overheard.decider is not sampler and overheard.entropy_bound != asked:
-            message = (
-                f"the entropy bound that ran is {overheard.entropy_bound:g}, not the {asked:g} asked for: transformers "
-                "keeps the sampler of the first compiled generate() on the model. Remedy: before the call, 'del "
-                "model._compiled_accept_canvas, model._compiled_renoise_canvas', or pass disable_compile=True"
-            )
-            if run.warn_once(message):
-                warnings.warn(message, StaleSamplerWarning, stacklevel=2)
-        if not overheard.measured_mask:
-            message = "the sampler showed no acceptance mask: accepted positions are those that kept their candidate"
-            if run.warn_once(message):
-                warnings.warn(message, RecordingWarning, stacklevel=2)
+    def _announce(self, run: Run) -> None:
+        """Hand the last step to ``on_step``."""
+        if self._on_step is None or run.stopped_by:
+            return
+        try:
+            self._on_step(step_record(run, self._texts))
+        except Exception as error:  # noqa: BLE001 - the user's callback must not end the user's generation
+            self._on_step = None
+            warn_user(f"on_step failed with {_text_of(error)}; it is not called again. The generation goes on.")
 
 
-class _Overheard:
-    """While open, listens to one call of a sampler's ``accept_canvas`` and keeps copies of the small results."""
-
-    def __init__(self, sampler: Any, top_k: int) -> None:
-        self._sampler, self._top_k = sampler, top_k
-        self._before = sampler.__dict__.get("accept_canvas", _ABSENT)
-        self._accept = sampler.accept_canvas
-        self._signature = inspect.signature(type(sampler).accept_canvas)
-        self.decider = _decider(self._accept, sampler)
-        self.entropy_bound = float(getattr(self.decider, "entropy_bound", math.nan))
-        self.tensors: dict[str, Tensor] | None = None
-        self.measured_mask = True
-
-    def __enter__(self) -> Self:
-        self._sampler.accept_canvas = self._listen
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is _ABSENT:
-            del self._sampler.accept_canvas
-        else:
-            self._sampler.accept_canvas = self._before
-
-    def _listen(self, *args: Any, **kwargs: Any) -> Tensor:
-        accepted_canvas: Tensor = self._accept(*args, **kwargs)
-        given = self._signature.bind(self._sampler, *args, **kwargs).arguments
-        candidate, logits = given["denoiser_canvas"], given["logits"]
-        mask = getattr(self.decider, "accepted_token_mask", None)
-        if mask is None or mask.shape != candidate.shape:
-            self.measured_mask = False
-            mask = accepted_canvas == candidate
-        reduced = reduce_logits(logits, candidate, self._top_k)
-        self.tensors = {name: park(tensor) for name, tensor in reduced.items()}
-        self.tensors |= {"candidate": park(candidate), "accepted": park(mask)}
-        return accepted_canvas
+def _text_of(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _decider(accept: Any, sampler: Any) -> Any:
-    """The sampler whose acceptance runs: the one that a compiled method is bound to, which may not be ``sampler``."""
-    original = getattr(accept, "_torchdynamo_orig_callable", accept)
-    return getattr(original, "__self__", sampler)
+def _by_name(method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arguments of a call by parameter name."""
+    if not args:
+        return kwargs
+    names = inspect.signature(method).parameters
+    return dict(zip(names, args, strict=False)) | dict(kwargs)
 
 
-def _temperature(logits_processor: Any, steps_remaining: int) -> float:
-    """What the processors divided the logits by; NaN if none of them is a temperature.
+def _take_config(run: Run, config: Any, inputs: Mapping[str, Any]) -> None:
+    run.facts = with_config(run.facts, config, inputs)
 
-    Upstream's schedule: ``t_min + (t_max - t_min) * n / N`` with ``n`` steps remaining of ``N``.
-    """
-    temperature = math.nan
-    for processor in logits_processor:
-        if isinstance(processor, LinearTemperatureScheduleLogitsProcessor):
-            share = steps_remaining / processor.max_denoising_steps
-            factor = processor.t_min + (processor.t_max - processor.t_min) * share
-        elif isinstance(processor, TemperatureLogitsWarper):
-            factor = float(processor.temperature)
-        else:
-            continue
-        temperature = factor if math.isnan(temperature) else temperature * factor
-    return temperature
+
+def _take_prompt(run: Run, inputs: Mapping[str, Any]) -> None:
+    """Prompt and mask; with a given cache the mask also covers what is cached, which is not part of ``input_ids``."""
+    prompt, mask = inputs["input_ids"], inputs["attention_mask"]
+    mask = mask[:, mask.shape[1] - prompt.shape[1] :]
+    run.prompt = (run.copies.take(prompt, torch.int32), run.copies.take(mask, torch.bool))
+
+
+def _take_emitted(run: Run, inputs: Mapping[str, Any], sequences: torch.Tensor) -> None:
+    """The canvas as it went into the output, and the rows that had ended before it."""
+    ids = run.copies.take(sequences[:, -inputs["canvas_length"] :], torch.int32)
+    run.emitted.append((ids, run.copies.take(inputs["finished_sequences"], torch.bool)))

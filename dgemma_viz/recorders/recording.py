@@ -1,142 +1,127 @@
-"""What every recorder shares: the ``with`` block, one recording per model, traces of the runs, news for ``on_step``.
+"""The recording of one model: a context manager over a ``with`` block, whichever sampler is being watched.
 
-A recorder for another kind of model subclasses :class:`Recording`, puts its hooks in place in ``_open``, takes them
-away in ``_close``, and appends a :class:`~dgemma_viz.recorders.run.RunBuffer` to ``_runs`` when a run begins.
+A subclass says what to hook (:meth:`Recording.install`) and how a finished run becomes a trace. This class sees to what
+all recorders share: one recording per model at a time, everything put back at the end of the block however it ends, and
+traces that are built when they are first asked for, so that ``generate()`` returns without waiting for them.
 """
 
 from __future__ import annotations
 
+import json
 import threading
-import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakSet
 
 from dgemma_viz.errors import RecordingError, SettingError
+from dgemma_viz.recorders.hooks import InstanceHooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from dgemma_viz.recorders.run import RunBuffer
+    from dgemma_viz.recorders.run_buffer import Run
     from dgemma_viz.recorders.step_record import StepRecord
     from dgemma_viz.trace.model import Trace
 
-
-class RecordingWarning(UserWarning):
-    """Something about a recorded run that the trace's reader should know."""
-
-
-class StaleSamplerWarning(RecordingWarning):
-    """The run used a sampler compiled by an earlier call, with other parameters than were asked for."""
-
-
-_claims: WeakSet[Any] = WeakSet()
-_claims_lock = threading.Lock()
-
-
-@dataclass
-class _Outcome:
-    status: str = "complete"
-    error: str = ""
+_being_recorded: set[int] = set()
+"""Ids of models inside a block; each is alive, since its recording holds it."""
+_lock = threading.Lock()
 
 
 class Recording(ABC):
-    """A ``with`` block during which a model's runs are recorded. Made by :func:`dgemma_viz.recorders.record`."""
+    """Runs of one model; made by :func:`dgemma_viz.recorders.record`, not directly."""
 
     def __init__(
         self,
         model: Any,
         tokenizer: Any,
         *,
-        top_k: int = 8,
-        on_step: Callable[[StepRecord], None] | None = None,
-        task: Mapping[str, Any] | None = None,
+        top_k: int,
+        on_step: Callable[[StepRecord], None] | None,
+        task: Mapping[str, Any] | None,
     ) -> None:
         if top_k < 1:
-            raise SettingError(f"top_k is {top_k}; keep at least 1 alternative per position")
-        self._model, self._tokenizer = model, tokenizer
-        self._top_k, self._on_step, self._task = top_k, on_step, task
-        self._runs: list[RunBuffer] = []
-        self._outcomes: dict[int, _Outcome] = {}
-        self._made: dict[int, Trace] = {}
+            raise SettingError(f"top_k of {top_k} is out of range; choose 1 or more alternatives to keep")
+        try:
+            self._task: dict[str, Any] = json.loads(json.dumps(dict(task or {})))
+        except (TypeError, ValueError) as error:
+            raise RecordingError(f"the task's facts must be JSON types (text, numbers, lists, ...): {error}") from error
+        self._model = model
+        self._tokenizer = tokenizer
+        self._top_k = top_k
+        self._on_step = on_step
+        self._hooks = InstanceHooks()
+        self._runs: list[Run] = []
 
     @abstractmethod
-    def _open(self) -> None:
-        """Put the hooks in place."""
+    def install(self, hooks: InstanceHooks) -> None:
+        """Hook the model for the time of the block."""
 
     @abstractmethod
-    def _close(self) -> None:
-        """Take the hooks away, also those of an ``_open`` that failed half-way."""
+    def build_trace(self, run: Run) -> Trace:
+        """Trace of an ended run with at least one step."""
+
+    # -- the block -----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        with _claims_lock:
-            if self._model in _claims:
+        with _lock:
+            if id(self._model) in _being_recorded:
                 raise RecordingError(
-                    f"this {type(self._model).__name__} is already being recorded: recordings of one model cannot be "
-                    "nested or run side by side; use the recording that is open, or wait until its block has ended"
+                    f"this {type(self._model).__name__} is being recorded already. Leave the other recording's block "
+                    "first; several generate() calls may share one block (recording.traces)"
                 )
-            _claims.add(self._model)
+            _being_recorded.add(id(self._model))
         try:
-            self._open()
+            self.install(self._hooks)
         except BaseException:
             self._release()
             raise
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._release()
 
     def _release(self) -> None:
         try:
-            self._close()
+            self._hooks.restore()
         finally:
-            with _claims_lock:
-                _claims.discard(self._model)
+            with _lock:
+                _being_recorded.discard(id(self._model))
+            for run in self._runs:
+                run.end("interrupted", "the recording's block ended while generate() was running in another thread")
 
-    def _finish(self, run: RunBuffer, status: str = "complete", error: str = "") -> None:
-        self._outcomes[id(run)] = _Outcome(status, error)
-
-    def _tell(self, run: RunBuffer) -> None:
-        """Give the newest step to ``on_step``; its failure must not become the run's."""
-        if self._on_step is None:
-            return
-        step = run.last_step()
-        try:
-            self._on_step(step)
-        except Exception as error:  # noqa: BLE001 - somebody else's code, called from inside their own generate()
-            self._on_step = None
-            message = f"on_step failed with {type(error).__name__}: {error}; it is not called again"
-            run.warn_once(message)
-            warnings.warn(message, RecordingWarning, stacklevel=2)
+    # -- results -------------------------------------------------------------------------------------------------
 
     @property
     def traces(self) -> list[Trace]:
-        """One trace per run in the block so far, oldest first; a run still going gives its steps so far."""
-        return [self._trace_of(run) for run in self._runs]
+        """One trace per ended ``generate()`` call of which at least one denoising step ran, in the order they began."""
+        return [self._trace_of(run) for run in self._runs if run.ended and run.steps]
 
     @property
     def trace(self) -> Trace:
-        """The newest run's trace.
+        """Trace of the last ended run.
 
         Raises
         ------
         RecordingError
-            No run was made in the block.
+            There is none: no call was made, it is still running, or it failed before its first denoising step.
         """
         if not self._runs:
             raise RecordingError(
-                "nothing was recorded: call model.generate(...) inside the 'with' block, on this model"
+                "nothing was recorded: call generate() of the recorded model inside the 'with' block, "
+                "then read recording.trace"
             )
-        return self._trace_of(self._runs[-1])
+        run = self._runs[-1]
+        if not run.ended:
+            raise RecordingError("generate() is still running; read recording.trace after it, or use on_step")
+        if not run.steps:
+            cause = run.facts.error or "it ended without one"
+            raise RecordingError(f"generate() did not finish a single denoising step: {cause}")
+        return self._trace_of(run)
 
-    def _trace_of(self, run: RunBuffer) -> Trace:
-        outcome = self._outcomes.get(id(run))
-        if outcome is None:
-            return run.to_trace("running")
-        if id(run) not in self._made:
-            self._made[id(run)] = run.to_trace(outcome.status, outcome.error)
-        return self._made[id(run)]
+    def _trace_of(self, run: Run) -> Trace:
+        if run.trace is None:
+            run.trace = self.build_trace(run)
+        return run.trace

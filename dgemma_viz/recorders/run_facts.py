@@ -1,68 +1,110 @@
-"""The facts of a run that a reader needs to judge or repeat it, read from the model and its generation config."""
+"""What is known about a run apart from its steps: model, versions, settings asked for, random state."""
 
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+import transformers
 
 import dgemma_viz
 from dgemma_viz.trace.model import RunFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    import numpy.typing as npt
 
 _SETTINGS = (
-    "max_new_tokens",
-    "max_length",
     "max_denoising_steps",
     "t_min",
     "t_max",
     "stability_threshold",
     "confidence_threshold",
+    "max_new_tokens",
+    "max_length",
     "cache_implementation",
     "disable_compile",
 )
 
 
-def facts_before_a_run(model: Any, task: Mapping[str, Any] | None) -> RunFacts:
-    """What is known before ``generate()`` has prepared its settings."""
-    text_config = model.config.get_text_config()
+def facts_at_start(model: Any, task: Mapping[str, Any]) -> RunFacts:
+    """Facts that are known when ``generate()`` is called."""
     return RunFacts(
-        # The last part of the path only: where somebody keeps their models is nobody's business.
-        model_id=PurePath(getattr(model.config, "_name_or_path", "") or "").name,
+        model_id=model_id(model),
         model_class=type(model).__name__,
-        versions={
-            "dgemma_viz": dgemma_viz.__version__,
-            "transformers": metadata.version("transformers"),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        vocab_size=int(text_config.vocab_size),
-        seed=int(torch.initial_seed()),
+        versions=versions(),
+        vocab_size=vocabulary_size(model),
+        seed=torch.initial_seed(),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
         started=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        task=dict(task or {}),
+        settings={"canvas_length": model.config.canvas_length},
+        task=task,
     )
 
 
-def settings_of(generation_config: Any, canvas_length: int) -> dict[str, Any]:
-    """The parameters asked for, as plain JSON values."""
-    settings = {name: getattr(generation_config, name, None) for name in _SETTINGS}
-    sampler_config = getattr(generation_config, "sampler_config", None)
-    settings["entropy_bound"] = getattr(sampler_config, "entropy_bound", None)
-    settings["canvas_length"] = canvas_length
-    return settings
+def with_config(facts: RunFacts, config: Any, inputs: Mapping[str, Any]) -> RunFacts:
+    """Facts with the effective config: what ``_prepare_generation_config`` returns, and the inputs it left over."""
+    settings = {name: getattr(config, name, None) for name in _SETTINGS}
+    settings["entropy_bound"] = getattr(getattr(config, "sampler_config", None), "entropy_bound", None)
+    settings["inputs"] = sorted(name for name, value in inputs.items() if value is not None)
+    return replace(
+        facts,
+        settings={**facts.settings, **settings},
+        eos_token_ids=eos_ids(config),
+        pad_token_id=getattr(config, "pad_token_id", None),
+    )
 
 
-def eos_ids_of(generation_config: Any) -> tuple[int, ...]:
-    """Ids that end a sequence: the config holds one, several or none."""
-    ids = getattr(generation_config, "eos_token_id", None)
+def with_sampler(facts: RunFacts, sampler: Any, processors: Iterable[Any]) -> RunFacts:
+    """Facts with the classes of the sampler and of the logits processors, in the order in which they run."""
+    names = [type(processor).__name__ for processor in processors]
+    return replace(facts, sampler=type(sampler).__name__, settings={**facts.settings, "logits_processors": names})
+
+
+def eos_ids(config: Any) -> tuple[int, ...]:
+    """End-of-sequence ids of a generation config, which holds one, several or none."""
+    ids = getattr(config, "eos_token_id", None)
     if ids is None:
         return ()
-    return tuple(int(i) for i in ids) if isinstance(ids, (list, tuple)) else (int(ids),)
+    return tuple(int(one) for one in np.atleast_1d(np.asarray(ids)))
+
+
+def vocabulary_size(model: Any) -> int:
+    """Tokens that the model's head can give."""
+    return int(model.config.text_config.vocab_size)
+
+
+def model_id(model: Any) -> str:
+    """Last component of the name or path that a model was loaded from: traces are shared, local paths are not."""
+    name = str(getattr(model.config, "_name_or_path", "") or "")
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def versions() -> dict[str, str]:
+    """Versions that can change a run."""
+    found = {
+        "dgemma_viz": dgemma_viz.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "transformers": transformers.__version__,
+    }
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def generator_state(device: torch.device) -> npt.NDArray[np.uint8]:
+    """State of the generator that sampling on a device draws from, uint8; read, never changed."""
+    if device.type == "cuda":
+        state = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        state = torch.mps.get_rng_state()
+    else:
+        state = torch.get_rng_state()
+    return np.array(state.numpy(), dtype=np.uint8)

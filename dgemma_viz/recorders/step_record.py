@@ -1,40 +1,46 @@
-"""What ``on_step`` receives: one denoising step as numpy arrays, before there is a trace."""
+"""One denoising step as ``on_step`` sees it, while the model is still generating."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    import numpy.typing as npt
+Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepRecord:
-    """One step. Arrays have the names, shapes (less the step axis) and meanings of :mod:`dgemma_viz.trace.schema`."""
+    """Arrays of one step, named, typed and measured as in :data:`dgemma_viz.trace.schema.ARRAYS`, without axis ``S``.
+
+    Arrays are read-only; per position ``(B, C)``, alternatives ``(B, C, K)``, per sample ``(B,)``.
+    """
 
     canvas: int
     step_in_canvas: int
-    noised: npt.NDArray[np.int32]
-    candidate: npt.NDArray[np.int32]
-    draft: npt.NDArray[np.int32]
-    accepted: npt.NDArray[np.bool_]
-    entropy: npt.NDArray[np.float32]
-    confidence: npt.NDArray[np.float32]
-    candidate_probability: npt.NDArray[np.float32]
-    top_k_ids: npt.NDArray[np.int32]
-    top_k_probabilities: npt.NDArray[np.float16]
-    active: npt.NDArray[np.bool_]
-    finished: npt.NDArray[np.bool_]
+    noised: Array
+    candidate: Array
+    draft: Array
+    accepted: Array
+    entropy: Array
+    confidence: Array
+    candidate_probability: Array
+    top_k_ids: Array
+    top_k_probabilities: Array
+    active: Array
+    finished: Array
     temperature: float
     entropy_bound: float
+    entropy_spent: Array
+    mean_entropy: Array
+    stable_steps: Array
     wall_time: float
-    token_text: Callable[[int], str]
+    text_of: Callable[[int], str] = field(repr=False)
 
-    def sample(self, index: int) -> dict[str, npt.NDArray[Any]]:
-        """The per-position arrays of one sample: ``(C,)`` or ``(C, K)``."""
-        names = ("noised", "candidate", "draft", "accepted", "entropy", "confidence", "candidate_probability")
-        return {name: getattr(self, name)[index] for name in (*names, "top_k_ids", "top_k_probabilities")}
+    def token_text(self, token_id: int) -> str:
+        """Text of a token as :meth:`dgemma_viz.trace.model.Trace.token_text` will give it. NOT escaped."""
+        return self.text_of(int(token_id))

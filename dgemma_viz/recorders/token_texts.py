@@ -1,62 +1,71 @@
-"""Token ids to the text that a reader sees, and the check that a tokenizer belongs to a model."""
+"""Texts of single tokens such that joining them gives what the tokenizer decodes, spaces included.
+
+Design. Decoders treat the first token of a text specially (SentencePiece drops its space, WordPiece keeps its ``##``),
+so a token is decoded behind an anchor token, and the anchor's own text is cut off again. Where a tokenizer does not
+play along, the token is decoded alone. Texts are made when a trace is built, not during the run, and are kept: a run of
+48 steps over 256 positions of a large vocabulary meets more than 12,000 different noise tokens.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.errors import RecordingError
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FEWEST_TOKENS = 0.9
-"""Vocabularies are padded for speed; a tokenizer that knows less than this share of one belongs to another model."""
-
-_WORD_START = "▁"
-"""SentencePiece's mark of a leading space, which decoding one token alone drops."""
+_UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 
 
-def check_tokenizer(tokenizer: Any, vocab_size: int, eos_token_ids: tuple[int, ...]) -> None:
-    """Refuse a tokenizer whose ids cannot be those of the model.
+class TokenTexts:
+    """Cache of token texts of one tokenizer; None gives no texts."""
 
-    Raises
-    ------
-    RecordingError
-        It has more tokens than the model's vocabulary, far fewer, or ends sequences with a token that does not end the
-        model's.
-    """
-    if not hasattr(tokenizer, "decode") or not hasattr(tokenizer, "__len__"):
-        raise RecordingError(
-            f"'{type(tokenizer).__name__}' is not a Hugging Face tokenizer; give the one in the model's folder, "
-            "or None to record token ids without texts"
-        )
-    known = len(tokenizer)
-    remedy = "load the tokenizer from the model's own folder: AutoTokenizer.from_pretrained(...)"
-    if known > vocab_size or known < _FEWEST_TOKENS * vocab_size:
-        raise RecordingError(
-            f"the tokenizer knows {known:,} tokens, but the model's vocabulary has {vocab_size:,}: they do not belong "
-            f"together; {remedy}"
-        )
-    end = getattr(tokenizer, "eos_token_id", None)
-    if end is not None and eos_token_ids and end not in eos_token_ids:
-        raise RecordingError(
-            f"the tokenizer ends a sequence with token {end}, the model with {list(eos_token_ids)}: they do not belong "
-            f"together; {remedy}"
-        )
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[int, str] = {}
+        self._anchor: list[int] | None = None
+        self._anchor_text = ""
 
+    def of(self, ids: Iterable[int]) -> dict[int, str]:
+        """Texts of token ids; ids that the tokenizer does not have are left out."""
+        if self._tokenizer is None:
+            return {}
+        wanted = {int(token) for token in ids}
+        size = len(self._tokenizer)
+        missing = sorted(token for token in wanted - self._known.keys() if 0 <= token < size)
+        if missing:
+            self._known |= dict(zip(missing, self._decode(missing), strict=True))
+        return {token: self._known[token] for token in sorted(wanted) if token in self._known}
 
-def token_text(tokenizer: Any, token_id: int) -> str | None:
-    """Text of one token, its leading space kept; None where the tokenizer has no such token."""
-    if tokenizer is None or token_id >= len(tokenizer):
-        return None
-    text: str = tokenizer.decode([token_id], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    piece = tokenizer.convert_ids_to_tokens(token_id)
-    if isinstance(piece, str) and piece.startswith(_WORD_START) and not text.startswith(" "):
-        return f" {text}"
-    return text
+    def one(self, token: int) -> str:
+        """Text of one token, ``⟨id⟩`` where there is none, as :meth:`dgemma_viz.trace.model.Trace.token_text` does."""
+        return self.of([token]).get(token, f"⟨{token}⟩")
 
+    def _decode(self, ids: list[int]) -> list[str]:
+        if self._anchor is None:
+            self._anchor = self._find_anchor()
+            self._anchor_text = self._joined([self._anchor])[0] if self._anchor else ""
+        behind = self._joined([[*self._anchor, token] for token in ids])
+        fits = [text.startswith(self._anchor_text) for text in behind]
+        alone = iter(self._joined([[token] for token, fit in zip(ids, fits, strict=True) if not fit]))
+        texts = [text[len(self._anchor_text) :] if fit else next(alone) for text, fit in zip(behind, fits, strict=True)]
+        return [self._readable(token, text) for token, text in zip(ids, texts, strict=True)]
 
-def token_texts(tokenizer: Any, token_ids: Iterable[int]) -> dict[int, str]:
-    """Texts of the given ids; ids without one are left out."""
-    texts = {int(i): token_text(tokenizer, int(i)) for i in token_ids}
-    return {i: text for i, text in texts.items() if text is not None}
+    def _joined(self, sequences: list[list[int]]) -> list[str]:
+        options = {"skip_special_tokens": False, "clean_up_tokenization_spaces": False}
+        return [str(self._tokenizer.decode(sequence, **options)) for sequence in sequences]
+
+    def _find_anchor(self) -> list[int]:
+        """An ordinary token; empty if the tokenizer cannot encode."""
+        encode = getattr(self._tokenizer, "encode", None)
+        if encode is None:
+            return []
+        return [int(token) for token in np.atleast_1d(encode("a", add_special_tokens=False))[-1:]]
+
+    def _readable(self, token: int, text: str) -> str:
+        """The piece itself for a byte that is no character alone (``<0xE2>`` of byte fallback)."""
+        if text != _UNDECODABLE or not hasattr(self._tokenizer, "convert_ids_to_tokens"):
+            return text
+        piece = str(self._tokenizer.convert_ids_to_tokens(token))
+        return piece if piece.startswith("<0x") else text

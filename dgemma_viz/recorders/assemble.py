@@ -1,0 +1,89 @@
+"""From a run's buffers to its trace, and from its last step to the record that ``on_step`` gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.recorders.derive import entropy_spent, mean_entropy, stable_steps
+from dgemma_viz.recorders.host_copy import read_only
+from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+
+if TYPE_CHECKING:
+    from dgemma_viz.recorders.run_buffer import Run, Step
+    from dgemma_viz.recorders.token_texts import TokenTexts
+
+Array = npt.NDArray[Any]
+
+
+def assemble(run: Run, texts: TokenTexts) -> Trace:
+    """Trace of an ended run with at least one step. Token texts are made here, for the ids that occur."""
+    run.copies.wait()
+    steps = run.steps
+    arrays: dict[str, Array] = {name: np.stack([step.array(name) for step in steps]) for name in steps[0].tensors}
+    for name in ("canvas", "step_in_canvas", "temperature", "entropy_bound", "wall_time"):
+        arrays[name] = np.array([getattr(step, name) for step in steps], dtype=ARRAYS[name].dtype)
+    arrays["entropy_spent"] = entropy_spent(arrays["entropy"], arrays["accepted"])
+    arrays["mean_entropy"] = mean_entropy(arrays["entropy"])
+    arrays["stable_steps"] = np.concatenate(
+        [stable_steps(arrays["draft"][arrays["canvas"] == canvas]) for canvas in np.unique(arrays["canvas"])]
+    )
+    arrays |= _around_the_steps(run, arrays["noised"].shape[1:])
+    warnings = (*run.facts.warnings, *_contradictions(arrays))
+    ids = np.unique(np.concatenate([np.unique(arrays[name]) for name in TOKEN_ARRAYS]))
+    return Trace(
+        **arrays,
+        facts=replace(run.facts, warnings=warnings),
+        token_texts=texts.of(ids),
+        generator_state=run.generator_state,
+    )
+
+
+def step_record(run: Run, texts: TokenTexts) -> StepRecord:
+    """The last step of a run that is still going on; waits for its arrays to arrive."""
+    run.copies.wait()
+    step: Step = run.steps[-1]
+    arrays = {name: step.array(name) for name in step.tensors}
+    drafts = np.stack([earlier.array("draft") for earlier in run.canvas_steps(step.canvas)])
+    return StepRecord(
+        canvas=step.canvas,
+        step_in_canvas=step.step_in_canvas,
+        **arrays,
+        temperature=step.temperature,
+        entropy_bound=step.entropy_bound,
+        entropy_spent=entropy_spent(arrays["entropy"], arrays["accepted"]),
+        mean_entropy=mean_entropy(arrays["entropy"]),
+        stable_steps=stable_steps(drafts)[-1],
+        wall_time=step.wall_time,
+        text_of=texts.one,
+    )
+
+
+def _around_the_steps(run: Run, canvas_shape: tuple[int, ...]) -> dict[str, Array]:
+    """Prompt and emitted tokens; a run that ended early may have emitted none."""
+    samples = canvas_shape[0]
+    emitted = [read_only(ids) for ids, _ in run.emitted]
+    past_end = [read_only(ended) for _, ended in run.emitted]
+    prompt, mask = map(read_only, run.prompt) if run.prompt else (np.zeros((samples, 0), int), np.zeros((samples, 0)))
+    return {
+        "emitted": np.reshape(emitted, (-1, *canvas_shape)),
+        "past_end": np.reshape(past_end, (-1, samples)),
+        "prompt": prompt,
+        "prompt_mask": mask,
+    }
+
+
+def _contradictions(arrays: dict[str, Array]) -> list[str]:
+    """Whether the recorded decisions explain what ran: an accepted candidate stands in the next step's canvas."""
+    same_canvas = arrays["canvas"][1:] == arrays["canvas"][:-1]
+    kept = arrays["accepted"][:-1] & arrays["active"][1:, :, None] & same_canvas[:, None, None]
+    lost = int((kept & (arrays["noised"][1:] != arrays["candidate"][:-1])).sum())
+    if not lost:
+        return []
+    text = f"{lost} accepted candidates are missing from the canvas of the step after: the sampler kept other tokens"
+    return [f"{text} than its accepted mask, as recorded, says"]

@@ -1,0 +1,60 @@
+"""Per-step quantities that follow from measured ones: entropy spent, mean entropy, steps with a stable draft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def entropy_spent(entropy: Array, accepted: Array) -> Array:
+    """What ``EntropyBoundSampler.accept_canvas`` limits: sum of the accepted entropies less the largest of them.
+
+    Parameters
+    ----------
+    entropy
+        Nats, ``(..., C)``.
+    accepted
+        Bool, ``(..., C)``.
+
+    Returns
+    -------
+    Array
+        Nats, float32 ``(...)``; 0 where nothing was accepted.
+    """
+    kept = np.where(accepted, entropy.astype(np.float64), 0.0)
+    largest = np.max(kept, axis=-1, initial=0.0)
+    spent: Array = (kept.sum(axis=-1) - largest).astype(np.float32)
+    return spent
+
+
+def mean_entropy(entropy: Array) -> Array:
+    """Mean over the canvas, float32 ``(...)``: what ``StableAndConfidentStoppingCriteria`` compares."""
+    mean: Array = entropy.mean(axis=-1, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def stable_steps(drafts: Array) -> Array:
+    """Consecutive steps, up to each, in which a sample's draft equalled the one before.
+
+    ``StableAndConfidentStoppingCriteria`` calls a draft stable from the step at which this reaches its
+    ``stability_threshold``; its history starts anew with each canvas, so the first step always counts 0.
+
+    Parameters
+    ----------
+    drafts
+        The steps of ONE canvas in order, ``(T, B, C)``.
+
+    Returns
+    -------
+    Array
+        int32 ``(T, B)``.
+    """
+    counts = np.zeros(drafts.shape[:2], dtype=np.int32)
+    for step in range(1, len(drafts)):
+        same = (drafts[step] == drafts[step - 1]).all(axis=-1)
+        counts[step] = np.where(same, counts[step - 1] + 1, 0)
+    return counts

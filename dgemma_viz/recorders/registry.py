@@ -1,0 +1,56 @@
+"""Which recorder belongs to which model. Models are told by their classes' names, so nothing heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import RecordingError
+
+if TYPE_CHECKING:
+    from dgemma_viz.recorders.recording import Recording
+
+
+@dataclass(frozen=True)
+class Supported:
+    """A class of models, by a name in its method resolution order, and where its recorder lives."""
+
+    loop: str
+    """Class that holds the sampling loop which is hooked."""
+    shown_as: str
+    """Name of the models for users."""
+    module: str
+    recorder: str
+
+
+SUPPORTED = (
+    Supported(
+        loop="DiffusionGemmaGenerationMixin",
+        shown_as="DiffusionGemmaForBlockDiffusion (transformers)",
+        module="dgemma_viz.recorders.diffusion_gemma",
+        recorder="DiffusionGemmaRecording",
+    ),
+)
+
+
+def recorder_for(model: Any) -> tuple[type[Recording], Any]:
+    """Recorder class for a model, and the model to hook: itself, or what ``torch.compile`` wrapped.
+
+    Raises
+    ------
+    RecordingError
+        No recorder knows the model's class.
+    """
+    for candidate in (model, getattr(model, "_orig_mod", None)):
+        names = {cls.__name__ for cls in type(candidate).__mro__}
+        for entry in SUPPORTED:
+            if entry.loop in names:
+                recorder: type[Recording] = getattr(import_module(entry.module), entry.recorder)
+                return recorder, candidate
+    known = ", ".join(entry.shown_as for entry in SUPPORTED)
+    given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+    raise RecordingError(
+        f"cannot record {given}: recording knows {known}. Pass the loaded model itself "
+        "(not its name, its class or a pipeline around it)"
+    )

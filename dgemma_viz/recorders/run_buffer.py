@@ -1,0 +1,101 @@
+"""Everything kept of one ``generate()`` call until its trace is built: reduced arrays, never logits."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.recorders.host_copy import HostCopies, read_only
+from dgemma_viz.recorders.notices import RecorderWarning, warn_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from dgemma_viz.trace.model import RunFacts, Trace
+
+    Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One complete denoising step: host tensors by their names in the schema, and its scalars."""
+
+    canvas: int
+    step_in_canvas: int
+    tensors: dict[str, torch.Tensor]
+    temperature: float
+    entropy_bound: float
+    wall_time: float
+
+    def array(self, name: str) -> Array:
+        """Read-only array; its copy must have arrived."""
+        return read_only(self.tensors[name])
+
+
+@dataclass
+class Run:
+    """One ``generate()`` call: grows while it runs, is final once :meth:`end` was called.
+
+    What belongs together is appended as one object, so an interrupt at any moment leaves whole steps and canvases.
+    """
+
+    facts: RunFacts
+    generator_state: npt.NDArray[np.uint8]
+    start_time: float = field(default_factory=time.perf_counter)
+    copies: HostCopies = field(default_factory=HostCopies)
+    prompt: tuple[torch.Tensor, torch.Tensor] | None = None
+    """Ids and mask, ``(B, P)``."""
+    steps: list[Step] = field(default_factory=list)
+    emitted: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    """Per canvas: ids ``(B, C)``, and rows that had ended before it ``(B,)``."""
+    ended: bool = False
+    stopped_by: str = ""
+    """How the recorder itself failed, if it did: nothing more is taken then, so that what there is stays consistent."""
+    trace: Trace | None = None
+
+    @property
+    def next_place(self) -> tuple[int, int]:
+        """Canvas and step in canvas of the step that comes next."""
+        canvas = len(self.emitted)
+        return canvas, len(self.canvas_steps(canvas))
+
+    def canvas_steps(self, canvas: int) -> list[Step]:
+        """Steps of one canvas so far."""
+        return [step for step in self.steps if step.canvas == canvas]
+
+    def end(self, status: str, error: str = "") -> None:
+        """Make the run final. The first end counts."""
+        if self.ended:
+            return
+        if self.stopped_by and status == "complete":
+            status, error = "failed", self.stopped_by
+        self.facts = replace(self.facts, status=status, error=error)
+        self.ended = True
+
+    def warn(self, text: str, category: type[Warning] = RecorderWarning) -> None:
+        """Note for the trace and warn the user, once per text."""
+        if text not in self.facts.warnings:
+            self.facts = replace(self.facts, warnings=(*self.facts.warnings, text))
+            warn_user(text, category)
+
+    def attempt(self, capture: Callable[[], None]) -> None:
+        """Take something from the running loop; a failure of the recorder ends the recording, never the generation."""
+        if self.stopped_by or self.ended:
+            return
+        try:
+            capture()
+        except Warning:  # the user's own filters turn warnings into errors
+            raise
+        except Exception as error:  # noqa: BLE001 - e.g. no memory left for the reduction: the run must go on
+            canvas, step = self.next_place
+            self.stopped_by = (
+                f"recording stopped in canvas {canvas}, step {step}, because of {type(error).__name__}: {error}. "
+                "The generation goes on; the trace ends there."
+            )
+        if self.stopped_by:
+            self.warn(self.stopped_by)

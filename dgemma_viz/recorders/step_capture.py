@@ -1,0 +1,121 @@
+"""What is seen of one denoising step while it runs: collected piece by piece, kept only when the step is complete."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TemperatureLogitsWarper
+from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
+
+from dgemma_viz.errors import RecordingError
+from dgemma_viz.recorders.notices import StaleSamplerWarning
+from dgemma_viz.recorders.reduce import accepted_by_rule, reduce_logits
+from dgemma_viz.recorders.run_buffer import Run, Step
+from dgemma_viz.recorders.run_facts import with_sampler
+from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_DTYPES = {
+    "entropy": torch.float32,
+    "confidence": torch.float32,
+    "candidate_probability": torch.float32,
+    "top_k_ids": torch.int32,
+    "top_k_probabilities": torch.float16,
+}
+
+
+@dataclass
+class StepCapture:
+    """One call of ``_denoising_step``: :meth:`begin`, then :meth:`accept`, then :meth:`complete`."""
+
+    run: Run
+    inputs: Mapping[str, Any]
+    """Arguments of ``_denoising_step`` by name."""
+    top_k: int
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+    entropy_bound: float = float("nan")
+
+    def begin(self) -> None:
+        """Take what the step reads; ``finished_denoising`` is changed in place later, so now."""
+        self.tensors["noised"] = self.run.copies.take(self.inputs["current_canvas"], torch.int32)
+        self.tensors["active"] = self.run.copies.take(~self.inputs["finished_denoising"], torch.bool)
+        if not self.run.facts.sampler:
+            self.run.facts = with_sampler(self.run.facts, self.inputs["sampler"], self.inputs["logits_processor"])
+
+    def accept(self, method: Any, given: Mapping[str, Any], accepted_canvas: torch.Tensor) -> None:
+        """Take what ``sampler.accept_canvas`` was given and decided, right after it ran.
+
+        Parameters
+        ----------
+        method
+            The ``accept_canvas`` that ran, compiled or not.
+        given
+            Its arguments by name; ``denoiser_canvas`` ``(B, C)`` and ``logits`` ``(B, C, V)`` are read.
+        accepted_canvas
+            Its result ``(B, C)``.
+        """
+        candidate, logits = given["denoiser_canvas"], given["logits"]
+        asked = self.inputs["sampler"]
+        running = owner_of(method, asked)
+        renoising = owner_of(getattr(asked, "renoise_canvas", None), asked)
+        if text := staleness(asked, running, renoising):
+            self.run.warn(text, StaleSamplerWarning)
+        self.entropy_bound = bound_of(running)
+        reduced = reduce_logits(logits, candidate, self.top_k)
+        mask = getattr(running, "accepted_token_mask", None)
+        if not isinstance(mask, torch.Tensor) or mask.shape != candidate.shape:
+            mask = self._derived_mask(reduced["entropy"], candidate, accepted_canvas)
+        self.tensors["candidate"] = self.run.copies.take(candidate, torch.int32)
+        self.tensors["accepted"] = self.run.copies.take(mask, torch.bool)
+        for name, dtype in _DTYPES.items():
+            self.tensors[name] = self.run.copies.take(reduced[name], dtype)
+
+    def complete(self, result: tuple[torch.Tensor, ...], wall_time: float) -> None:
+        """Take what the step returned, and append it to the run as a whole."""
+        if "candidate" not in self.tensors:
+            raise RecordingError("the sampler's accept_canvas did not run in this denoising step")
+        _, draft, _, finished = result
+        self.tensors["draft"] = self.run.copies.take(draft, torch.int32)
+        self.tensors["finished"] = self.run.copies.take(finished, torch.bool)
+        canvas, step = self.run.next_place
+        self.run.steps.append(Step(canvas, step, self.tensors, self._temperature(), self.entropy_bound, wall_time))
+
+    def _derived_mask(
+        self, entropy: torch.Tensor, candidate: torch.Tensor, accepted_canvas: torch.Tensor
+    ) -> torch.Tensor:
+        if math.isnan(self.entropy_bound):
+            how, mask = "where the accepted canvas holds the candidate", accepted_canvas == candidate
+        else:
+            how, mask = "from the entropies and the bound", accepted_by_rule(entropy, self.entropy_bound)
+        self.run.warn(f"the running sampler shows no accepted mask; 'accepted' was derived {how}")
+        return mask
+
+    def _temperature(self) -> float:
+        processors = self.inputs["logits_processor"]
+        temperatures = list(temperatures_of(processors, int(self.inputs["cur_step"])))
+        schedules = sum(type(processor) is LinearTemperatureScheduleLogitsProcessor for processor in processors)
+        if schedules > 1:
+            self.run.warn(
+                f"{schedules} temperature schedules divided the logits, one after the other: generate() appends its "
+                "own to the LogitsProcessorList that it is given. Pass a new list to each call"
+            )
+        return math.prod(temperatures) if temperatures else float("nan")
+
+
+def temperatures_of(processors: Iterable[Any], remaining: int) -> Iterable[float]:
+    """What each known temperature processor divides the logits by, with ``remaining`` steps to go (the last has 1).
+
+    Formula of ``LinearTemperatureScheduleLogitsProcessor.__call__``. Exact types only: a subclass may divide by
+    something else.
+    """
+    for processor in processors:
+        if type(processor) is LinearTemperatureScheduleLogitsProcessor:
+            share = remaining / processor.max_denoising_steps
+            yield processor.t_min + (processor.t_max - processor.t_min) * share
+        elif type(processor) is TemperatureLogitsWarper:
+            yield float(processor.temperature)
