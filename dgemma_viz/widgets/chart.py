@@ -1,0 +1,153 @@
+"""A Plotly FigureWidget that loads Plotly once per page and is updated by difference.
+
+Why not FigureWidget as it is. Each FigureWidget carries Plotly's whole JavaScript (5 MB) in its own state: four charts
+are 20 MB over the websocket and four evaluations in the browser, and anywidget gives up on a model whose module takes
+more than two seconds, after which the chart never updates again (seen with four charts on a slow machine). So a
+:class:`Chart` is a FigureWidget whose module is a few lines that wait for one shared :class:`PlotlyBundle`; everything
+else is Plotly's own.
+
+What crosses to the browser on :meth:`Chart.show`: of the new figure only the properties that differ from what is
+shown, in one message; nothing if nothing differs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import numpy as np
+import plotly
+import plotly.graph_objects as go
+import traitlets as t
+from ipywidgets import widget_serialization
+
+from dgemma_viz.widgets.esm import joined_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Clicked = Callable[[float, float], None]
+
+
+_USUAL_HEIGHT = 450
+"""Plotly's own, where a figure has none."""
+
+SELECTED = "selected"
+"""How the names of shapes begin that mark the selection (:mod:`dgemma_viz.figures.markers`)."""
+
+
+class PlotlyBundle(anywidget.AnyWidget):  # type: ignore[misc]
+    """Plotly's own widget JavaScript, sent once and shared by all charts of a page. Shows nothing itself."""
+
+    _esm = joined_module("plotly_bundle.js")
+
+    version = t.Unicode(plotly.__version__).tag(sync=True)
+    source = t.Unicode().tag(sync=True)
+
+
+@cache
+def _plotly_source() -> str:
+    return (Path(plotly.__file__).parent / "package_data" / "widgetbundle.js").read_text(encoding="utf-8")
+
+
+_bundles: list[PlotlyBundle] = []
+
+
+def shared_bundle() -> PlotlyBundle:
+    """The bundle of this kernel, made when first needed, and again after its comm was closed."""
+    if not _bundles or _bundles[0].comm is None:
+        _bundles[:] = [PlotlyBundle(source=_plotly_source())]
+    return _bundles[0]
+
+
+class Chart(go.FigureWidget):  # type: ignore[misc]
+    """A figure that can be replaced by another, sending only what differs.
+
+    Parameters
+    ----------
+    figure
+        What to show first.
+    clicked
+        Called with x and y of a clicked point.
+    """
+
+    _esm = joined_module("chart.js")
+
+    data: Any
+    plotly_version = t.Unicode(plotly.__version__).tag(sync=True)
+    pixels_high = t.Int(_USUAL_HEIGHT).tag(sync=True)
+    bundle = t.Instance(PlotlyBundle).tag(sync=True, **widget_serialization)
+
+    def __init__(self, figure: go.Figure, clicked: Clicked | None = None) -> None:
+        super().__init__(figure)
+        self._clicked = clicked
+        self._config = {"displayModeBar": False, "responsive": True}
+        self.pixels_high = figure.layout.height or _USUAL_HEIGHT
+        self._register_clicks()
+
+    @t.default("bundle")  # type: ignore[untyped-decorator]
+    def _shared_bundle(self) -> PlotlyBundle:
+        return shared_bundle()
+
+    def show(self, figure: go.Figure) -> None:
+        """Show another figure, changing only what differs."""
+        self.pixels_high = figure.layout.height or _USUAL_HEIGHT
+        if [trace.type for trace in self.data] != [trace.type for trace in figure.data]:
+            with self.batch_update():
+                self.data = []
+                self.add_traces(list(figure.data))
+                self._show_layout(figure)
+            self._register_clicks()
+            return
+        with self.batch_update():
+            for shown, wanted in zip(self.data, figure.data, strict=True):
+                if changes := _changes(shown.to_plotly_json(), wanted.to_plotly_json(), keep={"uid", "type"}):
+                    shown.update(changes, overwrite=True)
+            self._show_layout(figure)
+
+    def mark(self, shapes: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the marks of the selection (shapes named ``"selected ..."``), the quickest change there is."""
+        shown = [shape.to_plotly_json() for shape in self.layout.shapes or ()]
+        wanted = [shape for shape in shown if not str(shape.get("name", "")).startswith(SELECTED)]
+        wanted += [dict(shape) for shape in shapes]
+        if not _same(shown, wanted):
+            self.layout.shapes = wanted
+
+    def _show_layout(self, figure: go.Figure) -> None:
+        changes = _changes(self.layout.to_plotly_json(), figure.layout.to_plotly_json(), keep=set())
+        if changes:
+            self.layout.update(changes, overwrite=True)
+
+    def _register_clicks(self) -> None:
+        if self._clicked is None:
+            return
+        for trace in self.data:
+            trace.on_click(self._point_clicked)
+
+    def _point_clicked(self, _trace: object, points: Any, _state: object = None) -> None:
+        if self._clicked is not None and points.xs:
+            self._clicked(points.xs[0], points.ys[0])
+
+
+def _changes(shown: dict[str, Any], wanted: dict[str, Any], keep: set[str]) -> dict[str, Any]:
+    """Properties of ``wanted`` that differ from ``shown``; None for those it lacks."""
+    changes = {name: value for name, value in wanted.items() if name not in keep and not _same(shown.get(name), value)}
+    changes |= {name: None for name in shown if name not in wanted and name not in keep}
+    return changes
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        left, right = np.asarray(left), np.asarray(right)
+        return left.shape == right.shape and left.dtype.kind == right.dtype.kind and _equal_arrays(left, right)
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[name], right[name]) for name in right)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return bool(left == right) or (left != left and right != right)  # noqa: PLR0124 - both NaN
+
+
+def _equal_arrays(left: np.ndarray, right: np.ndarray) -> bool:
+    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")

@@ -1,0 +1,202 @@
+"""The explorer: every view of one trace, linked by one selection.
+
+The token canvas scrubs in the browser; each of its moves reaches Python as a small trait, goes into the
+:class:`~dgemma_viz.widgets.selection.Selection`, and from there to the charts. Clicks in the charts take the same way
+back. Views never talk to each other. While the canvas plays, the browser has at most one message under way and merges
+the steps that pass meanwhile, so a slow kernel skips steps in the charts instead of lagging behind; one change of the
+selection redraws each chart once, and sends only what differs.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+import traitlets
+
+from dgemma_viz.errors import TraceError
+from dgemma_viz.figures import curves, heatmap
+from dgemma_viz.figures.markers import crosshair, step_marker
+from dgemma_viz.figures.theme import theme_named
+from dgemma_viz.trace.model import Trace
+from dgemma_viz.widgets.chart import Chart
+from dgemma_viz.widgets.inspector import Inspector
+from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.run_choice import RunChoice
+from dgemma_viz.widgets.run_header import header_html
+from dgemma_viz.widgets.selection import Selection
+from dgemma_viz.widgets.token_canvas import TokenCanvas
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    import plotly.graph_objects as go
+
+    from dgemma_viz.trace.model import CanvasRun
+
+NO_STEPS = "This trace holds no denoising steps: the run ended before its first step."
+ENDED_BEFORE = "Sample {sample} had ended before canvas {canvas}: no denoising step ran for it there."
+
+
+class Explorer(widgets.VBox):  # type: ignore[misc]
+    """Header, token canvas, heatmap, curves and inspector of one trace.
+
+    Attributes
+    ----------
+    trace
+        What is explored.
+    selection
+        What is looked at; set it to move every view, observe it to follow the user.
+    token_canvas, heatmap, curves, inspector
+        The views; the charts are None for a trace without steps.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.selection = Selection()
+        self.token_canvas = TokenCanvas()
+        self.inspector = Inspector()
+        self.heatmap: Chart | None = None
+        self.curves: Chart | None = None
+        self._header = widgets.HTML(header_html(trace, 0), layout=widgets.Layout(width="100%"))
+        self._changed: set[str] = set()
+        self._held = 0
+        super().__init__(layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px"))
+        if not trace.n_steps:
+            self.token_canvas.message = NO_STEPS
+            self.children = [self._header, self.token_canvas]
+            return
+        self._choice = RunChoice(trace.n_canvases, trace.n_samples)
+        self.heatmap = Chart(self._heatmap_figure(), self._heatmap_clicked)
+        self.curves = Chart(self._curves_figure(), self._curves_clicked)
+        self._charts = columns(panel(self.heatmap), panel(self.curves))
+        self._link()
+        self._top = [self._header, self._choice, self.token_canvas]
+        self.token_canvas.show(self.run)
+        self.children = [*self._top, self.inspector, self._charts]
+
+    @property
+    def run(self) -> CanvasRun:
+        """The selected canvas of the selected sample."""
+        return self.trace.canvas_run(self.selection.canvas, self.selection.sample)
+
+    @property
+    def theme(self) -> str:
+        """``"dark"`` or ``"light"``, as the browser saw the page."""
+        return "dark" if self.token_canvas.dark else "light"
+
+    def close(self) -> None:
+        """Close every view, so that neither kernel nor browser keeps them."""
+        if self.heatmap is not None:
+            self.inspector.close()
+            self.children = [*self._top, self._charts]
+        close_tree(self, closing=super().close)
+
+    # -- links ---------------------------------------------------------------------------------------------------
+
+    def _link(self) -> None:
+        for name in ("step", "position", "quantity"):
+            traitlets.link((self.selection, name), (self.token_canvas, name))
+        traitlets.link((self.selection, "canvas"), (self._choice.canvas, "value"))
+        traitlets.link((self.selection, "sample"), (self._choice.sample, "value"))
+        self.selection.observe(self._selection_changed)
+        self.token_canvas.observe(self._selection_changed, "dark")
+
+    def _selection_changed(self, change: traitlets.Bunch) -> None:
+        with self._together():
+            self._changed.add(change["name"])
+            if change["name"] in {"canvas", "sample"}:
+                self._run_chosen(other_canvas=change["name"] == "canvas")
+
+    def _run_chosen(self, *, other_canvas: bool) -> None:
+        """Another canvas starts at its first step, nothing pinned; another sample keeps both as far as it has them."""
+        steps = self.run.n_steps
+        self.selection.step = 0 if other_canvas else max(0, min(self.selection.step, steps - 1))
+        if other_canvas:
+            self.selection.position = -1
+
+    def _heatmap_clicked(self, x: float, y: float) -> None:
+        with self._together():
+            self.selection.position = self._within(x, self.trace.canvas_length)
+            self.selection.step = self._within(y, self.run.n_steps)
+
+    def _curves_clicked(self, x: float, _y: float) -> None:
+        self.selection.step = self._within(x, self.run.n_steps)
+
+    @staticmethod
+    def _within(value: float, size: int) -> int:
+        return max(0, min(round(float(value)), size - 1))
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Redraw once, after the outermost block."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if not self._held and self._changed:
+                changed, self._changed = self._changed, set()
+                self._redraw(changed)
+
+    # -- drawing -------------------------------------------------------------------------------------------------
+
+    def _redraw(self, changed: set[str]) -> None:
+        run = self.run
+        if changed & {"canvas", "sample"}:
+            self._header.value = header_html(self.trace, self.selection.sample)
+            ended = ENDED_BEFORE.format(sample=self.selection.sample, canvas=self.selection.canvas)
+            self.token_canvas.show(run, "" if run.n_steps else ended)
+            self.children = [*self._top, *([self.inspector, self._charts] if run.n_steps else [])]
+        if not run.n_steps or self.heatmap is None or self.curves is None:
+            return
+        if changed <= {"step", "position"}:
+            self._mark(run, self.heatmap, self.curves)
+        else:
+            self.heatmap.show(self._heatmap_figure())
+            self.curves.show(self._curves_figure())
+        if changed != {"quantity"}:
+            self.inspector.show(run, self.selection, self.theme)
+
+    def _mark(self, run: CanvasRun, heatmap: Chart, curves: Chart) -> None:
+        """Move the selection's marks: all that another step or position changes in these two."""
+        step, look = self.selection.step, theme_named(self.theme)
+        heatmap.mark(crosshair(step, self._position, (run.n_steps, run.canvas_length), look))
+        curves.mark([step_marker(step, look)])
+
+    @property
+    def _position(self) -> int | None:
+        return self.selection.position if self.selection.position >= 0 else None
+
+    def _heatmap_figure(self) -> go.Figure:
+        chosen, step = self.selection, self.selection.step
+        place = (self.trace, chosen.canvas, chosen.sample, chosen.quantity)
+        return heatmap(*place, step=step, position=self._position, theme=self.theme)
+
+    def _curves_figure(self) -> go.Figure:
+        chosen = self.selection
+        return curves(self.trace, chosen.canvas, chosen.sample, step=chosen.step, theme=self.theme)
+
+
+def explore(trace: Trace | str | os.PathLike[str]) -> Explorer:
+    """Explore a trace, or a trace file, with linked interactive views.
+
+    Raises
+    ------
+    TraceError
+        It is neither, or the file cannot be read.
+    """
+    if isinstance(trace, Trace):
+        return Explorer(trace)
+    if isinstance(trace, str) or hasattr(trace, "__fspath__"):
+        from dgemma_viz.trace import load_trace
+
+        return Explorer(load_trace(trace))
+    recorded = getattr(trace, "trace", None)
+    hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
+    raise TraceError(
+        f"explore() shows a Trace or the path of a trace file, not a {type(trace).__name__}{hint}. "
+        "Record one with dv.record(model, tokenizer), or open one with dv.load_trace(path)"
+    )

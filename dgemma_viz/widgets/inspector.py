@@ -1,0 +1,101 @@
+"""The inspector: one position in full. Its numbers at the step, its alternatives now, its history over the steps."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+import numpy as np
+
+from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re_noised_again
+from dgemma_viz.figures import alternatives, position_history
+from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.trace.schema import ARRAYS
+from dgemma_viz.widgets.chart import Chart
+from dgemma_viz.widgets.panels import close_tree, columns, panel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dgemma_viz.trace.model import CanvasRun
+    from dgemma_viz.widgets.selection import Selection
+
+HINT = "Click a token to inspect it: its alternatives, its history and its numbers."
+
+
+class Inspector(widgets.VBox):  # type: ignore[misc]
+    """Numbers and two charts for the selected position, or a hint."""
+
+    def __init__(self) -> None:
+        self._text = widgets.HTML(_hint(), layout=widgets.Layout(width="100%", min_width="0"))
+        self._alternatives: Chart | None = None
+        self._history: Chart | None = None
+        self._open = widgets.GridBox()
+        super().__init__([self._text], layout=widgets.Layout(width="100%", min_width="0"))
+
+    def close(self) -> None:
+        """Close the text and the charts."""
+        for chart in (self._alternatives, self._history):
+            if chart is not None:
+                chart.close()
+        close_tree(self, closing=super().close)
+
+    def show(self, run: CanvasRun, selection: Selection, theme: str) -> None:
+        """Show the selected position of a run, or the hint."""
+        if selection.position < 0 or not run.n_steps:
+            self._text.value = _hint()
+            self.children = [self._text]
+            return
+        place = (run.trace, run.canvas, run.sample)
+        now = alternatives(*place, step=selection.step, position=selection.position, theme=theme)
+        past = position_history(*place, position=selection.position, step=selection.step, theme=theme)
+        if self._alternatives is None or self._history is None:
+            self._alternatives, self._history = Chart(now), Chart(past)
+            self._open = columns(self._text, panel(self._alternatives), panel(self._history), narrowest="340px")
+        else:
+            self._alternatives.show(now)
+            self._history.show(past)
+        self._text.value = numbers_html(run, selection.step, selection.position)
+        if self._open not in self.children:
+            self.children = [self._open]
+
+
+def numbers_html(run: CanvasRun, step: int, position: int) -> str:
+    """Table of one position's numbers at one step, each labelled measured or derived."""
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(value)}</td>"
+        f"<td><span class='dgx-tag'>{source}</span></td></tr>"
+        for name, value, source in _numbers(run, step, position)
+    )
+    title = f"Position {position} at step {step}"
+    return f"<div class='dgx-inspector'><h3>{title}</h3><table class='dgx-numbers'>{rows}</table></div>"
+
+
+def _hint() -> str:
+    return f"<div class='dgx-inspector'><p class='dgx-empty'>{escape(HINT)}</p></div>"
+
+
+def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, str, str]]:
+    def token(name: str) -> str:
+        return display_text(run.token_text(run.array(name)[step, position]))
+
+    def number(name: str, unit: str = "") -> str:
+        value = float(run.array(name)[step, position])
+        return f"{value:.4g}{unit}" if np.isfinite(value) else "unknown"
+
+    accepted = bool(run.array("accepted")[step, position])
+    yield "read (noised)", token("noised"), ARRAYS["noised"].provenance
+    yield "candidate", token("candidate"), ARRAYS["candidate"].provenance
+    yield "candidate's probability", number("candidate_probability"), ARRAYS["candidate_probability"].provenance
+    yield "draft", token("draft"), ARRAYS["draft"].provenance
+    yield "confidence", number("confidence"), ARRAYS["confidence"].provenance
+    yield "entropy", number("entropy", "\u00a0nats"), ARRAYS["entropy"].provenance
+    yield "after the step", "accepted" if accepted else "re-noised", ARRAYS["accepted"].provenance
+    lost = bool(re_noised_again(run)[step, position])
+    yield "taken back now", "yes" if lost else "no", "derived"
+    yield "flips up to here", str(int(flips(run)[: step + 1, position].sum())), "derived"
+    yield "commit step", str(int(commit_steps(run)[position])), "derived"
+    if run.emitted is not None:
+        yield "emitted", display_text(run.token_text(run.emitted[position])), ARRAYS["emitted"].provenance
+        yield "emitted token ever accepted", "yes" if ever_accepted(run)[position] else "no", "derived"

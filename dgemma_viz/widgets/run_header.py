@@ -1,0 +1,101 @@
+"""The head of the explorer: what ran, how it ended, what to be wary of, the prompt and the output. Pure HTML text.
+
+Everything that came from the model, the tokenizer or a file is escaped; invisible characters are made visible.
+"""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+from dgemma_viz.analysis.steps import tokens_per_forward
+from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.widgets.esm import style_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dgemma_viz.trace.model import Trace
+
+_LONGEST_TEXT = 6000
+_STATUS_WORDS = {
+    "complete": ("✓", "complete"),
+    "failed": ("✕", "failed"),
+    "interrupted": ("‖", "interrupted"),
+    "running": ("●", "still running"),
+}
+
+
+def header_html(trace: Trace, sample: int) -> str:
+    """Title, facts, warnings, prompt and output of one sample."""
+    facts = trace.facts
+    mark, status = _STATUS_WORDS.get(facts.status, ("?", facts.status))
+    title = facts.model_id or facts.model_class or "unknown model"
+    kind = facts.model_class if facts.model_class != title else ""
+    parts = [
+        f"<style>{style_sheet('explorer.css')}</style><div class='dgx-head'>",
+        f"<div class='dgx-title'><strong>{readable(title)}</strong><span>{readable(kind)}</span>",
+        f"<em class='dgx-status dgx-{escape(facts.status)}'>{mark} {readable(status)}</em></div>",
+        "<ul class='dgx-facts'>",
+        *(f"<li><span>{readable(name)}</span> {readable(value)}</li>" for name, value in _facts(trace, sample)),
+        "</ul>",
+        *(f"<p class='dgx-notice' role='note'><b>Warning</b> {readable(text)}</p>" for text in facts.warnings),
+    ]
+    if facts.status != "complete":
+        parts.append(f"<p class='dgx-notice' role='note'><b>{readable(status.capitalize())}</b> {_ending(trace)}</p>")
+    prompt = _text_box("Prompt", trace.prompt_text(sample), "The prompt is empty.")
+    output = _text_box("Output", trace.output_text(sample), _no_output(trace, sample))
+    return "".join([*parts, "<div class='dgx-texts'>", prompt, output, "</div></div>"])
+
+
+def readable(text: object) -> str:
+    """Escaped for HTML, with control, bidirectional and zero-width characters made visible."""
+    shown = str(text)
+    cut = len(shown) > _LONGEST_TEXT
+    visible = "".join(c if c == "\n" or c.isprintable() else display_text(c) for c in shown[:_LONGEST_TEXT])
+    return escape(visible) + ("…" if cut else "")
+
+
+def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
+    facts, settings = trace.facts, trace.facts.settings
+    if facts.sampler:
+        yield "sampler", facts.sampler
+    if (bound := settings.get("entropy_bound")) is not None:
+        yield "entropy bound", f"{bound} nats"
+    if (most := settings.get("max_denoising_steps")) is not None:
+        yield "at most", f"{most} steps a canvas"
+    if settings.get("t_max") is not None and settings.get("t_min") is not None:
+        yield "temperature", f"{settings['t_max']} → {settings['t_min']}"
+    yield "ran", f"{_count(trace.n_steps, 'step')} over {_count(trace.n_canvases, 'canvas', 'canvases')}"
+    yield "canvas of", _count(trace.canvas_length, "position")
+    if trace.n_samples > 1:
+        yield "batch of", str(trace.n_samples)
+    if trace.n_steps and not math.isnan(rate := tokens_per_forward(trace, sample)):
+        yield "tokens per forward", f"{rate:.2g} (derived)"
+    if facts.seed is not None:
+        yield "seed", str(facts.seed)
+    if facts.device:
+        yield "on", f"{facts.device} {facts.dtype}".strip()
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _ending(trace: Trace) -> str:
+    reason = f"{readable(trace.facts.error)} " if trace.facts.error else ""
+    return f"{reason}What was recorded until then is shown: {_count(trace.n_steps, 'step')}."
+
+
+def _no_output(trace: Trace, sample: int) -> str:
+    if not len(trace.emitted):
+        return "Nothing was emitted: the run ended before its first canvas was finished."
+    if trace.emitted[:, sample].size and not len(trace.output_ids(sample)):
+        return "The output is empty: its first token ends the sequence."
+    return "The output is empty."
+
+
+def _text_box(title: str, text: str, empty: str) -> str:
+    body = f"<pre tabindex='0'>{readable(text)}</pre>" if text else f"<p>{escape(empty)}</p>"
+    return f"<section class='dgx-text'><h4>{title}<span class='dgx-tag'>measured</span></h4>{body}</section>"

@@ -1,0 +1,152 @@
+// The token canvas: repaints from its own copy of the run first and tells the model afterwards, so that scrubbing needs
+// no kernel. Of the model only get, set, on, off and save_changes are used: any object with these can stand in for
+// Jupyter's (HTML export). Traits: see TokenCanvas in token_canvas.py.
+
+import { QUANTITIES, ramp } from "./colour.js";
+import { element, setText } from "./dom.js";
+import { createLegend } from "./legend.js";
+import { watchTheme } from "./page_theme.js";
+import { RunStore } from "./run_store.js";
+import { createTokenGrid } from "./token_grid.js";
+import { createTooltip } from "./tooltip.js";
+import { createTransport } from "./transport.js";
+
+const HINT =
+  "Point at a token for its alternatives, click to pin it. Keys: ← → step, space plays, Home and End; " +
+  "in the tokens, arrows move and Enter pins.";
+const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live"];
+const LOOK_TRAITS = ["quantity", "shows", "dark", "scales"];
+
+function render({ model, el }) {
+  let store, shades, step = 0, characters = 0, following = true, loading = false, counts = {};
+  const last = () => store.steps - 1;
+  const within = (wanted) => Math.max(0, Math.min(last(), wanted));
+  const put = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  };
+
+  const transport = createTransport({
+    last,
+    step: () => step,
+    go(wanted) {
+      following = within(wanted) === last();
+      if (within(wanted) === step) return;
+      paint(within(wanted));
+      put({ step });
+    },
+    onPlaying(playing) {
+      announce();
+      if (model.get("playing") !== playing) put({ playing });
+    },
+  });
+  const tooltip = createTooltip();
+  const legend = createLegend((trait, value) => put({ [trait]: value }));
+  const grid = createTokenGrid({
+    pin: (position) => put({ position: model.get("position") === position ? -1 : position }),
+    point: (cell, position) => tooltip.show(cell, store, step, position),
+    leave: () => tooltip.hide(),
+  });
+  const message = element("p", { class: "dgv-message" });
+  const hint = element("p", { class: "dgv-hint" }, HINT);
+  const spoken = element("div", { class: "dgv-aside", "aria-live": "polite" });
+  const root = element(
+    "div",
+    { class: "dgv", role: "region", "aria-label": "Token canvas" },
+    transport.node, legend.node, message, grid.node, hint, spoken, tooltip.node,
+  );
+
+  function paint(next) {
+    step = next;
+    transport.update();
+    if (last() < 0) return;
+    const started = performance.now();
+    const accepted = store.field("accepted", step), changed = store.changed(step), takenBack = store.takenBack(step);
+    const texts = Array.from(store.field(model.get("shows"), step), (id) => store.text(id));
+    const shares = QUANTITIES[model.get("quantity")].share(store, step);
+    grid.paint({ texts, shares, shades, accepted, changed, takenBack });
+    counts = legend.count({ accepted, changed, "taken-back": takenBack });
+    tooltip.refresh(store, step);
+    root.dataset.step = step;
+    performance.measure("dgemma_viz:paint", { start: started });
+    if (!transport.playing()) announce();
+  }
+
+  function announce() {
+    if (!store || last() < 0) return;
+    const words = `${counts.accepted} of ${store.positions} tokens accepted, ${counts.changed} drafts changed.`;
+    setText(spoken, `Step ${step} of ${last()}: ${words}`);
+  }
+
+  function style() {
+    const quantity = model.get("quantity"), stops = model.get("scales")[model.get("dark") ? "dark" : "light"][quantity];
+    shades = ramp(stops);
+    legend.style(store, quantity, model.get("shows"), stops);
+  }
+
+  // A run that still grows keeps its widths and follows its newest step, unless the reader has stepped back.
+  function load() {
+    const live = model.get("live"), wanted = live ? (following ? Infinity : step) : model.get("step");
+    const texts = { ...model.get("texts"), ...model.get("tail_texts") };
+    store = new RunStore(model.get("packing"), [model.get("data"), model.get("tail")], texts);
+    characters = live ? Math.max(characters, store.cellCharacters()) : store.cellCharacters();
+    grid.resize(store.positions, characters);
+    grid.pin(model.get("position"));
+    const words = model.get("message") || (last() < 0 ? "No denoising steps to show." : "");
+    setText(message, words);
+    message.hidden = !words;
+    for (const part of [grid, legend]) part.node.hidden = last() < 0;
+    hint.hidden = last() < 0;
+    if (last() < 0) tooltip.hide();
+    style();
+    paint(within(wanted));
+  }
+
+  const removers = [];
+  const react = (names, act) => {
+    for (const name of names) {
+      model.on(`change:${name}`, act);
+      removers.push(() => model.off?.(`change:${name}`, act));
+    }
+  };
+  // The traits of one message change one after the other: load once, after the last.
+  react(RUN_TRAITS, () => {
+    if (loading) return;
+    loading = true;
+    queueMicrotask(() => {
+      loading = false;
+      load();
+    });
+  });
+  react(LOOK_TRAITS, () => (style(), paint(step)));
+  react(["step"], () => !loading && model.get("step") !== step && last() >= 0 && paint(within(model.get("step"))));
+  react(["position"], () => grid.pin(model.get("position")));
+  react(["playing"], () => transport.play(model.get("playing")));
+
+  // Heard before JupyterLab's command mode, which listens on the document, and kept from it: Enter would start editing
+  // the notebook cell. Keys that mean nothing here pass on, so that saving or running still works.
+  function onKey(event) {
+    if (!root.contains(event.target)) return;
+    grid.onKey(event);
+    if (!event.defaultPrevented) transport.onKey(event);
+    if (event.defaultPrevented || event.key === "Enter") event.stopImmediatePropagation();
+  }
+  const hide = () => tooltip.hide();
+  window.addEventListener("keydown", onKey, true);
+  window.addEventListener("scroll", hide, { passive: true });
+  el.append(root);
+  load();
+  removers.push(
+    watchTheme(root, (dark) => {
+      root.classList.toggle("dgv-dark", dark);
+      if (dark !== model.get("dark")) put({ dark });
+    }),
+    () => window.removeEventListener("keydown", onKey, true),
+    () => window.removeEventListener("scroll", hide),
+    transport.stop,
+    hide,
+  );
+  return () => removers.forEach((remove) => remove());
+}
+
+export default { render };

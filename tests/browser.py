@@ -1,0 +1,217 @@
+"""Voila and Chromium for browser tests: serve a notebook, open it headless, note what the page did.
+
+Use the fixtures by importing them into a ``conftest.py`` (``from tests.browser import chromium``) and the context
+managers where they are needed::
+
+    with serve_notebook("import dgemma_viz as dv\ndv.explore(...)") as url, open_page(chromium, url) as visit:
+        visit.page.get_by_role("slider").press("ArrowRight")
+        assert not visit.console_errors
+        assert visit.other_hosts == set()
+
+Only processes that were started here are ended. A missing Chromium fails, it does not skip: set
+``DGEMMA_VIZ_CHROMIUM`` to its path, or install it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATES = ROOT / "dgemma_viz" / "serving" / "jupyter"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+READY_SECONDS = 60
+
+
+@dataclass
+class Visit:
+    """An open page and what it did so far."""
+
+    page: Page
+    origin: str
+    console_errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def other_hosts(self) -> set[str]:
+        """Hosts that the page asked for something, other than the server."""
+        hosts = {
+            urlsplit(url).netloc for url in self.requests if urlsplit(url).scheme in {"http", "https", "ws", "wss"}
+        }
+        return hosts - {self.origin}
+
+
+def chromium_path() -> str:
+    """Chromium or Chrome of this machine; fails the test, with the remedy, where there is none."""
+    named = os.environ.get("DGEMMA_VIZ_CHROMIUM")
+    if named and not Path(named).exists():
+        pytest.fail(f"DGEMMA_VIZ_CHROMIUM names '{named}', which does not exist", pytrace=False)
+    found = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if not found:
+        pytest.fail(
+            "browser tests need Chromium: install it (Debian: apt-get install chromium), or set DGEMMA_VIZ_CHROMIUM to "
+            "the path of Chromium or Chrome; leave them out with -m 'not browser'",
+            pytrace=False,
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One headless Chromium for all browser tests."""
+    path = chromium_path()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serve_notebook(
+    notebook: str | Sequence[str] | Path, *, theme: str = "light", arguments: Sequence[str] = ()
+) -> Iterator[str]:
+    """Run Voila with our template on a free port of 127.0.0.1 and yield the page's address.
+
+    Parameters
+    ----------
+    notebook
+        Source of one code cell, of several, or the path of a notebook.
+    theme
+        ``"light"`` or ``"dark"``.
+    arguments
+        More arguments for Voila.
+    """
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as folder:
+        path = _notebook_in(Path(folder), notebook)
+        port = free_port()
+        command = [sys.executable, "-m", "voila", str(path), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+        command += ["--Voila.port_retries=0", "--template=dgemma", f"--theme={theme}", *arguments]
+        with (Path(folder) / "voila.log").open("w+") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=folder, start_new_session=True
+            )
+            try:
+                _wait_until_ready(process, port, Path(log.name))
+                yield f"http://127.0.0.1:{port}/"
+            finally:
+                end_process(process)
+
+
+@contextmanager
+def open_page(
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    wait_for: str | None = ".dgv-token",
+    timeout: float = 60,
+) -> Iterator[Visit]:
+    """Open an address in a fresh context and wait until ``wait_for`` (a CSS selector) is visible."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    visit = Visit(page, urlsplit(url).netloc)
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("websocket", lambda websocket: visit.requests.append(websocket.url))
+    page.on("pageerror", lambda error: visit.console_errors.append(f"uncaught: {error}"))
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            visit.console_errors.append(message.text)
+
+    page.on("console", note)
+    try:
+        page.goto(url, wait_until="domcontentloaded", timeout=timeout * 1000)
+        if wait_for:
+            page.locator(wait_for).first.wait_for(state="visible", timeout=timeout * 1000)
+        yield visit
+    finally:
+        context.close()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def end_process(process: subprocess.Popen[bytes], patience: float = 15) -> None:
+    """End one process that was started with ``start_new_session=True``, and the kernels that it started."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _notebook_in(folder: Path, notebook: str | Sequence[str] | Path) -> Path:
+    if isinstance(notebook, Path):
+        return notebook
+    cells = [notebook] if isinstance(notebook, str) else notebook
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = folder / "page.ipynb"
+    nbformat.write(document, path)
+    return path
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the test run, with our template and this checkout's package; nothing is fetched."""
+    environment = dict(os.environ)
+    for name, first in (("JUPYTER_PATH", TEMPLATES), ("PYTHONPATH", ROOT)):
+        environment[name] = os.pathsep.join([str(first), *filter(None, [environment.get(name)])])
+    environment |= {"HF_HUB_OFFLINE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    return environment
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the server answers; Voila's static files come without starting a kernel."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/voila/static/voila.js", timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.2)
+    end_process(process)
+    pytest.fail(f"Voila did not start within {READY_SECONDS} s; its log:\n{log.read_text()[-4000:]}", pytrace=False)

@@ -1,0 +1,179 @@
+"""The explorer and the live canvas under Voila in Chromium, as a reader meets them."""
+
+import pytest
+
+from tests.browser import open_page, serve_notebook
+
+pytestmark = pytest.mark.browser
+
+EXPLORER = """
+import time
+import dgemma_viz as dv, ipywidgets
+from IPython.display import display
+from tests.synthetic import NASTY_TEXTS, TEXTS, synthetic_trace
+explorer = dv.explore(synthetic_trace(length=48, steps=12, texts=(*TEXTS, *NASTY_TEXTS[2:4])))
+busy = ipywidgets.Button(description="Keep the kernel busy")
+busy.on_click(lambda _: time.sleep(6))
+display(explorer, busy)
+"""
+
+LIVE = """
+import time
+from types import SimpleNamespace
+import ipywidgets
+from IPython.display import display
+from dgemma_viz.widgets.packing import FIELDS
+from dgemma_viz.widgets.watcher import LiveCanvas, Watching
+from tests.synthetic import synthetic_trace
+trace = synthetic_trace(length=24, steps=20)
+box, button = ipywidgets.VBox(), ipywidgets.Button(description="Generate")
+
+class Recording:
+    traces, trace = [trace], trace
+    __enter__ = __exit__ = lambda *_: None
+
+def generate(_):
+    view = LiveCanvas()
+    with Watching(Recording(), view, box):
+        for step in range(trace.n_steps):
+            time.sleep(0.15)
+            values = {name: getattr(trace, name)[step] for name in (*FIELDS, "active", "canvas", "step_in_canvas")}
+            view.add_step(SimpleNamespace(**values, token_text=trace.token_text))
+
+button.on_click(generate)
+display(button, box)
+"""
+
+
+@pytest.fixture(scope="module")
+def explorer_url():
+    with serve_notebook(EXPLORER) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def visit(chromium, explorer_url):
+    with open_page(chromium, explorer_url, height=1600) as visit:
+        visit.page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
+        yield visit
+
+
+def step_shown(page):
+    return page.locator(".dgv").get_attribute("data-step")
+
+
+def drawing_area(page, name):
+    """Box of the first plot of the figure of that name."""
+    names = page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].map((p) => p._fullLayout.meta.figure)")
+    index = names.index(name)
+    area = page.locator(".js-plotly-plot").nth(index).locator(".nsewdrag").first
+    area.scroll_into_view_if_needed()
+    return area.bounding_box()
+
+
+def test_clicking_a_token_shows_it_in_the_inspector(visit):
+    page = visit.page
+    assert page.get_by_text("Click a token to inspect it").is_visible()
+    page.locator(".dgv-token").nth(20).click()
+    page.get_by_text("Position 20 at step 0").wait_for()
+    page.locator(".js-plotly-plot").nth(3).wait_for()
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Position 20 at step 1").wait_for()
+
+
+def test_a_token_may_be_let_go_and_chosen_again(visit):
+    page = visit.page
+    token = page.locator(".dgv-token").nth(20)
+    for _ in range(2):
+        token.click()
+        page.get_by_text("Click a token to inspect it").wait_for()
+        page.get_by_role("slider").focus()
+        page.keyboard.press("ArrowRight")
+        token.click()
+        page.get_by_text("Position 20 at step").wait_for()
+        page.locator(".js-plotly-plot").nth(3).locator(".main-svg").first.wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("slider").focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(300)
+    assert visit.console_errors == []
+
+
+def test_clicking_the_heatmap_moves_the_canvas(visit):
+    page = visit.page
+    box = drawing_area(page, "heatmap")
+    before = step_shown(page), page.locator(".dgv-pinned").get_attribute("data-position")
+    page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.3)
+    page.wait_for_function(
+        "([step, position]) => document.querySelector('.dgv').dataset.step !== step"
+        " && document.querySelector('.dgv-pinned').dataset.position !== position",
+        arg=list(before),
+    )
+
+
+def test_clicking_the_curves_moves_the_step(visit):
+    page = visit.page
+    box = drawing_area(page, "curves")
+    before = step_shown(page)
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    page.wait_for_function("(step) => document.querySelector('.dgv').dataset.step !== step", arg=before)
+
+
+def test_scrubbing_does_not_wait_for_a_busy_kernel(visit):
+    page = visit.page
+    page.get_by_role("button", name="Keep the kernel busy").click()
+    slider = page.get_by_role("slider")
+    for step in (2, 5, 9):
+        before = page.locator(".dgv-token").all_inner_texts()
+        slider.fill(str(step))
+        assert step_shown(page) == str(step)
+        assert page.locator(".dgv-token").all_inner_texts() != before
+
+
+def test_no_error_no_foreign_request_nothing_executed(visit):
+    assert visit.console_errors == []
+    assert visit.other_hosts == set()
+    assert visit.page.locator(".dgv-tokens script, .dgx-head script").count() == 0
+
+
+def test_a_narrow_page_does_not_overflow(chromium, explorer_url):
+    with open_page(chromium, explorer_url, width=420, height=2400) as visit:
+        visit.page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
+        visit.page.wait_for_timeout(500)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 420
+        widest = (
+            "Math.max(...[...document.querySelectorAll('.js-plotly-plot')].map((p) => p.getBoundingClientRect().right))"
+        )
+        assert visit.page.evaluate(widest) <= 420
+        assert visit.console_errors == []
+
+
+def test_charts_follow_a_dark_page_however_late_they_load(chromium):
+    source = f"{EXPLORER}\nexplorer.selection.position = 3\nexplorer.selection.quantity = 'accepted'"
+    with serve_notebook(source, theme="dark") as url, open_page(chromium, url, height=1600) as visit:
+        visit.page.wait_for_function(
+            "(() => { const plots = [...document.querySelectorAll('.js-plotly-plot')];"
+            " return plots.length === 4 && plots.every((p) => p._fullLayout?.paper_bgcolor === '#111111'); })()"
+        )
+        assert visit.console_errors == []
+
+
+def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium):
+    with serve_notebook(LIVE, theme="dark") as url, open_page(chromium, url, wait_for="button") as visit:
+        page = visit.page
+        page.get_by_role("button", name="Generate").click()
+        slider = page.get_by_role("slider")
+        slider.wait_for()
+        page.wait_for_function("Number(document.querySelector('.dgv-slider').max) > 3")
+        seen = int(slider.get_attribute("max"))
+        assert seen < 19, "steps show before the run has ended"
+        assert page.get_by_text("denoising canvas 0").is_visible()
+        page.get_by_text("complete").wait_for()
+        assert slider.get_attribute("max") == "19"
+        assert page.locator(".dgv-dark").count() == 1
+        slider.focus()
+        page.keyboard.press("Home")
+        assert step_shown(page) == "0"
+        assert visit.console_errors == []
+        assert visit.other_hosts == set()
