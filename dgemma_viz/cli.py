@@ -87,10 +87,14 @@ def _record(options: argparse.Namespace) -> int:
     return 0
 
 
-def _task_prompt(task: str, seed: int) -> str:
-    from dgemma_viz.tiny.tasks import sample_held_out
+def _task_prompt(name: str, seed: int) -> str:
+    import numpy as np
 
-    return sample_held_out(task, seed).prompt
+    from dgemma_viz.tiny.tasks import TASKS, sample_example
+
+    if name not in TASKS:
+        raise SettingError(f"there is no task '{name}'; choose from {sorted(TASKS)}")
+    return sample_example(TASKS[name], np.random.default_rng(seed), held_out=True).prompt
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -98,7 +98,7 @@ def load_model(name: str | None = None) -> tuple[Any, Any]:
         raise SettingError(f"no DiffusionGemma could be loaded from the {kind} '{name}': {error}") from error
 
 
-def encode(tokenizer: Any, prompt: str) -> Mapping[str, Any]:  # noqa: ANN401 - any Hugging Face tokenizer
+def encode(tokenizer: Any, prompt: str) -> Mapping[str, Any]:
     """``input_ids`` and ``attention_mask`` of shape ``(1, P)``; through the chat template where the tokenizer has one.
 
     Raises
@@ -120,8 +120,8 @@ def encode(tokenizer: Any, prompt: str) -> Mapping[str, Any]:  # noqa: ANN401 - 
 
 
 def record_run(
-    model: Any,  # noqa: ANN401 - typing it would import torch
-    tokenizer: Any,  # noqa: ANN401
+    model: Any,
+    tokenizer: Any,
     prompt: str,
     settings: RunSettings | None = None,
     *,

@@ -67,8 +67,11 @@ def serve(options: ServeOptions) -> None:
         "--VoilaConfiguration.allow_template_override=NO",
         "--VoilaConfiguration.strip_sources=True",
         "--VoilaConfiguration.show_tracebacks=False",
-        "--VoilaConfiguration.file_allowlist=[]",
-        "--Voila.log_level=WARN",
+        "--VoilaConfiguration.file_allowlist=^$",
+        "--Voila.log_level=ERROR",
+        # A closed tab leaves its kernel behind; half a gigabyte each, with the model loaded.
+        "--MappingKernelManager.cull_idle_timeout=600",
+        "--MappingKernelManager.cull_interval=60",
     ]
     application.launch_instance(argv=arguments)
 
@@ -97,9 +100,11 @@ def _prepare_environment() -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
     # A dashboard for strangers never reaches out: the bundled model is on disk.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Kernels of several visitors share the cores; the bundled model is too small to gain from threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def _application_class() -> Any:  # noqa: ANN401 - voila has no type hints
+def _application_class() -> Any:
     from tornado.ioloop import IOLoop
     from voila.app import Voila
 
