@@ -17,7 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+sys.path[0] = str(ROOT)
+
+from tests.chromium import VARIABLE, installed_chromium  # noqa: E402 - found only now
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +33,7 @@ def main(arguments: list[str]) -> int:
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "-c", ".ci/constraints.txt", "-e", ".[test,lint]"], check=True
     )
-    os.environ["DGEMMA_VIZ_CHROMIUM"] = find_chromium(python)
+    os.environ[VARIABLE] = find_chromium(python)
     checks = [
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
@@ -46,19 +48,16 @@ def main(arguments: list[str]) -> int:
 
 
 def find_chromium(python: str) -> str:
-    """Path of a Chromium or Chrome: the one named, one installed, or one installed now."""
-    if named := os.environ.get("DGEMMA_VIZ_CHROMIUM"):
-        return named
-    for name in CHROMIUM_NAMES:
-        if path := shutil.which(name):
-            return path
+    """Path of a Chromium or Chrome: one that is there, or one installed now."""
+    if path := installed_chromium():
+        return path
     print("== installing Chromium", flush=True)
     if shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
         subprocess.run(install, check=False)
-        if path := shutil.which("chromium"):
+        if path := installed_chromium():
             return path
     subprocess.run([python, "-m", "playwright", "install", "chromium"], check=False)
     script = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"

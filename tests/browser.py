@@ -15,7 +15,6 @@ Only processes that were started here are ended. A missing Chromium fails, it do
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +32,8 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 
+from tests.chromium import VARIABLE, installed_chromium
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "dgemma_viz" / "serving" / "jupyter"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -73,17 +73,16 @@ class Visit:
 
 def chromium_path() -> str:
     """Chromium or Chrome of this machine; fails the test, with the remedy, where there is none."""
-    named = os.environ.get("DGEMMA_VIZ_CHROMIUM")
-    if named and not Path(named).exists():
-        pytest.fail(f"DGEMMA_VIZ_CHROMIUM names '{named}', which does not exist", pytrace=False)
-    found = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    if not found:
+    path = installed_chromium()
+    if path and not Path(path).exists():
+        pytest.fail(f"{VARIABLE} names '{path}', which does not exist", pytrace=False)
+    if not path:
         pytest.fail(
-            "browser tests need Chromium: install it (Debian: apt-get install chromium), or set DGEMMA_VIZ_CHROMIUM to "
-            "the path of Chromium or Chrome; leave them out with -m 'not browser'",
+            f"browser tests need Chromium: install it (Debian: apt-get install chromium), or set {VARIABLE} to the "
+            "path of Chromium or Chrome; leave them out with -m 'not browser'",
             pytrace=False,
         )
-    return found
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -54,28 +54,46 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, trace: Trace) -> None:
-        self.trace = trace
         self.selection = Selection()
         self.token_canvas = TokenCanvas()
         self.inspector = Inspector()
         self.heatmap: Chart | None = None
         self.curves: Chart | None = None
-        self._header = widgets.HTML(header_html(trace, 0), layout=widgets.Layout(width="100%"))
+        self._header = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self._choice = RunChoice(1, 1)
+        self._choice_links: list[traitlets.link] = []
+        self._charts = widgets.Box()
         self._changed: set[str] = set()
         self._held = 0
+        self._replacing = False
         super().__init__(layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px"))
+        for name in ("step", "position", "quantity"):
+            traitlets.link((self.selection, name), (self.token_canvas, name))
+        self.selection.observe(self._selection_changed)
+        self.token_canvas.observe(self._selection_changed, "dark")
+        self.show(trace)
+
+    def show(self, trace: Trace) -> None:
+        """Explore another trace in the same views: first canvas and step, nothing pinned; the quantity stays."""
+        self.trace = trace
+        self._replacing = True
+        try:
+            self.selection.canvas = self.selection.sample = self.selection.step = 0
+            self.selection.position = -1
+            self._offer_choice()
+        finally:
+            self._replacing = False
+        self._header.value = header_html(trace, 0)
         if not trace.n_steps:
-            self.token_canvas.message = NO_STEPS
+            self.token_canvas.begin(trace.canvas_length, trace.top_k, NO_STEPS)
+            self.token_canvas.live = False
             self.children = [self._header, self.token_canvas]
             return
-        self._choice = RunChoice(trace.n_canvases, trace.n_samples)
-        self.heatmap = Chart(self._heatmap_figure(), self._heatmap_clicked)
-        self.curves = Chart(self._curves_figure(), self._curves_clicked)
-        self._charts = columns(panel(self.heatmap), panel(self.curves))
-        self._link()
-        self._top = [self._header, self._choice, self.token_canvas]
-        self.token_canvas.show(self.run)
-        self.children = [*self._top, self.inspector, self._charts]
+        if self.heatmap is None or self.curves is None:
+            self.heatmap = Chart(self._heatmap_figure(), self._heatmap_clicked)
+            self.curves = Chart(self._curves_figure(), self._curves_clicked)
+            self._charts = columns(panel(self.heatmap), panel(self.curves))
+        self._redraw({"canvas"})
 
     @property
     def run(self) -> CanvasRun:
@@ -96,15 +114,24 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     # -- links ---------------------------------------------------------------------------------------------------
 
-    def _link(self) -> None:
-        for name in ("step", "position", "quantity"):
-            traitlets.link((self.selection, name), (self.token_canvas, name))
-        traitlets.link((self.selection, "canvas"), (self._choice.canvas, "value"))
-        traitlets.link((self.selection, "sample"), (self._choice.sample, "value"))
-        self.selection.observe(self._selection_changed)
-        self.token_canvas.observe(self._selection_changed, "dark")
+    @property
+    def _top(self) -> list[widgets.Widget]:
+        return [self._header, self._choice, self.token_canvas]
+
+    def _offer_choice(self) -> None:
+        """Selectors for the canvases and samples of the trace, in place of those of the trace before."""
+        for link in self._choice_links:
+            link.unlink()
+        close_tree(self._choice)
+        self._choice = RunChoice(self.trace.n_canvases, self.trace.n_samples)
+        self._choice_links = [
+            traitlets.link((self.selection, "canvas"), (self._choice.canvas, "value")),
+            traitlets.link((self.selection, "sample"), (self._choice.sample, "value")),
+        ]
 
     def _selection_changed(self, change: traitlets.Bunch) -> None:
+        if self._replacing or not self.trace.n_steps:
+            return
         with self._together():
             self._changed.add(change["name"])
             if change["name"] in {"canvas", "sample"}:

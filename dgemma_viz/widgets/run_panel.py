@@ -55,6 +55,9 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         self._trace: Trace | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        # One live canvas and one explorer serve all runs: views closed while a page still builds them fail there.
+        self._live = LiveCanvas()
+        self._live.token_canvas.shows = "noised"
         self._explorer: Explorer | None = None
         self._examples_drawn = 0
         self._build_controls(task)
@@ -101,7 +104,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
     # -- building ------------------------------------------------------------------------------------------------
 
     def _build_controls(self, task: str) -> None:
-        wide = ipw.Layout(width="100%")
+        wide = ipw.Layout(width="calc(100% - 4px)")  # ipywidgets puts 2 px around everything
         self._task = ipw.Dropdown(
             options=[(entry.title, name) for name, entry in TASKS.items()], value=task, description="Task", layout=wide
         )
@@ -184,7 +187,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             self._show(record_run(self._model, self._tokenizer, prompt, settings), prompt)
             return
         self._say("Denoising…")
-        live = LiveCanvas()
+        live = self._live
         self._stage.children = [live]
 
         def on_step(step: StepRecord) -> None:
@@ -195,16 +198,16 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         try:
             trace = record_run(self._model, self._tokenizer, prompt, settings, on_step=on_step)
         finally:
-            live.close()
             self._stage.children = [self._explorer] if self._explorer is not None else []
         self._show(trace, prompt)
 
     def _show(self, trace: Trace, prompt: str) -> None:
         self._trace = trace
-        old, self._explorer = self._explorer, Explorer(trace)
+        if self._explorer is None:
+            self._explorer = Explorer(trace)
+        else:
+            self._explorer.show(trace)
         self._stage.children = [self._explorer]
-        if old is not None:
-            old.close()
         self._say(self._summary(trace, prompt))
 
     def _summary(self, trace: Trace, prompt: str) -> str:

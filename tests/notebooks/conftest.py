@@ -1,0 +1,5 @@
+"""Chromium for the dashboard tests."""
+
+from tests.browser import chromium
+
+__all__ = ["chromium"]

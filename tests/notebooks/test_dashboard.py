@@ -1,0 +1,192 @@
+"""`dgemma-viz serve` as a reader meets it: the published dashboard in a real browser, driven by mouse and keyboard."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.browser import TEMPLATES, end_process, free_port, open_page
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 90_000  # ms: a cold kernel on a busy machine
+VERDICT = "says the checker"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Address of `dgemma-viz serve`, as it prints it, run in a folder that is not the checkout."""
+    folder = tmp_path_factory.mktemp("serve")
+    port = free_port()
+    command = [sys.executable, "-m", "dgemma_viz.cli", "serve", "--port", str(port)]
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while "dgemma_viz dashboard: " not in (printed := (folder / "log").read_text()):
+                assert process.poll() is None, printed
+                assert time.monotonic() < deadline, printed
+                time.sleep(0.2)
+            yield printed.split("dgemma_viz dashboard: ")[1].split()[0]
+        finally:
+            end_process(process)
+    assert process.returncode in (0, -signal.SIGINT, -signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def visit(chromium, address):
+    """The dashboard, open and with its first run shown."""
+    with open_page(chromium, address, timeout=PATIENCE / 1000) as visit:
+        visit.page.get_by_text(VERDICT).wait_for(timeout=PATIENCE)
+        yield visit
+
+
+def panel_of(page):
+    return page.locator(".dgv-run-panel")
+
+
+def canvas_texts(page):
+    return panel_of(page).locator(".dgv-token").all_inner_texts()
+
+
+def run_and_wait(page):
+    """Press Run, wait until the panel is idle again."""
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('button')].some((b) => b.textContent.trim() === 'Stop' && b.disabled)",
+        timeout=PATIENCE,
+    )
+
+
+def test_the_page_shows_a_run_and_no_code(visit):
+    page = visit.page
+    assert page.title() == "Watch a canvas denoise"
+    assert page.get_by_role("heading", name="Watch a canvas denoise").is_visible()
+    assert page.locator(".jp-CodeCell .jp-InputArea, .jp-InputArea-editor").count() == 0
+    assert "import dgemma_viz.widgets" not in page.content()
+    assert panel_of(page).locator(".dgv-token").count() == 48
+
+
+def test_scrubbing_by_keyboard_repaints_the_canvas(visit):
+    page = visit.page
+    panel_of(page).locator(".dgv-choice select", has_text="noised canvas").select_option(label="noised canvas")
+    step = panel_of(page).locator("[data-step]")
+    panel_of(page).get_by_role("slider", name="Denoising step").focus()
+    page.keyboard.press("End")
+    settled, last = canvas_texts(page), int(step.get_attribute("data-step"))
+    assert last > 0
+    page.keyboard.press("Home")
+    assert step.get_attribute("data-step") == "0"
+    assert canvas_texts(page) != settled
+    page.keyboard.press("ArrowRight")
+    assert step.get_attribute("data-step") == "1"
+    page.keyboard.press("End")
+    assert step.get_attribute("data-step") == str(last)
+    assert canvas_texts(page) == settled
+
+
+def test_clicking_a_token_shows_it_in_the_inspector_and_scrubbing_changes_it(visit):
+    page = visit.page
+    panel_of(page).get_by_role("slider", name="Denoising step").focus()
+    page.keyboard.press("Home")
+    panel_of(page).locator(".dgv-token").nth(3).click()
+    inspector = page.locator(".dgx-inspector")
+    inspector.get_by_text("Position 3 at step 0").wait_for(timeout=PATIENCE)
+    before = inspector.inner_text()
+    page.keyboard.press("Escape")
+    panel_of(page).get_by_role("slider", name="Denoising step").focus()
+    page.keyboard.press("ArrowRight")
+    inspector.get_by_text("Position 3 at step 1").wait_for(timeout=PATIENCE)
+    assert inspector.inner_text() != before
+    panel_of(page).locator(".dgv-token").nth(5).click()
+    inspector.get_by_text("Position 5 at step 1").wait_for(timeout=PATIENCE)
+
+
+def test_a_new_task_runs(visit):
+    page = visit.page
+    page.get_by_label("Task").select_option(label="Micro-stories")
+    page.get_by_label("Slow motion").uncheck()
+    prompt = page.get_by_label("Prompt")
+    page.wait_for_function("() => document.querySelector('textarea').value.startsWith('story')", timeout=PATIENCE)
+    page.get_by_role("button", name="Another example").click()
+    page.wait_for_timeout(500)
+    asked = prompt.input_value()
+    run_and_wait(page)
+    page.get_by_text(VERDICT).wait_for(timeout=PATIENCE)
+    page.locator(".dgx-texts").get_by_text(asked).wait_for(timeout=PATIENCE)
+
+
+def test_a_run_in_slow_motion_is_seen_live_and_can_be_stopped(visit):
+    page = visit.page
+    page.get_by_label("Slow motion").check()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("denoising canvas 0").wait_for(timeout=PATIENCE)
+    panel_of(page).locator("[data-step='1']").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("stopped after").wait_for(timeout=PATIENCE)
+    page.get_by_label("Slow motion").uncheck()
+    run_and_wait(page)
+    page.get_by_text(VERDICT).wait_for(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("Prompt", "", "The prompt is empty"),
+        ("Prompt", "sort ☃<img src=x onerror=alert(1)>", "☃"),
+        ("Steps", "0", "0 denoising steps is out of range"),
+        ("Steps", "-5", "-5 denoising steps is out of range"),
+        ("Seed", "-1", "seed -1 is out of range"),
+    ],
+)
+def test_a_mistake_is_a_message_and_the_page_stays_usable(visit, field, value, message):
+    page = visit.page
+    control = page.get_by_label(field, exact=True)
+    before = control.input_value()
+    control.fill(value)
+    control.press("Tab")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("alert").get_by_text(message).wait_for(timeout=PATIENCE)
+    assert page.locator("img[src=x]").count() == 0
+    control.fill(before)
+    control.press("Tab")
+    run_and_wait(page)
+    page.get_by_text(VERDICT).wait_for(timeout=PATIENCE)
+
+
+def test_nothing_went_wrong_and_nothing_left_the_machine(visit):
+    """Last: what the page did in all the tests above."""
+    assert visit.console_errors == []
+    assert visit.other_hosts == set()
+
+
+@pytest.mark.parametrize("width", [380, 1600])
+def test_nothing_is_wider_than_the_window(chromium, address, width):
+    with open_page(chromium, address, width=width, timeout=PATIENCE / 1000) as visit:
+        visit.page.get_by_text(VERDICT).wait_for(timeout=PATIENCE)
+        visit.page.wait_for_timeout(1500)
+        overflow = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0
+
+
+@pytest.mark.parametrize("name", ["01_watch_a_canvas_denoise.ipynb", "..%2F..%2Fpyproject.toml"])
+def test_no_file_is_served(chromium, address, name):
+    with open_page(chromium, f"{address}voila/files/{name}", wait_for=None) as visit:
+        assert visit.page.title().startswith("403")
+        assert "Traceback" not in visit.page.content()
+        assert visit.other_hosts == set()
+
+
+def test_our_template_names_no_other_host():
+    templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
+    assert len(templates) >= 4
+    assert not [path.name for path in templates if "http" in path.read_text(encoding="utf-8")]

@@ -1,0 +1,36 @@
+"""Make the README's picture: ``.venv/bin/python -m tests.screenshot`` (needs Chromium; writes .github/explorer.png)."""
+
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser import CHROMIUM_FLAGS, chromium_path, open_page, serve_notebook
+
+TARGET = Path(__file__).parent.parent / ".github" / "explorer.png"
+CELL = """
+import dgemma_viz as dv
+from dgemma_viz.labs.single_run import record_run
+
+prompt = "story Sam has a grey boat. Eva is in the school. Eva has a white lamp. Tell it backwards."
+explorer = dv.explore(record_run(*dv.load_tiny(), prompt))
+explorer.selection.set_trait("step", 2)
+explorer.selection.set_trait("position", 3)
+explorer
+"""
+
+
+def main() -> None:
+    """Serve one explorer, wait until it has painted, write the picture."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
+        with serve_notebook(CELL) as url, open_page(browser, url, width=1280, height=1000, timeout=180) as visit:
+            visit.page.get_by_text("How the canvas came to rest").wait_for(timeout=180_000)
+            visit.page.locator(".js-plotly-plot .main-svg").nth(8).wait_for(timeout=180_000)
+            visit.page.wait_for_timeout(3000)
+            visit.page.screenshot(path=TARGET, full_page=True)
+        browser.close()
+    print(f"written: {TARGET}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The command line on real input: every mistake is one clear line, and a recorded file opens again."""
+
+import pytest
+
+from dgemma_viz.cli import main
+from dgemma_viz.trace import load_trace
+
+
+def run(capsys, *arguments):
+    status = main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_record_a_task_of_the_bundled_model(tmp_path, capsys):
+    path = tmp_path / "run.safetensors"
+    status, out, _ = run(capsys, "record", "--task", "sudoku", "-o", str(path), "--seed", "3", "--steps", "12")
+    assert status == 0
+    trace = load_trace(path)
+    assert trace.facts.status == "complete"
+    assert trace.facts.settings["max_denoising_steps"] == 12
+    assert trace.facts.seed == 3
+    assert trace.output_text() in out
+    assert trace.prompt_text().endswith(out.split("prompt: ")[1].splitlines()[0][-20:])
+
+
+def test_record_twice_is_the_same_run(tmp_path, capsys):
+    paths = [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
+    for path in paths:
+        run(capsys, "record", "--prompt", "add 12 + 30", "-o", str(path), "--seed", "5", "--entropy-bound", "2.0")
+    first, second = map(load_trace, paths)
+    assert (first.draft == second.draft).all()
+    assert (first.noised == second.noised).all()
+    assert set(first.entropy_bound.tolist()) == {2.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "chess"], "there is no task 'chess'; choose from"),
+        (["--prompt", ""], "prompt is empty"),
+        (["--prompt", "add 12 + ☃"], "does not know '☃'"),
+        (["--task", "sort", "--steps", "0"], "0 denoising steps is out of range"),
+        (["--task", "sort", "--steps", "-4"], "-4 denoising steps is out of range"),
+        (["--task", "sort", "--seed", "-1"], "seed -1 is out of range"),
+        (["--task", "sort", "--entropy-bound", "0"], "entropy bound 0.0 is out of range"),
+        (["--task", "sort", "--entropy-bound", "nan"], "entropy bound nan is out of range"),
+        (["--task", "sort", "--max-new-tokens", "0"], "0 new tokens is out of range"),
+        (["--task", "sort", "--top-k", "0"], "top-k of 0 is out of range"),
+        (["--task", "sort", "--model", "somewhere"], "--task belongs to the bundled model"),
+        (["--prompt", "x", "--model", "./no-such-folder"], "no DiffusionGemma could be loaded"),
+    ],
+)
+def test_mistakes_are_one_clear_line(tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    path = tmp_path / "run.safetensors"
+    status, _, err = run(capsys, "record", "-o", str(path), *arguments)
+    assert status == 2
+    assert message in err
+    assert err.startswith("dgemma-viz: ")
+    assert "Traceback" not in err
+    assert not path.exists()
+
+
+def test_an_output_that_cannot_be_written(tmp_path, capsys):
+    status, _, err = run(capsys, "record", "--task", "sort", "-o", str(tmp_path / "missing" / "run.safetensors"))
+    assert status == 2
+    assert "cannot write" in err
+
+
+def test_doctor_on_a_sound_installation(capsys):
+    status, out, _ = run(capsys, "doctor")
+    assert status == 0, out
+    assert "everything is in place" in out
+    for subject in ("torch", "transformers", "voila", "bundled model", "notebooks"):
+        assert subject in out
+
+
+def test_doctor_names_what_is_missing_and_what_to_do(capsys, monkeypatch):
+    from importlib import metadata
+
+    genuine = metadata.version
+
+    def without_voila(name):
+        if name == "voila":
+            raise metadata.PackageNotFoundError(name)
+        return "0.1" if name == "plotly" else genuine(name)
+
+    monkeypatch.setattr(metadata, "version", without_voila)
+    status, out, _ = run(capsys, "doctor")
+    assert status == 1
+    assert "MISSING  voila" in out
+    assert "pip install 'voila>=" in out
+    assert "PROBLEM  plotly" in out
+    assert "2 thing(s) to mend" in out
+
+
+def test_serve_refuses_bad_addresses_and_notebooks(capsys):
+    assert run(capsys, "serve", "no-such-notebook")[2].startswith("dgemma-viz: there is no notebook 'no-such-notebook'")
+    assert "port 70000 is not a port" in run(capsys, "serve", "--port", "70000")[2]
+    assert "is not an address" in run(capsys, "serve", "--host", "not.an.address.invalid")[2]
+
+
+def test_serve_says_when_its_port_is_taken(capsys):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port} on 127.0.0.1 is taken" in run(capsys, "serve", "--port", str(port))[2]

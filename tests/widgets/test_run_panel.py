@@ -1,0 +1,122 @@
+"""The run panel on the bundled model: every mistake becomes a message, and the panel stays usable after it."""
+
+import numpy as np
+import pytest
+
+from dgemma_viz.errors import RecordingError
+from dgemma_viz.tiny.tasks import TASKS, is_held_out
+from dgemma_viz.widgets.run_panel import RunPanel
+
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    import dgemma_viz as dv
+
+    return dv.load_tiny()
+
+
+@pytest.fixture
+def panel(bundled):
+    panel = RunPanel(*bundled, autorun=False)
+    panel._slowly.value = False
+    return panel
+
+
+def run(panel):
+    panel._run_button.click()
+    panel.wait(PATIENCE)
+    assert not panel._run_button.disabled
+    assert panel._stop_button.disabled
+    return panel._status.value
+
+
+def test_autorun_shows_a_run_at_once(bundled):
+    panel = RunPanel(*bundled)
+    assert panel.trace.facts.status == "complete"
+    assert panel._explorer in panel._stage.children
+    assert "says the checker" in panel._status.value
+
+
+def test_nothing_recorded_yet(panel):
+    with pytest.raises(RecordingError, match="press Run"):
+        _ = panel.trace
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_every_task_runs_and_is_judged(panel, task):
+    panel._task.value = task
+    status = run(panel)
+    output = panel.trace.output_text()
+    right = TASKS[task].check(panel._prompt.value, output)
+    assert ("✓ right" in status) == right
+    assert "tokens per forward" in status
+    assert panel.trace.prompt_text().endswith(panel._prompt.value)
+
+
+def test_settings_reach_the_sampler(panel):
+    panel._seed.value, panel._steps.value, panel._bound.value = 9, 3, 5.0
+    run(panel)
+    facts = panel.trace.facts
+    assert facts.seed == 9
+    assert facts.settings["max_denoising_steps"] == 3
+    assert set(np.round(panel.trace.entropy_bound, 4).tolist()) == {5.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"_prompt": ""}, "prompt is empty"),
+        ({"_prompt": "   "}, "prompt is empty"),
+        ({"_prompt": "sort ☃<b>"}, "☃"),
+        ({"_prompt": "1" * 3000}, "3,000 characters"),
+        ({"_steps": 0}, "0 denoising steps is out of range"),
+        ({"_steps": -3}, "-3 denoising steps is out of range"),
+        ({"_seed": -1}, "seed -1 is out of range"),
+    ],
+)
+def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
+    before = {name: getattr(panel, name).value for name in change}
+    for name, value in change.items():
+        getattr(panel, name).value = value
+    status = run(panel)
+    assert message in status
+    assert "role='alert'" in status
+    assert "<b>" not in status
+    for name, value in before.items():
+        getattr(panel, name).value = value
+    assert "says the checker" in run(panel)
+
+
+def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
+    panel._slowly.value = True
+    panel._task.value = "long"
+    panel.start()
+    while not panel._stage.children:
+        panel.wait(0.01)
+    panel._stop_button.click()
+    panel.wait(PATIENCE)
+    assert panel.trace.facts.status == "interrupted"
+    assert "stopped after" in panel._status.value
+    panel._slowly.value = False
+    assert "says the checker" in run(panel)
+
+
+def test_other_examples_were_not_trained_on(panel):
+    seen = set()
+    for _ in range(5):
+        panel._another.click()
+        seen.add(panel._prompt.value)
+        assert is_held_out(TASKS[panel._task.value], panel._prompt.value)
+    assert len(seen) == 5
+
+
+def test_a_failure_of_the_model_itself_is_a_message(panel, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise MemoryError("no memory <left>")
+
+    monkeypatch.setattr(type(panel._model), "generate", broken)
+    assert "MemoryError: no memory &lt;left&gt;" in run(panel)
+    monkeypatch.undo()
+    assert "says the checker" in run(panel)
