@@ -11,10 +11,11 @@ CELL = """
 import dgemma_viz as dv
 from dgemma_viz.labs.single_run import record_run
 
-prompt = "story Sam has a grey boat. Eva is in the school. Eva has a white lamp. Tell it backwards."
+from dgemma_viz.tiny.tasks import TASKS
+
+prompt = TASKS["story"].example_prompts[1]
 explorer = dv.explore(record_run(*dv.load_tiny(), prompt))
-explorer.selection.set_trait("step", 2)
-explorer.selection.set_trait("position", 3)
+explorer.selection.step, explorer.selection.position = 12, 9
 explorer
 """
 

@@ -12,6 +12,7 @@ shown, in one message; nothing if nothing differs.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,14 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     @t.default("bundle")  # type: ignore[untyped-decorator]
     def _shared_bundle(self) -> PlotlyBundle:
         return shared_bundle()
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """State as the figure is now: FigureWidget keeps it as first shown, and a page that joins later asks for it."""
+        if key is None and getattr(self, "_layout_obj", None) is not None:
+            self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
+            self._trait_values["_widget_data"] = deepcopy(self._data)
+        state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
+        return state
 
     def show(self, figure: go.Figure) -> None:
         """Show another figure, changing only what differs."""

@@ -44,13 +44,21 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
     ----------
     model, tokenizer
         A DiffusionGemma of the caller's own; the bundled one if None, loaded at the first run.
-    task
-        Task selected at first: a key of ``dgemma_viz.tiny.tasks.TASKS``.
+    task, example
+        Task selected at first, a key of ``dgemma_viz.tiny.tasks.TASKS``, and which of its example prompts.
     autorun
         Run the first example while the panel is built, so that a page never opens empty.
     """
 
-    def __init__(self, model: Any = None, tokenizer: Any = None, *, task: str = "sudoku", autorun: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any = None,
+        tokenizer: Any = None,
+        *,
+        task: str = "sudoku",
+        example: int = 0,
+        autorun: bool = True,
+    ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._trace: Trace | None = None
         self._thread: threading.Thread | None = None
@@ -61,6 +69,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         self._explorer: Explorer | None = None
         self._examples_drawn = 0
         self._build_controls(task)
+        self._prompt.value = TASKS[task].example_prompts[example]
         self._status = ipw.HTML().add_class("dgv-status")
         self._stage = ipw.VBox()
         super().__init__([self._controls, self._status, self._stage])

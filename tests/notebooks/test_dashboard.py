@@ -8,12 +8,14 @@ import time
 
 import pytest
 
+from dgemma_viz.tiny.tasks import TASKS
 from tests.browser import TEMPLATES, end_process, free_port, open_page
 
 pytestmark = pytest.mark.browser
 
 PATIENCE = 90_000  # ms: a cold kernel on a busy machine
 VERDICT = "says the checker"
+LONG_RUN = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +115,10 @@ def test_clicking_a_token_shows_it_in_the_inspector_and_scrubbing_changes_it(vis
 
 def test_a_new_task_runs(visit):
     page = visit.page
-    page.get_by_label("Task").select_option(label="Micro-stories")
+    page.get_by_label("Task").select_option(label=TASKS["sudoku"].title)
     page.get_by_label("Slow motion").uncheck()
     prompt = page.get_by_label("Prompt")
-    page.wait_for_function("() => document.querySelector('textarea').value.startsWith('story')", timeout=PATIENCE)
+    page.wait_for_function("() => document.querySelector('textarea').value.startsWith('sudoku')", timeout=PATIENCE)
     page.get_by_role("button", name="Another example").click()
     page.wait_for_timeout(500)
     asked = prompt.input_value()
@@ -127,6 +129,7 @@ def test_a_new_task_runs(visit):
 
 def test_a_run_in_slow_motion_is_seen_live_and_can_be_stopped(visit):
     page = visit.page
+    page.get_by_label("Prompt").fill(LONG_RUN)
     page.get_by_label("Slow motion").check()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("denoising canvas 0").wait_for(timeout=PATIENCE)

@@ -69,3 +69,13 @@ def test_plotly_s_javascript_is_sent_once_for_all_charts():
     assert one.bundle is other.bundle is shared_bundle()
     assert len(one._esm) < 5000
     assert len(one.bundle.source) > 1_000_000
+
+
+def test_a_page_that_joins_later_gets_the_figure_as_it_is_now():
+    chart = Chart(go.Figure(go.Scatter(y=[1, 2])))
+    chart.show(go.Figure(go.Scatter(y=[3, 4, 5]), layout={"title": {"text": "later"}}))
+    chart.mark([{"type": "line", "name": "selected step", "x0": 1, "x1": 1}])
+    state = chart.get_state()
+    assert list(state["_widget_data"][0]["y"]) == [3, 4, 5]
+    assert state["_widget_layout"]["title"]["text"] == "later"
+    assert state["_widget_layout"]["shapes"][0]["x0"] == 1

@@ -200,6 +200,38 @@ def test_a_missing_file_is_refused():
         dv.explore("nowhere.safetensors")
 
 
+def test_another_trace_takes_the_place_of_the_first_in_the_same_views(explorer):
+    explorer.selection.canvas, explorer.selection.position, explorer.selection.quantity = 1, 4, "entropy"
+    canvas, heatmap, curves = explorer.token_canvas, explorer.heatmap, explorer.curves
+    other = synthetic_trace(canvases=1, samples=1, length=7, steps=5, seed=3)
+    explorer.show(other)
+    assert (explorer.token_canvas, explorer.heatmap, explorer.curves) == (canvas, heatmap, curves)
+    chosen = explorer.selection
+    assert (chosen.canvas, chosen.sample, chosen.step, chosen.position, chosen.quantity) == (0, 0, 0, -1, "entropy")
+    assert canvas.packing["positions"] == 7
+    assert canvas.n_steps == other.n_steps
+    assert heatmap.data[0].z.shape == (other.n_steps, 7)
+    assert explorer._choice.children == ()
+    assert HINT in numbers(explorer)
+    explorer._heatmap_clicked(2, 3)
+    assert "Position 2 at step 3" in numbers(explorer)
+
+
+def test_a_trace_without_steps_and_one_with_them_follow_each_other(explorer):
+    full = explorer.trace
+    explorer.show(without_steps(status="failed", error="ValueError: boom"))
+    assert explorer.token_canvas.message == NO_STEPS
+    assert explorer._charts not in explorer.children
+    explorer.show(full)
+    assert explorer.token_canvas.message == ""
+    assert explorer._charts in explorer.children
+    assert len(explorer._choice.children) == 2
+    empty_first = dv.explore(without_steps())
+    empty_first.show(full)
+    empty_first.token_canvas.step = 3
+    assert empty_first.selection.step == 3
+
+
 def test_closing_closes_every_view(explorer):
     explorer.selection.position = 1
     views = [explorer, explorer.token_canvas, explorer.heatmap, explorer.curves, *explorer.inspector._open.children]

@@ -91,9 +91,10 @@ def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
 
 def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
     panel._slowly.value = True
-    panel._task.value = "long"
+    panel._task.value = "story"
+    panel._prompt.value = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
     panel.start()
-    while not panel._stage.children:
+    while not panel._live.token_canvas.n_steps:
         panel.wait(0.01)
     panel._stop_button.click()
     panel.wait(PATIENCE)
