@@ -1,0 +1,60 @@
+"""What a task of the bundled model is: a source of prompts with answers, and a judge of completions.
+
+A task never sees a model. It writes prompts, knows one right answer to each, and can tell for any completion whether
+it is right, also where several answers are (a Sudoku with few clues). Everything here needs numpy only, so a dashboard
+can offer the tasks without importing torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt and one right answer to it, both as plain text."""
+
+    prompt: str
+    answer: str
+
+
+class Task(ABC):
+    """One kind of question that the bundled model was trained to answer.
+
+    Attributes
+    ----------
+    name
+        Identifier, as used on the command line.
+    title
+        What a menu shows.
+    description
+        One line that says what goes in and what comes out.
+    example_prompts
+        A few valid prompts to start from; none of them was trained on.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str]
+    example_prompts: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> Example:
+        """Draw one example. The same generator state gives the same example."""
+
+    @abstractmethod
+    def validate_prompt(self, prompt: str) -> None:
+        """Raise `PromptError` that says what is wrong if `prompt` is not a prompt of this task."""
+
+    @abstractmethod
+    def check(self, prompt: str, completion: str) -> bool:
+        """Tell whether `completion` (text up to the end-of-sequence token) is a right answer to `prompt`."""
+
+    def split_key(self, prompt: str) -> str:
+        """Text that decides whether a prompt is for training or held out; equal for prompts that ask the same."""
+        return prompt

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from dgemma_viz.errors import PromptError
+from dgemma_viz.tiny.tasks import TASKS, is_held_out, sample_example, task_of
+from dgemma_viz.tiny.tasks.sudoku import all_grids
+
+EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+
+
+def _examples(task, count=200, seed=0):
+    rng = np.random.default_rng(seed)
+    return [task.sample(rng) for _ in range(count)]
+
+
+@EVERY_TASK
+def test_samples_are_valid_and_their_answers_right(task):
+    for example in _examples(task):
+        task.validate_prompt(example.prompt)
+        assert task.check(example.prompt, example.answer)
+        assert task_of(example.prompt) is task
+
+
+@EVERY_TASK
+def test_sampling_is_a_function_of_the_generator(task):
+    assert _examples(task, 5, seed=7) == _examples(task, 5, seed=7)
+    assert _examples(task, 5, seed=7) != _examples(task, 5, seed=8)
+
+
+@EVERY_TASK
+def test_perturbed_answers_are_rejected(task):
+    rng = np.random.default_rng(1)
+    for example in _examples(task, 60):
+        assert not task.check(example.prompt, "")
+        assert not task.check(example.prompt, example.answer + "1")
+        assert not task.check(example.prompt, example.answer[:-1])
+        position = int(rng.integers(1, len(example.answer)))
+        wrong = "2" if example.answer[position] != "2" else "3"
+        if example.answer[position] != " ":
+            perturbed = example.answer[:position] + wrong + example.answer[position + 1 :]
+            assert not task.check(example.prompt, perturbed), perturbed
+
+
+@EVERY_TASK
+def test_example_prompts_are_valid_and_not_trained_on(task):
+    assert len(task.example_prompts) >= 2
+    for prompt in task.example_prompts:
+        task.validate_prompt(prompt)
+        assert is_held_out(task, prompt)
+
+
+@EVERY_TASK
+def test_training_and_held_out_prompts_are_disjoint(task):
+    rng = np.random.default_rng(2)
+    trained = {task.split_key(sample_example(task, rng, held_out=False).prompt) for _ in range(2000)}
+    held_out = {task.split_key(sample_example(task, rng, held_out=True).prompt) for _ in range(200)}
+    assert not trained & held_out
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "complaint"),
+    [
+        ("sudoku", "sudoku 1234", "four rows"),
+        ("sudoku", "sudoku 11__/____/____/____=", "no solution"),
+        ("addition", "add 12+345=", "100 to 999"),
+        ("addition", "add 012+345=", "100 to 999"),
+        ("sort", "sort 12=", "4 to 10 digits"),
+        ("story", "story Tom has a red kite.", "question"),
+        ("story", "story Tom has a red kite. Tom has a blue hat. Who has the hat?", "at most once"),
+        ("story", "story Tom has a red kite. Ann is in the park. Who has the hat?", "does not answer"),
+        ("long", "list Tom: (a) red kite", "7 to 14"),
+        (
+            "long",
+            "list Tom: (a) red kite (c) red kite (b) red hat (d) red cup (e) red cup (f) red cup (g) red cup",
+            "in order",
+        ),
+    ],
+)
+def test_bad_prompts_are_named(name, prompt, complaint):
+    with pytest.raises(PromptError, match=complaint):
+        TASKS[name].validate_prompt(prompt)
+    assert not TASKS[name].check(prompt, "1")
+
+
+def test_unknown_task_is_named():
+    with pytest.raises(PromptError, match="'hello'"):
+        task_of("hello world")
+
+
+def test_there_are_288_grids():
+    assert len(np.unique(all_grids(), axis=0)) == 288
+
+
+def test_sudoku_with_several_solutions_accepts_each_of_them():
+    prompt = "sudoku ____/____/____/____="
+    for grid in all_grids()[::40]:
+        text = "".join(map(str, grid))
+        assert TASKS["sudoku"].check(prompt, "/".join(text[row : row + 4] for row in (0, 4, 8, 12)))
+    assert not TASKS["sudoku"].check(prompt, "1234/1234/1234/1234")
+
+
+def test_addition_accepts_the_sum_with_or_without_alignment():
+    assert TASKS["addition"].check("add 347+285=", " 632")
+    assert TASKS["addition"].check("add 347+285=", "632")
+    assert not TASKS["addition"].check("add 347+285=", "0632")
+
+
+def test_facts_about_a_person_may_come_in_any_order():
+    prompt = "story Tom has a red kite. Tom is in the park. Ann is in the shop. Tell me about Tom."
+    assert TASKS["story"].check(prompt, " Tom is in the park. Tom has a red kite.")
+    assert not TASKS["story"].check(prompt, " Tom is in the park.")
+
+
+def test_order_of_the_numbers_does_not_move_a_prompt_across_the_split():
+    assert is_held_out(TASKS["addition"], "add 123+456=") == is_held_out(TASKS["addition"], "add 456+123=")
