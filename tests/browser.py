@@ -1,6 +1,6 @@
 """Voila and Chromium for browser tests: serve a notebook, open it headless, note what the page did.
 
-Use the fixtures by importing them into a ``conftest.py`` (``from tests.browser import chromium``) and the context
+The fixture ``chromium`` is there for all tests (``tests/conftest.py``); use the context
 managers where they are needed::
 
     with serve_notebook("import dgemma_viz as dv\ndv.explore(...)") as url, open_page(chromium, url) as visit:

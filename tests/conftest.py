@@ -1,9 +1,13 @@
-"""For all tests: one thread for torch.
+"""For all tests: one thread for torch, no network, and one Chromium for the whole session.
 
 Tests run beside each other and beside browsers on few cores; on the tiny models threads only wait for one another.
 """
 
 import os
 
+from tests.browser import chromium
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+__all__ = ["chromium"]

@@ -4,14 +4,13 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dgemma_viz.figures import alternatives, heatmap, position_history, token_canvas
-from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
 HOSTILE = tuple(text for text in NASTY_TEXTS if set("<&%$\u202e") & set(text))
 
 
 @pytest.mark.browser
-def test_hostile_tokens_stay_text(chromium):  # noqa: F811
+def test_hostile_tokens_stay_text(chromium):
     trace = synthetic_trace(texts=HOSTILE, length=24, steps=4)
     drawn = [token_canvas(trace, columns=6), heatmap(trace), alternatives(trace), position_history(trace)]
     charts = "".join(figure.to_html(full_html=False, include_plotlyjs=False) for figure in drawn)

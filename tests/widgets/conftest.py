@@ -1,3 +1,0 @@
-"""Fixtures of the widget tests."""
-
-from tests.browser import chromium  # noqa: F401 - a fixture
