@@ -6,6 +6,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import dgemma_viz as dv
+from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.tiny.tasks import TASKS
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
@@ -33,3 +37,14 @@ def test_is_committed_clean(path):
 
 def test_there_are_notebooks():
     assert NOTEBOOKS[0].stem == "01_watch_a_canvas_denoise"
+
+
+def test_the_repair_that_the_first_notebook_tells_of_happens():
+    """Accepted wrong, taken back, accepted right: with the seed that the notebook uses."""
+    trace = record_run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", RunSettings(seed=14))
+    run = trace.canvas_run()
+    accepted = run.array("accepted")[:, 10]
+    candidates = [run.token_text(token) for token in run.array("candidate")[:, 10]]
+    assert accepted.tolist()[:4] == [True, True, False, True]
+    assert (candidates[1], candidates[3], run.token_text(run.emitted[10])) == ("4", "1", "1")
+    assert TASKS["sudoku"].check("sudoku 234_/_1__/__2_/3__4=", trace.output_text())
