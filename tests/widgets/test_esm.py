@@ -1,12 +1,15 @@
 import re
-import shutil
 import subprocess
 
 import pytest
+from playwright._impl._driver import compute_driver_executable
 
 from dgemma_viz.widgets.esm import STATIC, joined_module
 
 MODULES = sorted(path.name for path in STATIC.glob("*.js"))
+NODE, _ = compute_driver_executable()
+"""Playwright brings a Node.js of its own."""
+
 ENTRIES = ("token_canvas.js", "chart.js", "plotly_bundle.js")
 
 
@@ -52,10 +55,9 @@ def test_modules_stay_readable(name):
     assert max(map(len, lines)) <= 140
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_joined_module_is_valid_javascript(entry, tmp_path):
     path = tmp_path / "module.mjs"
     path.write_text(joined_module(entry))
-    done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([NODE, "--check", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
