@@ -107,9 +107,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close every view, so that neither kernel nor browser keeps them."""
-        if self.heatmap is not None:
-            self.inspector.close()
-            self.children = [*self._top, self._charts]
+        for part in (*self._top, self.inspector, self._charts):
+            if part not in self.children:
+                close_tree(part)
         close_tree(self, closing=super().close)
 
     # -- links ---------------------------------------------------------------------------------------------------

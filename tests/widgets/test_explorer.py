@@ -239,6 +239,20 @@ def test_closing_closes_every_view(explorer):
     assert all(view.comm is None for view in views)
 
 
+@pytest.mark.parametrize(
+    "use", ["dv.explore(trace)", "e = dv.explore(trace); e.selection.position = 1", "LiveCanvas()"]
+)
+def test_an_interpreter_that_ends_says_nothing(use):
+    script = (
+        "import dgemma_viz as dv\n"
+        "from dgemma_viz.widgets.watcher import LiveCanvas\n"
+        "from tests.synthetic import synthetic_trace\n"
+        f"trace = synthetic_trace(); {use}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_exploring_imports_neither_torch_nor_transformers():
     script = (
         "import sys, dgemma_viz as dv\n"
