@@ -3,6 +3,7 @@
 import pytest
 
 from dgemma_viz.cli import main
+from dgemma_viz.tiny.loading import WEIGHTS
 from dgemma_viz.trace import load_trace
 
 
@@ -32,6 +33,14 @@ def test_record_twice_is_the_same_run(tmp_path, capsys):
     assert (first.draft == second.draft).all()
     assert (first.noised == second.noised).all()
     assert set(first.entropy_bound.tolist()) == {2.0}
+
+
+def test_a_model_of_the_users_own_takes_the_same_path(tmp_path, capsys):
+    """The bundled weights, given as any folder would be."""
+    path = tmp_path / "run.safetensors"
+    status, out, err = run(capsys, "record", "--prompt", "add 12+30=", "--model", str(WEIGHTS), "-o", str(path))
+    assert status == 0, err
+    assert load_trace(path).output_text() in out
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,10 @@ def load_model(name: str | None = None) -> tuple[Any, Any]:
         return load_tiny()
     from transformers import AutoTokenizer, DiffusionGemmaForBlockDiffusion
 
+    # Spreading a large model over devices needs accelerate (the extra "large"); without it the model is on the CPU.
+    placement = {"device_map": "auto"} if find_spec("accelerate") else {}
     try:
-        model = DiffusionGemmaForBlockDiffusion.from_pretrained(name, dtype="auto", device_map="auto")
+        model = DiffusionGemmaForBlockDiffusion.from_pretrained(name, dtype="auto", **placement)
         return model.eval(), AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, ImportError) as error:
         kind = "folder" if Path(name).exists() else "hub id"

@@ -226,10 +226,12 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             parts.append(f"stopped after {trace.n_steps} steps: what was recorded until then is below")
         else:
             try:
-                right = task_of(prompt).check(prompt, output)
-            except DgemmaVizError:
-                parts.append("not a prompt of the bundled tasks: no program can check this answer")
+                task = task_of(prompt)
+                task.validate_prompt(prompt)
+            except DgemmaVizError as error:
+                parts.append(f"no program can check this answer. {html.escape(str(error))}")
             else:
+                right = task.check(prompt, output)
                 parts.append("✓ right, says the checker" if right else "✗ wrong, says the checker")
             parts.append(f"{trace.n_steps} steps, {tokens_per_forward(trace):.1f} tokens per forward")
         return " · ".join(parts)

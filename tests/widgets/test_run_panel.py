@@ -55,6 +55,15 @@ def test_every_task_runs_and_is_judged(panel, task):
     assert panel.trace.prompt_text().endswith(panel._prompt.value)
 
 
+@pytest.mark.parametrize("prompt", ["sudoku 12345=", "story Tom has a red kite. Who has the hat?"])
+def test_an_answer_that_no_program_can_check_is_not_called_wrong(panel, prompt):
+    panel._prompt.value = prompt
+    status = run(panel)
+    assert panel.trace.facts.status == "complete"
+    assert "no program can check this answer" in status
+    assert "wrong" not in status
+
+
 def test_settings_reach_the_sampler(panel):
     panel._seed.value, panel._steps.value, panel._bound.value = 9, 3, 5.0
     run(panel)
