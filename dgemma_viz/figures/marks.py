@@ -1,7 +1,7 @@
 """The marks of what happened to a position: one form each, so that colour is never the only sign.
 
-Every view takes its marks from here: the figures their Plotly symbols and line styles, the widgets their glyphs and
-words.
+The figures take glyphs, words, Plotly symbols and line styles from here. The token canvas draws its marks in its own
+style sheet: the same words, a solid or dotted underline as ``dash`` says, a corner for changed, × for taken back.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ class Mark:
         One character, for text.
     label
         One or two words, as on screen.
-    meaning
-        One sentence part that explains it.
     symbol
         Plotly marker symbol of the same form.
     dash
@@ -29,15 +27,14 @@ class Mark:
 
     glyph: str
     label: str
-    meaning: str
     symbol: str
     dash: str | None = None
 
 
-ACCEPTED = Mark("●", "accepted", "candidate kept after the step", "circle", "solid")
-RE_NOISED = Mark("○", "re-noised", "replaced by a random token after the step", "circle-open", "dot")
-CHANGED = Mark("▲", "draft changed", "draft differs from the step before", "triangle-up")
-TAKEN_BACK = Mark("×", "taken back", "accepted in the step before, re-noised in this one", "x-thin-open")
+ACCEPTED = Mark("●", "accepted", "circle", "solid")
+RE_NOISED = Mark("○", "re-noised", "circle-open", "dot")
+CHANGED = Mark("▲", "draft changed", "triangle-up")
+TAKEN_BACK = Mark("×", "taken back", "x-thin-open")
 
 MARKS = {"accepted": ACCEPTED, "re_noised": RE_NOISED, "changed": CHANGED, "taken_back": TAKEN_BACK}
 

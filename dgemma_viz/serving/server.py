@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -118,6 +117,5 @@ def _application_class() -> Any:
         def _announce(self) -> None:
             host = f"[{self.ip}]" if ":" in self.ip else self.ip
             print(f"dgemma_viz dashboard: http://{host}:{self.port}/  (Ctrl-C stops it)", flush=True)
-            sys.stdout.flush()
 
     return DashboardServer

@@ -83,8 +83,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._offer_choice()
         finally:
             self._replacing = False
-        self._header.value = header_html(trace, 0)
         if not trace.n_steps:
+            self._header.value = header_html(trace, 0)
             self.token_canvas.begin(trace.canvas_length, trace.top_k, NO_STEPS)
             self.token_canvas.live = False
             self.children = [self._header, self.token_canvas]
