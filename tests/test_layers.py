@@ -12,11 +12,13 @@ PACKAGE = Path(__file__).parent.parent / "dgemma_viz"
 ALLOWED = {
     "trace": set(),
     "analysis": {"trace"},
-    "figures": {"analysis", "trace"},
+    "conformance": {"analysis", "trace"},
+    "diagnosis": {"conformance", "analysis", "trace"},
+    "figures": {"diagnosis", "conformance", "analysis", "trace"},
     "tiny": set(),
     "recorders": {"trace"},
-    "labs": {"recorders", "tiny", "analysis", "trace"},
-    "widgets": {"figures", "labs", "analysis", "recorders", "tiny", "trace"},
+    "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace"},
+    "widgets": {"figures", "labs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
     "serving": set(),
 }
 HEAVY = ("torch", "transformers")

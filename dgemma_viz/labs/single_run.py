@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,9 @@ def record_run(
 ) -> Trace:
     """Seed torch, run the model's own ``generate()`` under :func:`dgemma_viz.record`, return the trace.
 
+    Its task facts hold the prompt and, for a prompt of a task of the bundled model, that task's name and as reference
+    the right answer (the one nearest to the output, where there are several), unless ``task`` says otherwise.
+
     A run that is interrupted (``on_step`` raising ``KeyboardInterrupt``, or Ctrl-C) gives its trace so far, with
     ``facts.status == "interrupted"``. Other exceptions pass on.
     """
@@ -151,4 +154,16 @@ def record_run(
     except KeyboardInterrupt:
         if not recording.traces:
             raise
-    return recording.traces[-1]
+    trace = recording.traces[-1]
+    known = {"prompt": prompt} | _reference(prompt, trace.output_text()) | dict(task or {})
+    return replace(trace, facts=replace(trace.facts, task=known))
+
+
+def _reference(prompt: str, output: str) -> dict[str, str]:
+    from dgemma_viz.tiny.tasks import task_of
+
+    try:
+        task = task_of(prompt)
+        return {"name": task.name, "reference": task.right_answer(prompt, output)}
+    except PromptError:
+        return {}

@@ -22,6 +22,21 @@ def test_samples_are_valid_and_their_answers_right(task):
 
 
 @EVERY_TASK
+def test_right_answers_are_right_and_near_the_completion(task):
+    for example in _examples(task, 60):
+        assert task.check(example.prompt, task.right_answer(f"<bos>{example.prompt}"))
+        assert task.right_answer(example.prompt, example.answer) == example.answer
+    with pytest.raises(PromptError):
+        task.right_answer("nonsense")
+
+
+def test_of_several_solutions_the_nearest_is_the_right_answer():
+    grid = all_grids()[137]
+    solution = "/".join("".join(map(str, row)) for row in grid.reshape(4, 4))
+    assert TASKS["sudoku"].right_answer("sudoku ____/____/____/____=", solution) == solution
+
+
+@EVERY_TASK
 def test_sampling_is_a_function_of_the_generator(task):
     assert _examples(task, 5, seed=7) == _examples(task, 5, seed=7)
     assert _examples(task, 5, seed=7) != _examples(task, 5, seed=8)

@@ -15,6 +15,10 @@ _PROMPT = re.compile(r"add (\d{3})\+(\d{3})=")
 _WIDTH = 4
 
 
+def _aligned_sum(left: int, right: int) -> str:
+    return str(left + right).rjust(_WIDTH)
+
+
 class Addition(Task):
     """Add two numbers from 100 to 999. The sum is right-aligned in four columns, so 347+285 gives ' 632'."""
 
@@ -26,7 +30,7 @@ class Addition(Task):
     def sample(self, rng: np.random.Generator) -> Example:
         """Draw both numbers uniformly from 100 to 999."""
         left, right = (int(number) for number in rng.integers(100, 1000, size=2))
-        return Example(f"add {left}+{right}=", str(left + right).rjust(_WIDTH))
+        return Example(f"add {left}+{right}=", _aligned_sum(left, right))
 
     def validate_prompt(self, prompt: str) -> None:
         """Want the form `add 347+285=`."""
@@ -37,10 +41,14 @@ class Addition(Task):
                 f"{self.example_prompts[0]!r}."
             )
 
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """The sum, aligned to the right."""
+        del completion
+        return _aligned_sum(*map(int, prompt.removeprefix("add ").removesuffix("=").split("+")))
+
     def check(self, prompt: str, completion: str) -> bool:
         """Accept the sum, with or without leading spaces."""
-        match = _PROMPT.fullmatch(prompt)
-        return match is not None and completion.lstrip(" ") == str(int(match[1]) + int(match[2]))
+        return bool(_PROMPT.fullmatch(prompt)) and completion.lstrip(" ") == self.solve(prompt).lstrip(" ")
 
     def split_key(self, prompt: str) -> str:
         """Give a+b and b+a the same key."""

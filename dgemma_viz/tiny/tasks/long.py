@@ -60,7 +60,12 @@ class Long(Task):
                 "lettered in order from (a)."
             )
 
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """The sentences of all items, in order."""
+        del completion
+        name, items = prompt.removeprefix("list ").split(":", maxsplit=1)
+        return _write_out(name, _ITEM.findall(items))
+
     def check(self, prompt: str, completion: str) -> bool:
         """Accept the sentences of all items, in order."""
-        match = _PROMPT.fullmatch(prompt)
-        return match is not None and completion.strip(" ") == _write_out(match[1], _ITEM.findall(match[2])).strip(" ")
+        return bool(_PROMPT.fullmatch(prompt)) and completion.strip(" ") == self.solve(prompt).strip(" ")

@@ -36,10 +36,14 @@ class Sort(Task):
                 f"{self.example_prompts[0]!r}."
             )
 
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """The digits of the prompt in ascending order."""
+        del completion
+        return "".join(sorted(prompt.removeprefix("sort ").removesuffix("=")))
+
     def check(self, prompt: str, completion: str) -> bool:
         """Accept the digits of the prompt in ascending order."""
-        match = _PROMPT.fullmatch(prompt)
-        return match is not None and completion == "".join(sorted(match[1]))
+        return bool(_PROMPT.fullmatch(prompt)) and completion == self.solve(prompt)
 
     def split_key(self, prompt: str) -> str:
         """Give every order of the same digits the same key."""

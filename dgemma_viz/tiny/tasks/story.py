@@ -98,6 +98,10 @@ class Story(Task):
         """Want `story`, two to six sentences, and a question that they answer."""
         self._answer(prompt)
 
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """The answer; facts about a person in the order of the completion, where it has them all."""
+        return completion if self.check(prompt, completion) else f" {self._answer(prompt)}"
+
     def check(self, prompt: str, completion: str) -> bool:
         """Accept the answer; where facts about a person are asked for, in any order."""
         try:

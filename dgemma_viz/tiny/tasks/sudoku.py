@@ -92,6 +92,12 @@ class Sudoku(Task):
         if not len(_solutions(_read(match[1]))):
             raise PromptError(f"The Sudoku {match[1]} has no solution: a digit is repeated or blocked. Change a clue.")
 
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """Of all solutions the one that has most cells in common with the completion."""
+        match = _PROMPT.fullmatch(prompt)
+        written = [_write(solution) for solution in _solutions(_read(match[1]))] if match else []
+        return max(written, key=lambda text: sum(a == b for a, b in zip(text, completion, strict=False)))
+
     def check(self, prompt: str, completion: str) -> bool:
         """Accept every solved grid that keeps the clues."""
         match = _PROMPT.fullmatch(prompt)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     import numpy as np
 
+_BOS = "<bos>"
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -54,6 +56,22 @@ class Task(ABC):
     @abstractmethod
     def check(self, prompt: str, completion: str) -> bool:
         """Tell whether `completion` (text up to the end-of-sequence token) is a right answer to `prompt`."""
+
+    @abstractmethod
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """A right answer to a valid prompt: where there are several, the one nearest to ``completion``."""
+
+    def right_answer(self, prompt: str, completion: str = "") -> str:
+        """:meth:`solve`, for a prompt as a trace holds it: with the beginning-of-sequence token before it.
+
+        Raises
+        ------
+        PromptError
+            It is not a prompt of this task.
+        """
+        prompt = prompt.removeprefix(_BOS)
+        self.validate_prompt(prompt)
+        return self.solve(prompt, completion)
 
     def split_key(self, prompt: str) -> str:
         """Text that decides whether a prompt is for training or held out; equal for prompts that ask the same."""

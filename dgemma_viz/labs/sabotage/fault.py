@@ -1,0 +1,34 @@
+"""What a planted fault is: a name, where it was seen, and a context manager that plants it in one model object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that can be planted.
+
+    Attributes
+    ----------
+    name
+        Identifier, e.g. ``"stability-off-by-one"``.
+    title, description
+        What a menu shows; one or two sentences on what is broken.
+    source
+        Where it was seen, e.g. ``"vllm#45965"``, or empty.
+    plant
+        Given a ``DiffusionGemmaForBlockDiffusion``: a context manager that breaks it inside its block and leaves it as
+        it was. Plant first, record inside: the recorder must hook what really runs.
+    """
+
+    name: str
+    title: str
+    description: str
+    source: str
+    plant: Callable[[Any], AbstractContextManager[None]]
