@@ -75,7 +75,7 @@ class Judgement:
 
     def right_drafts(self, run: CanvasRun) -> Array:
         """Whether each step's draft is what the position should hold: bool ``(T, C)``, false where not judged."""
-        return self._holds(run, run.array("draft"))
+        return self.holds(run, run.array("draft"))
 
     def right_in_top_k(self, run: CanvasRun) -> Array:
         """Whether the right token is among the recorded alternatives: bool ``(T, C)``, false where not judged."""
@@ -85,9 +85,12 @@ class Judgement:
     def right_alternatives(self, run: CanvasRun) -> Array:
         """Which of the recorded alternatives are the right token: bool ``(T, C, K)``, false where not judged."""
         ids = run.array("top_k_ids")
-        return np.stack([self._holds(run, ids[..., k]) for k in range(ids.shape[-1])], axis=-1)
+        right = np.zeros(ids.shape, dtype=bool)
+        for k in range(ids.shape[-1]):
+            right[..., k] = self.holds(run, ids[..., k])
+        return right
 
-    def _holds(self, run: CanvasRun, ids: Array) -> Array:
+    def holds(self, run: CanvasRun, ids: Array) -> Array:
         """Whether token ids ``(T, C)`` are what each position should hold."""
         right = np.zeros(ids.shape, dtype=bool)
         if run.canvas >= len(self.judged):

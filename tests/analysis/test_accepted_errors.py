@@ -1,0 +1,37 @@
+"""Wrong tokens that were accepted: on a run that is known to heal one, and on hand-made references."""
+
+import pytest
+
+import dgemma_viz as dv
+from dgemma_viz.analysis.accepted_errors import accepted_errors
+from dgemma_viz.analysis.reference import judge
+from dgemma_viz.labs.single_run import RunSettings, record_run
+
+
+@pytest.fixture(scope="module")
+def repaired():
+    return record_run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", RunSettings(seed=14))
+
+
+def test_the_repair_is_found_and_called_healed(repaired):
+    table = accepted_errors(repaired, judge(repaired))
+    row = table[table.position == 10].iloc[0]
+    assert (row.accepted, row.expected, row.step) == ("4", "1", 0)
+    assert row.healed
+    assert not row.kept
+    assert (row.others_wrong, row.others_judged) == (0, 19)
+
+
+def test_against_another_reference_the_emitted_token_is_an_error_that_was_kept(repaired):
+    output = repaired.output_text()
+    table = accepted_errors(repaired, judge(repaired, f"{output[:10]}9{output[11:]}"))
+    row = table[table.position == 10].iloc[0]
+    assert not row.healed
+    assert not row.kept, "the token that was accepted first is not the one that was emitted"
+    changed = accepted_errors(repaired, judge(repaired, f"9{output[1:]}"))
+    assert changed[changed.position == 0].iloc[0].kept
+    assert changed[changed.position == 10].iloc[0].others_wrong == 1
+
+
+def test_nothing_judged_nothing_found(repaired):
+    assert accepted_errors(repaired, judge(repaired, lambda *_: False)).empty
