@@ -1,0 +1,210 @@
+"""What the rules look at: a run, its samples, their canvases, with what several rules need computed once.
+
+Design. Three frozen views that hold references, no copies of a trace: :class:`RunCase` has :class:`SampleCase` has
+:class:`CanvasCase`. Derived arrays are cached properties, so each is computed at most once per diagnosis and only if a
+rule asks. Canvases without an active step, and canvases after a sample's end (their tokens are padding), are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.analysis.positions import ever_accepted, flips
+
+if TYPE_CHECKING:
+    from dgemma_viz.analysis.reference import Judgement
+    from dgemma_viz.trace.model import CanvasRun, Trace
+
+Array = npt.NDArray[Any]
+
+UNSURE = 0.9
+"""Confidence below which an emitted token is called unsure. In 567 healthy canvases of the bundled model the least sure
+token of an answer had 0.94."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunCase:
+    """A trace and what is known about its outputs (one judgement per sample, or None)."""
+
+    trace: Trace
+    judgements: tuple[Judgement | None, ...]
+
+    def setting(self, name: str) -> float | None:
+        """A setting asked for, where it is a finite number: a trace's file may hold anything."""
+        value = self.trace.facts.settings.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return value if is_number else None
+
+    @cached_property
+    def fillers(self) -> tuple[int, ...]:
+        """Ids of end-of-sequence and padding tokens."""
+        padding = self.trace.facts.pad_token_id
+        return (*self.trace.facts.eos_token_ids, *((padding,) if isinstance(padding, int) else ()))
+
+    @cached_property
+    def samples(self) -> tuple[SampleCase, ...]:
+        """All samples of the batch."""
+        return tuple(SampleCase(self, index, judgement) for index, judgement in enumerate(self.judgements))
+
+
+@dataclass(frozen=True, eq=False)
+class SampleCase:
+    """One sample."""
+
+    run_case: RunCase
+    sample: int
+    judgement: Judgement | None
+
+    @property
+    def trace(self) -> Trace:
+        """The whole trace."""
+        return self.run_case.trace
+
+    @cached_property
+    def canvases(self) -> tuple[CanvasCase, ...]:
+        """Canvases that were denoised before the sample's end."""
+        runs = (self.trace.canvas_run(canvas, self.sample) for canvas in range(self.trace.n_canvases))
+        return tuple(CanvasCase(self, run) for run in runs if run.n_steps and not run.past_end)
+
+    @cached_property
+    def emitted(self) -> Array:
+        """Emitted token ids in one row, without canvases after the sample's end: int ``(N * C,)``."""
+        ids: Array = self.trace.emitted[~self.trace.past_end[:, self.sample], self.sample].reshape(-1)
+        return ids
+
+    @cached_property
+    def end(self) -> int | None:
+        """Place of the first end-of-sequence token in :attr:`emitted`."""
+        ends = np.flatnonzero(np.isin(self.emitted, self.trace.facts.eos_token_ids))
+        return int(ends[0]) if len(ends) else None
+
+    @property
+    def answer(self) -> Array:
+        """Emitted token ids before the end-of-sequence token."""
+        return self.emitted[: self.end]
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Canvas and position of an index into :attr:`emitted`."""
+        return divmod(index, self.trace.canvas_length)
+
+    def canvas(self, canvas: int) -> CanvasCase | None:
+        """A canvas, or None where it was left out."""
+        return next((case for case in self.canvases if case.run.canvas == canvas), None)
+
+    def is_filler(self, ids: Array) -> Array:
+        """Which token ids are end-of-sequence or padding: bool, same shape."""
+        filler: Array = np.isin(ids, self.run_case.fillers)
+        return filler
+
+    def settled_at(self, index: int) -> int | None:
+        """Step from which the draft at an index into :attr:`emitted` no longer changed; None where there is none."""
+        canvas, position = self.place(index)
+        case = self.canvas(canvas)
+        return None if case is None else int(np.flatnonzero(case.flips[:, position]).max(initial=0))
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasCase:
+    """One canvas of one sample, with at least one active step."""
+
+    sample_case: SampleCase
+    run: CanvasRun
+
+    @property
+    def trace(self) -> Trace:
+        """The whole trace."""
+        return self.run.trace
+
+    def setting(self, name: str) -> float | None:
+        """A setting asked for, where it is a number."""
+        return self.sample_case.run_case.setting(name)
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """Judgement of the sample's output."""
+        return self.sample_case.judgement
+
+    @property
+    def last_step(self) -> int:
+        """Last active step."""
+        return self.run.n_steps - 1
+
+    @cached_property
+    def draft(self) -> Array:
+        """Int ``(T, C)``."""
+        return self.run.array("draft")
+
+    @cached_property
+    def candidate(self) -> Array:
+        """Int ``(T, C)``."""
+        return self.run.array("candidate")
+
+    @cached_property
+    def accepted(self) -> Array:
+        """Bool ``(T, C)``."""
+        return self.run.array("accepted")
+
+    @cached_property
+    def entropy(self) -> Array:
+        """Nats ``(T, C)``; NaN where not measured or not a number."""
+        return self.run.array("entropy")
+
+    @cached_property
+    def confidence(self) -> Array:
+        """Probability of the draft ``(T, C)``; NaN where not measured or not a number."""
+        return self.run.array("confidence")
+
+    @cached_property
+    def flips(self) -> Array:
+        """Where the draft changed: bool ``(T, C)``."""
+        return flips(self.run)
+
+    @cached_property
+    def ever_accepted(self) -> Array:
+        """Whether the emitted token was ever accepted: bool ``(C,)``."""
+        return ever_accepted(self.run)
+
+    @cached_property
+    def is_text(self) -> Array:
+        """Whether the last draft is a token that is neither end-of-sequence nor padding: bool ``(C,)``."""
+        return ~self.sample_case.is_filler(self.draft[-1])
+
+    @cached_property
+    def answer(self) -> Array:
+        """Positions of the answer, its end-of-sequence token included: bool ``(C,)``.
+
+        Of the emitted tokens; of the last draft where the canvas was not emitted.
+        """
+        final = self.draft[-1] if self.run.emitted is None else self.run.emitted
+        ends = np.isin(final, self.trace.facts.eos_token_ids)
+        return np.cumsum(ends) - ends == 0
+
+    @cached_property
+    def stopped_by_rule(self) -> bool:
+        """The stop rule ended this canvas."""
+        return bool(self.run.array("finished")[-1])
+
+    @cached_property
+    def expected_errors(self) -> Array:
+        """Tokens of the answer that are wrong by the model's own probabilities: sum of ``1 - confidence``, ``(T,)``.
+
+        NaN where a confidence is not a number. As good as the model is calibrated.
+        """
+        doubts = 1.0 - self.confidence[:, self.answer].astype(float)
+        sums: Array = doubts.sum(axis=1)
+        return sums
+
+    @cached_property
+    def unsure_positions(self) -> tuple[int, ...]:
+        """Positions of the answer whose confidence was below :data:`UNSURE` in the last step."""
+        return tuple(np.flatnonzero(self.answer & (self.confidence[-1] < UNSURE)).tolist())
+
+    def texts(self, ids: Array) -> list[str]:
+        """Texts of token ids. NOT escaped."""
+        return [self.trace.token_text(token) for token in ids]

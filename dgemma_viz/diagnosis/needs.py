@@ -1,0 +1,50 @@
+"""What rules need from a run, and what is said where a run lacks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dgemma_viz.diagnosis.rule import Need
+
+if TYPE_CHECKING:
+    from dgemma_viz.diagnosis.case import RunCase
+
+
+def _has_judgement(case: RunCase) -> bool:
+    return any(judgement is not None for judgement in case.judgements)
+
+
+def _has_right_answer(case: RunCase) -> bool:
+    return not _has_judgement(case) or any(
+        judgement is not None and judgement.reference is not None for judgement in case.judgements
+    )
+
+
+def _has_stop_rule(case: RunCase) -> bool:
+    return all(case.setting(name) is not None for name in ("stability_threshold", "confidence_threshold"))
+
+
+REFERENCE = Need(
+    _has_judgement,
+    "there is no reference: give the right answer or a checker as diagnose(trace, reference), or record it with "
+    'task={"reference": ...}',
+)
+RIGHT_ANSWER = Need(
+    _has_right_answer,
+    "the reference only says that the answer is wrong: a checker that returns the right answer lets tokens be judged",
+)
+EMITTED = Need(lambda case: len(case.trace.emitted) > 0, "no canvas was emitted")
+COMPLETE = Need(lambda case: case.trace.facts.status == "complete", "the run did not complete")
+END_TOKENS = Need(lambda case: bool(case.trace.facts.eos_token_ids), "the trace's facts name no end-of-sequence tokens")
+PAD_TOKEN = Need(lambda case: case.trace.facts.pad_token_id is not None, "the trace's facts name no padding token")
+STOP_RULE = Need(
+    _has_stop_rule, "no stability and confidence thresholds are known: the run had no stop rule, or did not record it"
+)
+STEP_LIMIT = Need(
+    lambda case: case.setting("max_denoising_steps") is not None, "the limit of denoising steps is not known"
+)
+ENTROPIES = Need(lambda case: bool(np.isfinite(case.trace.entropy).any()), "the trace holds no entropies")
+CONFIDENCES = Need(lambda case: bool(np.isfinite(case.trace.confidence).any()), "the trace holds no confidences")
+TEMPERATURES = Need(lambda case: bool(np.isfinite(case.trace.temperature).any()), "the trace holds no temperatures")

@@ -1,0 +1,123 @@
+"""A diagnosis for people: a DataFrame, a table for notebooks, text for terminals.
+
+Sentences of findings quote token texts, which are hostile data: the HTML table escapes them, and quoting has already
+replaced control and text-direction characters (:mod:`dgemma_viz.diagnosis.quoting`). Errors and recorder warnings come
+from elsewhere, so the text form makes control characters visible once more. Colours are the reader's own: severity is a
+word and a mark, and lines take the colour of the text, so light and dark themes both work.
+"""
+
+from __future__ import annotations
+
+import html
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis.rules import RULES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dgemma_viz.diagnosis.diagnosis import Diagnosis
+    from dgemma_viz.diagnosis.finding import Finding
+
+COLUMNS = ("severity", "rule", "sample", "canvas", "step", "positions", "what", "remedy", "evidence")
+MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "•"}
+"""Beside the word, so that the worst is found at a glance and not by colour alone."""
+_TITLES = {rule.name: rule.title for rule in RULES}
+_WIDTH = 100
+_MOST_POSITIONS = 12
+
+
+def as_table(diagnosis: Diagnosis) -> pd.DataFrame:
+    """One row per finding, worst first, with :data:`COLUMNS`; texts NOT escaped.
+
+    ``severity`` is ``"error"``, ``"warning"`` or ``"note"``; ``canvas`` and ``step`` are nullable integers;
+    ``positions`` is a tuple, ``evidence`` a dict.
+    """
+    import pandas as pd
+
+    rows = [
+        (_word(f), f.rule, f.sample, f.canvas, f.step, f.positions, f.what, f.remedy, dict(f.evidence))
+        for f in diagnosis.findings
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.astype({"sample": "int64", "canvas": "Int64", "step": "Int64"})
+
+
+def as_text(diagnosis: Diagnosis) -> str:
+    """Findings as plain text, for a terminal."""
+    lines = [_headline(diagnosis)]
+    for finding in diagnosis.findings:
+        lines.append("")
+        lines.append(
+            f"{MARKS[finding.severity]} {_word(finding).upper()}  {_TITLES[finding.rule]}  ({_place(finding)})"
+        )
+        lines.append(fill(_printable(finding.what), _WIDTH, initial_indent="  ", subsequent_indent="  "))
+        lines.append(fill(f"Try: {finding.remedy}", _WIDTH, initial_indent="  ", subsequent_indent="    "))
+    if diagnosis.not_applied:
+        lines += ["", "Not applied:"]
+        lines += [
+            fill(f"  {name}: {reason}", _WIDTH, subsequent_indent="    ") for name, reason in diagnosis.not_applied
+        ]
+    return "\n".join(lines)
+
+
+def as_html(diagnosis: Diagnosis) -> str:
+    """Findings as a table for notebooks; everything in it is escaped."""
+    head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _HEADINGS)
+    rows = "".join(f"<tr>{''.join(_cells(finding))}</tr>" for finding in diagnosis.findings)
+    table = (
+        f'<table style="border-collapse:collapse;text-align:left"><caption style="text-align:left;font-weight:bold">'
+        f"{html.escape(_headline(diagnosis))}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        if diagnosis.findings
+        else f"<p><strong>{html.escape(_headline(diagnosis))}</strong></p>"
+    )
+    reasons = "".join(
+        f"<li><code>{html.escape(name)}</code>: {html.escape(reason)}</li>" for name, reason in diagnosis.not_applied
+    )
+    skipped = (
+        f"<details><summary>{len(diagnosis.not_applied)} rule(s) not applied</summary><ul>{reasons}</ul></details>"
+    )
+    return f'<div class="dgemma-viz-diagnosis">{table}{skipped if reasons else ""}</div>'
+
+
+_HEADINGS = ("Severity", "Finding", "Where", "Evidence (derived)", "What to try")
+
+
+def _cells(finding: Finding) -> list[str]:
+    severity = f"{MARKS[finding.severity]} {_word(finding)}"
+    style = 'style="text-align:left;vertical-align:top;border-top:1px solid currentColor;padding:4px 8px"'
+    texts = (_TITLES[finding.rule], _place(finding), _printable(finding.what), finding.remedy)
+    rest = "".join(f'<td {style} dir="auto">{html.escape(text)}</td>' for text in texts)
+    return [f'<th scope="row" {style}>{severity}</th>', rest]
+
+
+def _headline(diagnosis: Diagnosis) -> str:
+    if not diagnosis.findings:
+        return f"No findings: {len(RULES) - len(diagnosis.not_applied)} rules applied."
+    numbers = [
+        f"{number} {severity.name.lower()}{'' if number == 1 else 's'}"
+        for severity in sorted(Severity, reverse=True)
+        if (number := sum(finding.severity == severity for finding in diagnosis.findings))
+    ]
+    return f"Diagnosis: {', '.join(numbers)}"
+
+
+def _word(finding: Finding) -> str:
+    return finding.severity.name.lower()
+
+
+def _place(finding: Finding) -> str:
+    parts = [f"sample {finding.sample}"] if finding.sample else []
+    parts += [f"canvas {finding.canvas}"] if finding.canvas is not None else []
+    parts += [f"step {finding.step}"] if finding.step is not None else []
+    if finding.positions:
+        shown = ", ".join(str(position) for position in finding.positions[:_MOST_POSITIONS])
+        parts.append(f"positions {shown}{', …' if len(finding.positions) > _MOST_POSITIONS else ''}")
+    return ", ".join(parts) or "whole run"
+
+
+def _printable(text: str) -> str:
+    """Control and text-direction characters as escapes."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -1,0 +1,33 @@
+"""All rules of the diagnosis, by theme, in the order in which findings of one severity are listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dgemma_viz.diagnosis import (
+    acceptance,
+    against_reference,
+    certainty,
+    ending,
+    numbers,
+    repetition,
+    seam,
+    settings,
+    stopping,
+)
+
+if TYPE_CHECKING:
+    from dgemma_viz.diagnosis.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    *numbers.RULES,
+    *settings.RULES,
+    *stopping.RULES,
+    *ending.RULES,
+    *repetition.RULES,
+    *seam.RULES,
+    *against_reference.RULES,
+    *certainty.RULES,
+    *acceptance.RULES,
+)
+"""Causes come before effects: broken numbers or another sampler explain most of what follows."""
