@@ -1,0 +1,99 @@
+"""Plants that break what passes between the parts of ``generate()``: self-conditioning, mask, processors, sampler."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.labs.sabotage.changed_settings import changed_settings
+from dgemma_viz.recorders.hooks import InstanceHooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Plant = Callable[[Any], AbstractContextManager[None]]
+
+_EARLIER_BOUND = 5.0
+"""Entropy bound, in nats, of the call that left its sampler behind."""
+
+
+@contextmanager
+def scrambled_self_conditioning(model: Any) -> Iterator[None]:
+    """Feed back the logits of other tokens: the vocabulary axis rolled by half."""
+
+    def forward(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        signal = kwargs.get("self_conditioning_logits")
+        if signal is not None:
+            kwargs["self_conditioning_logits"] = signal.roll(signal.shape[-1] // 2, dims=-1)
+        return original(*args, **kwargs)
+
+    with InstanceHooks() as hooks:
+        hooks.wrap(model, "forward", forward)
+        yield
+
+
+def hidden_canvas(*, restart: bool) -> Plant:
+    """Mask finished canvases from the decoder; with ``restart``, also let positions start again behind the prompt."""
+
+    @contextmanager
+    def plant(model: Any) -> Iterator[None]:
+        def next_canvas(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            canvas_length, before = kwargs["canvas_length"], kwargs["decoder_position_ids"]
+            length, decoder_mask, mask, encoder_positions, positions = original(*args, **kwargs)
+            decoder_mask[:, -2 * canvas_length : -canvas_length] = False  # behind them stands the new canvas
+            return length, decoder_mask, mask, encoder_positions, before if restart else positions
+
+        with InstanceHooks() as hooks:
+            hooks.wrap(model, "_prepare_kwargs_for_next_canvas", next_canvas)
+            yield
+
+    return plant
+
+
+@contextmanager
+def doubled_schedule(model: Any) -> Iterator[None]:
+    """What happens when one LogitsProcessorList is passed to two calls of ``generate()``, which appends to it."""
+
+    def prepare(original: Callable[..., Any], config: Any, processors: Any = None) -> Any:
+        return original(config, original(config, processors))
+
+    with InstanceHooks() as hooks:
+        hooks.wrap(model, "_prepare_logits_processor", prepare)
+        yield
+
+
+@contextmanager
+def stale_sampler(model: Any) -> Iterator[None]:
+    """A static cache, and what an earlier call with a bound of 5 nats would have left on the model.
+
+    Upstream keeps compiled functions; these are the same functions uncompiled, so that nobody waits for the compiler.
+    """
+    from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
+        EntropyBoundSamplerConfig,
+        StableAndConfidentStoppingCriteria,
+    )
+
+    config = copy.deepcopy(model.generation_config)
+    config.sampler_config = EntropyBoundSamplerConfig(entropy_bound=_EARLIER_BOUND)
+    config.max_denoising_steps = config.max_denoising_steps or 1
+    earlier = model._prepare_sampler(config)
+    left_behind = {
+        "_compiled_encoder": model.model.encoder,
+        "_compiled_decoder_forward": model.forward,
+        "_compiled_accept_canvas": earlier.accept_canvas,
+        "_compiled_renoise_canvas": earlier.renoise_canvas,
+        "_compiled_diffusion_stopping_criteria": StableAndConfidentStoppingCriteria.__call__,
+    }
+    attributes = vars(model)
+    names = (*left_behind, "_cache")
+    before = {name: attributes[name] for name in names if name in attributes}
+    attributes.update(left_behind)
+    try:
+        with changed_settings(cache_implementation="static")(model):
+            yield
+    finally:
+        for name in names:
+            attributes.pop(name, None)
+        attributes.update(before)
