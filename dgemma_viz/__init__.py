@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "diagnose": "dgemma_viz.diagnosis",
     "explore": "dgemma_viz.widgets.explorer",
     "load_tiny": "dgemma_viz.tiny",
     "load_trace": "dgemma_viz.trace",
@@ -19,9 +20,10 @@ _HOMES = {
     "watch": "dgemma_viz.widgets.watcher",
 }
 
-__all__ = ["explore", "load_tiny", "load_trace", "record", "watch"]
+__all__ = ["diagnose", "explore", "load_tiny", "load_trace", "record", "watch"]
 
 if TYPE_CHECKING:
+    from dgemma_viz.diagnosis import diagnose
     from dgemma_viz.recorders import record
     from dgemma_viz.tiny import load_tiny
     from dgemma_viz.trace import load_trace

@@ -1,5 +1,12 @@
 """The exceptions that users meet. Each message says what was wrong and what to do about it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dgemma_viz.trace.model import Trace
+
 
 class DgemmaVizError(Exception):
     """Base class: `except dgemma_viz.errors.DgemmaVizError` catches everything the package raises on purpose."""
@@ -15,6 +22,14 @@ class SettingError(DgemmaVizError, ValueError):
 
 class RecordingError(DgemmaVizError, RuntimeError):
     """Recording cannot start or has nothing to give: unknown model class, nested recording, no run yet."""
+
+
+class RunFailedError(DgemmaVizError, RuntimeError):
+    """A run broke off with an exception after at least one step; ``trace`` holds what was recorded until then."""
+
+    def __init__(self, message: str, trace: Trace) -> None:
+        super().__init__(message)
+        self.trace = trace
 
 
 class TraceError(DgemmaVizError, ValueError):

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.errors import PromptError, SettingError
+from dgemma_viz.errors import PromptError, RunFailedError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,7 +137,13 @@ def record_run(
     the right answer (the one nearest to the output, where there are several), unless ``task`` says otherwise.
 
     A run that is interrupted (``on_step`` raising ``KeyboardInterrupt``, or Ctrl-C) gives its trace so far, with
-    ``facts.status == "interrupted"``. Other exceptions pass on.
+    ``facts.status == "interrupted"``.
+
+    Raises
+    ------
+    RunFailedError
+        ``generate()`` failed after at least one step; the error holds the trace so far. An exception before that
+        passes on.
     """
     import torch
 
@@ -154,7 +160,16 @@ def record_run(
     except KeyboardInterrupt:
         if not recording.traces:
             raise
-    trace = recording.traces[-1]
+    except Exception as error:
+        if not recording.traces:
+            raise
+        trace = _with_task(recording.traces[-1], prompt, task)
+        why = f"{type(error).__name__}: {error}"
+        raise RunFailedError(f"the run failed after {trace.n_steps} steps with {why}", trace) from error
+    return _with_task(recording.traces[-1], prompt, task)
+
+
+def _with_task(trace: Trace, prompt: str, task: Mapping[str, Any] | None) -> Trace:
     known = {"prompt": prompt} | _reference(prompt, trace.output_text()) | dict(task or {})
     return replace(trace, facts=replace(trace.facts, task=known))
 

@@ -1,4 +1,4 @@
-"""The explorer: every view of one trace, linked by one selection.
+"""The explorer: every view of one trace, linked by one selection, and what a diagnosis found in it.
 
 The token canvas scrubs in the browser; each of its moves reaches Python as a small trait, goes into the
 :class:`~dgemma_viz.widgets.selection.Selection`, and from there to the charts. Clicks in the charts take the same way
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 import traitlets
 
+from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.errors import TraceError
 from dgemma_viz.figures import curves, heatmap
 from dgemma_viz.figures.markers import crosshair, step_marker
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.widgets.chart import Chart
+from dgemma_viz.widgets.findings_list import FindingsList
 from dgemma_viz.widgets.inspector import Inspector
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.run_choice import RunChoice
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
+    from dgemma_viz.analysis.reference import Reference
     from dgemma_viz.trace.model import CanvasRun
 
 NO_STEPS = "This trace holds no denoising steps: the run ended before its first step."
@@ -41,20 +44,30 @@ ENDED_BEFORE = "Sample {sample} had ended before canvas {canvas}: no denoising s
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]
-    """Header, token canvas, heatmap, curves and inspector of one trace.
+    """Header, findings, token canvas, heatmap, curves and inspector of one trace.
+
+    Parameters
+    ----------
+    trace
+        What to explore.
+    reference
+        The right answer, for the diagnosis; see :data:`dgemma_viz.analysis.reference.Reference`.
 
     Attributes
     ----------
     trace
         What is explored.
+    diagnosis
+        What was found in it.
     selection
         What is looked at; set it to move every view, observe it to follow the user.
-    token_canvas, heatmap, curves, inspector
+    findings, token_canvas, heatmap, curves, inspector
         The views; the charts are None for a trace without steps.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, reference: Reference | None = None) -> None:
         self.selection = Selection()
+        self.findings = FindingsList()
         self.token_canvas = TokenCanvas()
         self.inspector = Inspector()
         self.heatmap: Chart | None = None
@@ -71,11 +84,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             traitlets.link((self.selection, name), (self.token_canvas, name))
         self.selection.observe(self._selection_changed)
         self.token_canvas.observe(self._selection_changed, "dark")
-        self.show(trace)
+        self.findings.observe(self._finding_chosen, "chosen")
+        self.show(trace, reference)
 
-    def show(self, trace: Trace) -> None:
+    def show(self, trace: Trace, reference: Reference | None = None) -> None:
         """Explore another trace in the same views: first canvas and step, nothing pinned; the quantity stays."""
+        self.diagnosis = diagnose(trace, reference)
         self.trace = trace
+        self.findings.show(self.diagnosis)
         self._replacing = True
         try:
             self.selection.canvas = self.selection.sample = self.selection.step = 0
@@ -87,7 +103,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._header.value = header_html(trace, 0)
             self.token_canvas.begin(trace.canvas_length, trace.top_k, NO_STEPS)
             self.token_canvas.live = False
-            self.children = [self._header, self.token_canvas]
+            self.children = [self._header, self.findings, self.token_canvas]
             return
         if self.heatmap is None or self.curves is None:
             self.heatmap = Chart(self._heatmap_figure(), self._heatmap_clicked)
@@ -116,7 +132,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     @property
     def _top(self) -> list[widgets.Widget]:
-        return [self._header, self._choice, self.token_canvas]
+        return [self._header, self.findings, self._choice, self.token_canvas]
 
     def _offer_choice(self) -> None:
         """Selectors for the canvases and samples of the trace, in place of those of the trace before."""
@@ -143,6 +159,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self.selection.step = 0 if other_canvas else max(0, min(self.selection.step, steps - 1))
         if other_canvas:
             self.selection.position = -1
+
+    def _finding_chosen(self, change: traitlets.Bunch) -> None:
+        """Go where the chosen finding points; what it does not name stays as it is."""
+        if self._replacing or not 0 <= change["new"] < len(self.diagnosis.findings):
+            return
+        finding = self.diagnosis.findings[change["new"]]
+        with self._together():
+            self.selection.sample = finding.sample
+            if finding.canvas is not None:
+                self.selection.canvas = finding.canvas
+            if finding.step is not None:
+                self.selection.step = finding.step
+            if finding.positions:
+                self.selection.position = finding.positions[0]
 
     def _heatmap_clicked(self, x: float, y: float) -> None:
         with self._together():
@@ -207,20 +237,30 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         return curves(self.trace, chosen.canvas, chosen.sample, step=chosen.step, theme=self.theme)
 
 
-def explore(trace: Trace | str | os.PathLike[str]) -> Explorer:
-    """Explore a trace, or a trace file, with linked interactive views.
+def explore(trace: Trace | str | os.PathLike[str], reference: Reference | None = None) -> Explorer:
+    """Explore a trace, or a trace file, with linked interactive views, and what a diagnosis finds in it.
+
+    Parameters
+    ----------
+    trace
+        Recorded run, or path of a trace file.
+    reference
+        The right answer, or a function of prompt and completion that returns whether it is right, or the right answer;
+        the trace's own reference if None.
 
     Raises
     ------
     TraceError
-        It is neither, or the file cannot be read.
+        It is neither trace nor path, or the file cannot be read.
+    SettingError
+        The reference is not one, or its function failed.
     """
     if isinstance(trace, Trace):
-        return Explorer(trace)
+        return Explorer(trace, reference)
     if isinstance(trace, str) or hasattr(trace, "__fspath__"):
         from dgemma_viz.trace import load_trace
 
-        return Explorer(load_trace(trace))
+        return Explorer(load_trace(trace), reference)
     recorded = getattr(trace, "trace", None)
     hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
     raise TraceError(

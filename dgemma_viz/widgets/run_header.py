@@ -50,11 +50,15 @@ def header_html(trace: Trace, sample: int) -> str:
 
 
 def readable(text: object) -> str:
-    """Escaped for HTML, with control, bidirectional and zero-width characters made visible."""
+    """:func:`visible`, escaped for HTML."""
+    return escape(visible(text))
+
+
+def visible(text: object) -> str:
+    """Control, bidirectional and zero-width characters made visible, and the end of a very long text cut off."""
     shown = str(text)
-    cut = len(shown) > _LONGEST_TEXT
-    visible = "".join(c if c == "\n" or c.isprintable() else display_text(c) for c in shown[:_LONGEST_TEXT])
-    return escape(visible) + ("…" if cut else "")
+    cut = "…" if len(shown) > _LONGEST_TEXT else ""
+    return "".join(c if c == "\n" or c.isprintable() else display_text(c) for c in shown[:_LONGEST_TEXT]) + cut
 
 
 def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:

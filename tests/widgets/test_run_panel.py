@@ -25,18 +25,18 @@ def panel(bundled):
 
 
 def run(panel):
-    panel._run_button.click()
+    panel._job.run_button.click()
     panel.wait(PATIENCE)
-    assert not panel._run_button.disabled
-    assert panel._stop_button.disabled
-    return panel._status.value
+    assert not panel._job.run_button.disabled
+    assert panel._job.stop_button.disabled
+    return panel._job.status_line.value
 
 
 def test_autorun_shows_a_run_at_once(bundled):
     panel = RunPanel(*bundled)
     assert panel.trace.facts.status == "complete"
     assert panel._explorer in panel._stage.children
-    assert "says the checker" in panel._status.value
+    assert "says the checker" in panel._job.status_line.value
 
 
 def test_nothing_recorded_yet(panel):
@@ -105,10 +105,10 @@ def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
     panel.start()
     while not panel._live.token_canvas.n_steps:
         panel.wait(0.01)
-    panel._stop_button.click()
+    panel._job.stop_button.click()
     panel.wait(PATIENCE)
     assert panel.trace.facts.status == "interrupted"
-    assert "stopped after" in panel._status.value
+    assert "stopped after" in panel._job.status_line.value
     panel._slowly.value = False
     assert "says the checker" in run(panel)
 
@@ -129,4 +129,22 @@ def test_a_failure_of_the_model_itself_is_a_message(panel, monkeypatch):
     monkeypatch.setattr(type(panel._model), "generate", broken)
     assert "MemoryError: no memory &lt;left&gt;" in run(panel)
     monkeypatch.undo()
+    assert "says the checker" in run(panel)
+
+
+def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel):
+    def failing(_module, _args, kwargs, calls=[]):  # noqa: B006 - counts its calls
+        calls.append(kwargs)
+        if len(calls) == 3:
+            raise MemoryError("no memory left")
+
+    panel._prompt.value = TASKS["story"].example_prompts[1]
+    hook = panel._model.model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
+    status = run(panel)
+    hook.remove()
+    assert "failed after 2 steps with MemoryError: no memory left" in status
+    assert "role='alert'" in status
+    assert panel.trace.facts.status == "failed"
+    assert panel._explorer.trace is panel.trace
+    assert panel._explorer in panel._stage.children
     assert "says the checker" in run(panel)

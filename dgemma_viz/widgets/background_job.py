@@ -1,0 +1,100 @@
+"""A job with a Run button, a Stop button and a status line: one at a time, in a thread, so that the page stays alive.
+
+Every mistake ends as a message in the status line, never as a traceback, and the buttons are usable again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import ipywidgets as ipw
+
+from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.widgets.notices import alert, status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class StoppedError(KeyboardInterrupt):
+    """Raised inside a job when the reader presses Stop: recorded as an interrupt, like Ctrl-C."""
+
+
+class BackgroundJob:
+    """One kind of work that a reader starts and stops.
+
+    Parameters
+    ----------
+    work
+        The work; it calls :meth:`pause` now and then.
+    tooltip
+        Of the Run button.
+
+    Attributes
+    ----------
+    run_button, stop_button, status_line
+        Widgets to be placed by the panel.
+    """
+
+    def __init__(self, work: Callable[[], None], tooltip: str) -> None:
+        self._work = work
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self.run_button = ipw.Button(description="Run", button_style="primary", tooltip=tooltip)
+        self.stop_button = ipw.Button(description="Stop", disabled=True, tooltip="Stop within one denoising step")
+        self.status_line = ipw.HTML().add_class("dgv-status")
+        self.run_button.on_click(lambda _: self.start())
+        self.stop_button.on_click(lambda _: self.stop())
+
+    @property
+    def in_background(self) -> bool:
+        """Whether the job has ever been started by a reader, and not only run here."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Start in a thread; a job in progress is left alone."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._stop.clear()
+        self.run_button.disabled = True
+        self.stop_button.disabled = False
+        self.say("Running…")
+        self._thread = threading.Thread(target=self.run_here, name="dgemma_viz job", daemon=True)
+        self._thread.start()
+
+    def run_here(self) -> None:
+        """Do the work in this thread."""
+        try:
+            self._work()
+        except DgemmaVizError as error:
+            self.complain(str(error))
+        except Exception as error:
+            logging.getLogger(__name__).exception("a run failed")
+            self.complain(f"The run failed with {type(error).__name__}: {error}")
+        finally:
+            self.run_button.disabled = False
+            self.stop_button.disabled = True
+
+    def stop(self) -> None:
+        """Ask the job in progress to stop."""
+        self._stop.set()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the job in progress has ended, at most ``timeout`` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def pause(self, seconds: float = 0) -> None:
+        """Called by the work: wait, and raise :class:`StoppedError` if the reader wants it to stop."""
+        if self._stop.wait(seconds):
+            raise StoppedError
+
+    def say(self, message: str) -> None:
+        """What goes on, in the status line."""
+        self.status_line.value = status(message)
+
+    def complain(self, message: str) -> None:
+        """What went wrong, in the status line."""
+        self.status_line.value = alert(message)

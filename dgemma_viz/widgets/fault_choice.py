@@ -1,0 +1,51 @@
+"""Choose a fault to plant in the model, or none, and read what it is."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as ipw
+
+from dgemma_viz.widgets.run_header import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from dgemma_viz.labs.sabotage.fault import Fault
+
+
+class FaultChoice(ipw.VBox):  # type: ignore[misc]
+    """A dropdown and its explanation; nothing at all where there are no faults to choose from.
+
+    Attributes
+    ----------
+    fault
+        Dropdown; its value is the chosen :class:`~dgemma_viz.labs.sabotage.fault.Fault`, or None.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.fault = ipw.Dropdown(
+            options=[("nothing: run it as it should be", None), *((fault.title, fault) for fault in faults)],
+            description="Break",
+            layout=ipw.Layout(width="calc(100% - 4px)"),
+        )
+        self._about = ipw.HTML()
+        self.fault.observe(lambda _: self._explain(), "value")
+        super().__init__([self.fault, self._about] if faults else [])
+
+    def planted(self, model: Any) -> AbstractContextManager[None]:
+        """The chosen fault, in the model for the time of a block."""
+        fault: Fault | None = self.fault.value
+        return fault.plant(model) if fault else nullcontext()
+
+    def _explain(self) -> None:
+        fault: Fault | None = self.fault.value
+        source = f" Seen in {fault.source}." if fault and fault.source else ""
+        self._about.value = explanation(f"{fault.description}{source}") if fault else ""
+
+
+def explanation(text: str) -> str:
+    """Words under a control, as HTML."""
+    return f"<div style='margin-left:6rem;opacity:.85'>{readable(text)}</div>"

@@ -1,0 +1,106 @@
+"""The findings of a diagnosis as a list to click through: worst first, each with its evidence and what to try.
+
+The list draws itself in the browser from plain text (nothing in it is ever read as HTML) and tells Python which finding
+was chosen; whoever shows the trace observes ``chosen`` and jumps there.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import numpy as np
+import traitlets as t
+
+from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.widgets.esm import joined_module, style_sheet
+from dgemma_viz.widgets.run_header import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dgemma_viz.diagnosis.diagnosis import Diagnosis
+    from dgemma_viz.diagnosis.finding import Finding
+
+_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+
+
+class FindingsList(anywidget.AnyWidget):  # type: ignore[misc]
+    """Findings, and which one is chosen.
+
+    Attributes
+    ----------
+    chosen
+        Index of the chosen finding in ``diagnosis.findings``, or -1.
+    """
+
+    _esm = joined_module("findings_list.js")
+    _css = style_sheet("findings_list.css")
+
+    entries = t.List().tag(sync=True)
+    summary = t.Unicode().tag(sync=True)
+    remark = t.Unicode().tag(sync=True)
+    chosen = t.Int(-1).tag(sync=True)
+
+    def show(self, diagnosis: Diagnosis) -> None:
+        """List the findings of a diagnosis, none chosen."""
+        trace = diagnosis.trace
+        with self.hold_sync():
+            self.chosen = -1
+            self.entries = [_entry(f, samples=trace.n_samples, canvases=trace.n_canvases) for f in diagnosis.findings]
+            self.summary = summary(diagnosis.findings)
+            self.remark = _remark(diagnosis)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many findings of each severity, in words."""
+    counts = [(word, sum(f.severity == severity for f in findings)) for severity, word in _WORDS.items()]
+    parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts if count]
+    return ", ".join(parts) or "nothing found"
+
+
+def spans(positions: Iterable[int]) -> str:
+    """Ascending positions in words, neighbours joined: ``"3, 5–7"``."""
+    ordered = sorted(positions)
+    starts = [p for before, p in pairwise([-2, *ordered]) if p != before + 1]
+    ends = [p for p, after in pairwise([*ordered, ordered[-1] + 2]) if after != p + 1] if ordered else []
+    return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def _entry(finding: Finding, *, samples: int, canvases: int) -> dict[str, Any]:
+    return {
+        "severity": _WORDS[finding.severity],
+        "rule": finding.rule.replace("-", " "),
+        "where": _where(finding, samples, canvases),
+        "what": visible(finding.what),
+        "remedy": visible(finding.remedy),
+        "evidence": [[name.replace("_", " "), _number(value)] for name, value in finding.evidence.items()],
+    }
+
+
+def _where(finding: Finding, samples: int, canvases: int) -> str:
+    parts = []
+    if samples > 1:
+        parts.append(f"sample {finding.sample}")
+    if finding.canvas is not None and canvases > 1:
+        parts.append(f"canvas {finding.canvas}")
+    if finding.step is not None:
+        parts.append(f"step {finding.step}")
+    if finding.positions:
+        parts.append(f"position{'s' if len(finding.positions) > 1 else ''} {spans(finding.positions)}")
+    return " · ".join(parts) or "whole run"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "not a number"
+
+
+def _remark(diagnosis: Diagnosis) -> str:
+    """Why some rules could not speak; empty if all could."""
+    if not diagnosis.not_applied:
+        return ""
+    reasons: dict[str, list[str]] = {}
+    for rule, why in diagnosis.not_applied:
+        reasons.setdefault(why, []).append(rule.replace("-", " "))
+    return "; ".join(f"not looked for ({why}): {', '.join(rules)}" for why, rules in reasons.items())

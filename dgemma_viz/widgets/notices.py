@@ -1,0 +1,17 @@
+"""One-line messages of a panel as HTML: what goes on, and what went wrong. Texts are escaped here."""
+
+from __future__ import annotations
+
+from dgemma_viz.widgets.run_header import readable
+
+_ALERT = "padding:.55rem .8rem;border-left:4px solid #b3261e;background:rgba(179,38,30,.1);border-radius:2px"
+
+
+def status(message: str) -> str:
+    """What goes on; announced when the reader is idle."""
+    return f"<div role='status' aria-live='polite' style='margin:.5rem 0'>{readable(message)}</div>"
+
+
+def alert(message: str) -> str:
+    """What went wrong; announced at once."""
+    return f"<div role='alert' style='{_ALERT}'>{readable(message)}</div>"
