@@ -72,6 +72,11 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
         What to show first.
     clicked
         Called with x and y of a clicked point.
+
+    Attributes
+    ----------
+    dark
+        Whether the page is dark, as the browser saw it.
     """
 
     _esm = joined_module("chart.js")
@@ -79,6 +84,7 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     data: Any
     plotly_version = t.Unicode(plotly.__version__).tag(sync=True)
     pixels_high = t.Int(_USUAL_HEIGHT).tag(sync=True)
+    dark = t.Bool(False).tag(sync=True)
     bundle = t.Instance(PlotlyBundle).tag(sync=True, **widget_serialization)
 
     def __init__(self, figure: go.Figure, clicked: Clicked | None = None) -> None:

@@ -4,6 +4,8 @@
 //   it has", which cannot be drawn afterwards: hence `withGaps`.
 // - A view that is taken away keeps listening, and fails at the next update: hence `heard`.
 
+import { watchTheme } from "./page_theme.js";
+
 const MESSAGES = [
   "addTraces", "restyle", "relayout", "update", "animate", "deleteTraces", "moveTraces", "removeLayoutProps",
   "removeTraceProps",
@@ -68,8 +70,14 @@ export default () => {
       requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
     });
     observer.observe(el);
+    const unwatch = watchTheme(el, (dark) => {
+      if (dark === ownModel.get("dark")) return;
+      ownModel.set("dark", dark);
+      ownModel.save_changes();
+    });
     return () => {
       observer.disconnect();
+      unwatch();
       for (const [name, act] of listeners) ownModel.off(name, act);
       leave?.();
     };
