@@ -15,13 +15,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.intervals import ratio, wilson
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from dgemma_viz.analysis.reference import Judgement
+    from dgemma_viz.analysis.run import Run
     from dgemma_viz.trace.model import Trace
 
-COLUMNS = ("canvas", "position", "step", "accepted", "expected", "healed", "kept", "others_wrong", "others_judged")
+_COLUMNS = {
+    "canvas": int,
+    "position": int,
+    "step": int,
+    "accepted": object,
+    "expected": object,
+    "healed": bool,
+    "kept": bool,
+    "others_wrong": int,
+    "others_judged": int,
+}
 
 
 def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
@@ -47,4 +62,37 @@ def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
             place = (canvas, int(position), step, run.token_text(token), judgement.expected[canvas, position])
             fate = (not wrong[position], bool(run.emitted is not None and run.emitted[position] == token))
             rows.append((*place, *map(bool, fate), others_wrong, int(judged.sum()) - 1))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def healed_fractions(runs: Iterable[Run]) -> pd.DataFrame:
+    """How many of the wrong tokens that were accepted were right in the end, by task.
+
+    Columns: ``task``, ``runs`` (judged by their tokens), ``errors`` (rows of :func:`accepted_errors`), ``healed``,
+    ``fraction`` with its 95 % interval ``low`` and ``high`` (Wilson; errors of one run depend on each other, so the
+    true interval is wider). NaN where no error was accepted.
+    """
+    import pandas as pd
+
+    counts: dict[str, list[int]] = {}
+    for run in runs:
+        if run.judgement is None or not run.judgement.judged.any():
+            continue
+        errors = accepted_errors(run.trace, run.judgement)
+        count = counts.setdefault(run.task, [0, 0, 0])
+        for index, more in enumerate((1, len(errors), int(errors.healed.sum()))):
+            count[index] += more
+    columns = np.array(list(counts.values()), dtype=int).reshape(-1, 3).T
+    judged, errors_of, healed = columns
+    low, high = wilson(healed, errors_of)
+    return pd.DataFrame(
+        {
+            "task": list(counts),
+            "runs": judged,
+            "errors": errors_of,
+            "healed": healed,
+            "fraction": ratio(healed, errors_of),
+            "low": low,
+            "high": high,
+        }
+    )

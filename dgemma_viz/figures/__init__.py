@@ -1,15 +1,36 @@
-"""Figures: trace in, :class:`plotly.graph_objects.Figure` out. Pure functions; no ipywidgets, no torch.
+"""Figures: trace or table in, :class:`plotly.graph_objects.Figure` out. Pure functions; no ipywidgets, no torch.
 
 One figure a module, named after it. What they share: quantities and their colours (:mod:`.quantities`,
 :mod:`.colour_scales`), marks (:mod:`.marks`), themes (:mod:`.theme`), token texts (:mod:`.token_text`) and the shapes
 that show a selection (:mod:`.markers`).
 """
 
+from dgemma_viz.figures.accuracy_curve import accuracy_curve
+from dgemma_viz.figures.agreement_bars import agreement_bars
 from dgemma_viz.figures.alternatives import alternatives
+from dgemma_viz.figures.answer_curves import answer_curves
+from dgemma_viz.figures.calibration_curves import calibration_curves
 from dgemma_viz.figures.commit_order import commit_order
 from dgemma_viz.figures.curves import curves
+from dgemma_viz.figures.error_spread import error_spread
+from dgemma_viz.figures.failure_bars import failure_bars
 from dgemma_viz.figures.heatmap import heatmap
 from dgemma_viz.figures.position_history import position_history
+from dgemma_viz.figures.reliability_diagram import reliability_diagram
 from dgemma_viz.figures.token_canvas import token_canvas
 
-__all__ = ["alternatives", "commit_order", "curves", "heatmap", "position_history", "token_canvas"]
+__all__ = [
+    "accuracy_curve",
+    "agreement_bars",
+    "alternatives",
+    "answer_curves",
+    "calibration_curves",
+    "commit_order",
+    "curves",
+    "error_spread",
+    "failure_bars",
+    "heatmap",
+    "position_history",
+    "reliability_diagram",
+    "token_canvas",
+]

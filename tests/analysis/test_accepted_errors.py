@@ -3,8 +3,9 @@
 import pytest
 
 import dgemma_viz as dv
-from dgemma_viz.analysis.accepted_errors import accepted_errors
+from dgemma_viz.analysis.accepted_errors import accepted_errors, healed_fractions
 from dgemma_viz.analysis.reference import judge
+from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.labs.single_run import RunSettings, record_run
 
 
@@ -35,3 +36,13 @@ def test_against_another_reference_the_emitted_token_is_an_error_that_was_kept(r
 
 def test_nothing_judged_nothing_found(repaired):
     assert accepted_errors(repaired, judge(repaired, lambda *_: False)).empty
+
+
+def test_fractions_by_task_count_every_error_once(repaired):
+    healthy = record_run(*dv.load_tiny(), "sort 1493=", RunSettings(seed=0))
+    table = healed_fractions(RunSet.of([repaired, repaired, healthy])).set_index("task")
+    errors = accepted_errors(repaired, judge(repaired))
+    assert table.loc["sudoku", ["runs", "errors", "healed"]].tolist() == [2, 2 * len(errors), 2 * errors.healed.sum()]
+    assert table.loc["sudoku", "low"] < table.loc["sudoku", "fraction"] <= table.loc["sudoku", "high"]
+    assert table.loc["sort", "runs"] == 1
+    assert healed_fractions([]).empty

@@ -1,5 +1,6 @@
-"""What holds for all figures: any trace, any option, escaped tokens, provenance, no heavy imports."""
+"""What holds for all figures of a trace: any trace, any option, escaped tokens, provenance, no heavy imports."""
 
+import inspect
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.trace import ARRAYS, Trace
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
-ALL = {name: getattr(figures, name) for name in figures.__all__}
+EVERY = {name: getattr(figures, name) for name in figures.__all__}
+ALL = {name: figure for name, figure in EVERY.items() if "trace" in inspect.signature(figure).parameters}
 DANGEROUS = ("<script", "<b>bold", "<a href", "%{meta", "$x^2", "\u202e", "\u200b", "\x00", "\n", "\t")
 
 
