@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as ipw
 
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from dgemma_viz.labs.sabotage.fault import Fault
 
 
+NOTHING = ""
+"""Stands for no fault: a dropdown shows None as if nothing could be chosen."""
+
+
 class FaultChoice(ipw.VBox):  # type: ignore[misc]
     """A dropdown and its explanation; nothing at all where there are no faults to choose from.
 
     Attributes
     ----------
     fault
-        Dropdown; its value is the chosen :class:`~dgemma_viz.labs.sabotage.fault.Fault`, or None.
+        Dropdown; its value is the chosen :class:`~dgemma_viz.labs.sabotage.fault.Fault`, or :data:`NOTHING`.
     """
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.fault = ipw.Dropdown(
-            options=[("nothing: run it as it should be", None), *((fault.title, fault) for fault in faults)],
+            options=[("nothing: run it as it should be", NOTHING), *((fault.title, fault) for fault in faults)],
             description="Break",
             layout=ipw.Layout(width="calc(100% - 4px)"),
         )
@@ -37,11 +41,11 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
 
     def planted(self, model: Any) -> AbstractContextManager[None]:
         """The chosen fault, in the model for the time of a block."""
-        fault: Fault | None = self.fault.value
+        fault: Fault | Literal[""] = self.fault.value
         return fault.plant(model) if fault else nullcontext()
 
     def _explain(self) -> None:
-        fault: Fault | None = self.fault.value
+        fault: Fault | Literal[""] = self.fault.value
         source = f" Seen in {fault.source}." if fault and fault.source else ""
         self._about.value = explanation(f"{fault.description}{source}") if fault else ""
 

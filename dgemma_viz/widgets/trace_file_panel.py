@@ -52,7 +52,8 @@ class TraceFilePanel(ipw.VBox):  # type: ignore[misc]
             logging.getLogger(__name__).exception("a trace file could not be shown")
             self._status.value = alert(f"{name} could not be shown: {type(error).__name__}: {error}")
         else:
-            self._status.value = status(f"{name}: {trace.n_steps} steps, {trace.n_canvases} canvas(es)")
+            canvases = f"{trace.n_canvases} canvas{'es' if trace.n_canvases > 1 else ''}"
+            self._status.value = status(f"{name}: {trace.n_steps} steps over {canvases}")
 
     def _judge(self) -> None:
         if self._explorer is None:

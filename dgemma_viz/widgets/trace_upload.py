@@ -50,18 +50,19 @@ class TraceUpload(anywidget.AnyWidget):  # type: ignore[misc]
         super().__init__(most_bytes=most_bytes)
         self._received = received
         self._name, self._size, self._pieces = "", 0, bytearray()
+        self._number: Any = None
         self.on_msg(self._message)
 
     def _message(self, _widget: object, content: Any, buffers: Sequence[Any]) -> None:
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "begin":
             self._begin(content)
-        elif kind == "piece" and len(buffers) == 1:
+        elif kind == "piece" and len(buffers) == 1 and content.get("number") == self._number:
             self._add(content, bytes(buffers[0]))
 
     def _begin(self, content: dict[str, Any]) -> None:
         name, size = content.get("name"), content.get("size")
-        self._pieces = bytearray()
+        self._pieces, self._number = bytearray(), content.get("number")
         if not isinstance(name, str) or not isinstance(size, int) or size < 1:
             self._refuse("the file is empty, or could not be read")
         elif size > self.most_bytes:
@@ -69,7 +70,7 @@ class TraceUpload(anywidget.AnyWidget):  # type: ignore[misc]
         else:
             self.problem = ""
             self._name, self._size = name[-_LONGEST_NAME:], size
-            self.send({"kind": "next", "from": 0})
+            self._answer("next")
 
     def _add(self, content: dict[str, Any], piece: bytes) -> None:
         if not self._size:
@@ -79,13 +80,17 @@ class TraceUpload(anywidget.AnyWidget):  # type: ignore[misc]
             return
         self._pieces += piece
         if len(self._pieces) < self._size:
-            self.send({"kind": "next", "from": len(self._pieces)})
+            self._answer("next")
             return
         data, self._pieces, self._size = bytes(self._pieces), bytearray(), 0
-        self.send({"kind": "done"})
+        self._answer("done")
         self._received(self._name, data)
 
     def _refuse(self, why: str) -> None:
         self._size, self._pieces = 0, bytearray()
         self.problem = why
-        self.send({"kind": "done"})
+        self._answer("done")
+
+    def _answer(self, kind: str) -> None:
+        """Ask for the next piece, or say that it is over. Its number tells the browser which file is meant."""
+        self.send({"kind": kind, "number": self._number, "from": len(self._pieces)})

@@ -18,12 +18,12 @@ def upload(received):
     return upload
 
 
-def begin(upload, name="run.safetensors", size=10):
-    upload._message(upload, {"kind": "begin", "name": name, "size": size}, [])
+def begin(upload, name="run.safetensors", size=10, number=1):
+    upload._message(upload, {"kind": "begin", "number": number, "name": name, "size": size}, [])
 
 
-def piece(upload, data, start=0):
-    upload._message(upload, {"kind": "piece", "from": start}, [memoryview(data)])
+def piece(upload, data, start=0, number=1):
+    upload._message(upload, {"kind": "piece", "number": number, "from": start}, [memoryview(data)])
 
 
 def test_a_file_in_two_pieces_arrives_whole(upload, received):
@@ -32,7 +32,8 @@ def test_a_file_in_two_pieces_arrives_whole(upload, received):
     assert received == []
     piece(upload, b"56789", 5)
     assert received == [("run.safetensors", b"0123456789")]
-    assert upload.sent == [{"kind": "next", "from": 0}, {"kind": "next", "from": 5}, {"kind": "done"}]
+    asked = [(answer["kind"], answer["number"], answer["from"]) for answer in upload.sent]
+    assert asked == [("next", 1, 0), ("next", 1, 5), ("done", 1, 0)]
     assert upload.problem == ""
 
 
@@ -73,6 +74,16 @@ def test_a_new_file_replaces_one_that_is_under_way_and_clears_the_problem(upload
     assert upload.problem == ""
     piece(upload, b"ab")
     assert received == [("run.safetensors", b"ab")]
+
+
+def test_a_late_piece_of_another_file_is_not_mixed_in(upload, received):
+    begin(upload, size=4, number=1)
+    begin(upload, "other.jsonl", size=2, number=2)
+    piece(upload, b"1234", number=1)
+    assert received == []
+    assert upload.problem == ""
+    piece(upload, b"ab", number=2)
+    assert received == [("other.jsonl", b"ab")]
 
 
 @pytest.mark.parametrize("content", [None, [], "begin", {}, {"kind": "piece"}, {"kind": 7}])

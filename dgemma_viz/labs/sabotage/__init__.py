@@ -1,1 +1,15 @@
-"""Faults put into a running sampler on purpose, to show what they do and that they are found."""
+"""Faults put into a running sampler on purpose, to show what they do and that they are found.
+
+>>> with FAULTS["never-stops"].plant(model):
+...     trace = record_run(model, tokenizer, prompt)
+"""
+
+from types import MappingProxyType
+
+from dgemma_viz.labs.sabotage.fault import Fault
+from dgemma_viz.labs.sabotage.misconfigurations import FAULTS as MISCONFIGURATIONS
+
+FAULTS = MappingProxyType({fault.name: fault for fault in MISCONFIGURATIONS})
+"""Every fault by its name."""
+
+__all__ = ["FAULTS", "Fault"]

@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 const PIECE = 2 ** 20;
 
 function render({ model, el }) {
-  let file = null;
+  let file = null, number = 0; // a file chosen while another is under way replaces it: late answers are not for it
   const input = element("input", { type: "file", accept: model.get("accept"), "aria-label": "Trace file" });
   const most = `at most ${Math.floor(model.get("most_bytes") / 2 ** 20)} MB`;
   const words = element("span", { class: "dgu-words", role: "status" }, `${model.get("accept")}, ${most}`);
@@ -26,15 +26,16 @@ function render({ model, el }) {
       return;
     }
     file = chosen;
+    number += 1;
     say(`reading ${chosen.name} …`);
-    model.send({ kind: "begin", name: chosen.name, size: chosen.size });
+    model.send({ kind: "begin", number, name: chosen.name, size: chosen.size });
   }
 
   async function onMessage(message) {
-    if (!file) return;
+    if (!file || message.number !== number) return;
     if (message.kind === "next") {
       const piece = await file.slice(message.from, message.from + PIECE).arrayBuffer();
-      model.send({ kind: "piece", from: message.from }, undefined, [piece]);
+      model.send({ kind: "piece", number: message.number, from: message.from }, undefined, [piece]);
     } else if (message.kind === "done") {
       if (!model.get("problem")) say(file.name);
       file = null;

@@ -1,0 +1,100 @@
+"""The error clinic as a reader meets it: break a run, open files good and bad, make many runs, click through."""
+
+import pytest
+
+import dgemma_viz as dv
+from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.serving.notebooks import find_notebook
+from dgemma_viz.tiny.tasks import TASKS
+from tests.browser import open_page, serve_notebook
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 90_000  # ms
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def visit(chromium):
+    with (
+        serve_notebook(find_notebook("error_clinic")) as url,
+        open_page(chromium, url, timeout=PATIENCE / 1000) as visit,
+    ):
+        visit.page.set_default_timeout(PATIENCE)
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A trace of a run that used up its steps, and files that are none."""
+    folder = tmp_path_factory.mktemp("traces")
+    prompt = TASKS["story"].example_prompts[1]
+    trace = record_run(*dv.load_tiny(), prompt, RunSettings(seed=0, max_denoising_steps=3))
+    trace.save(folder / "run.safetensors")
+    whole = (folder / "run.safetensors").read_bytes()
+    (folder / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    (folder / "notes.txt").write_text("not a trace")
+    with (folder / "huge.safetensors").open("wb") as file:
+        file.truncate(65 * MEGABYTE)
+    return folder
+
+
+def go_to(page, way):
+    page.get_by_role("button", name=way).click()
+
+
+def test_a_healthy_run_has_no_finding_and_a_broken_one_has(visit):
+    page = visit.page
+    assert page.get_by_text("nothing found").is_visible()
+    page.get_by_label("Break").select_option(label="Stop rule that is never met")
+    page.get_by_text("confidence threshold of 1e-12").wait_for()
+    page.get_by_label("Slow motion").uncheck()
+    page.get_by_role("button", name="Run", exact=True).click()
+    finding = page.locator(".dgf-finding", has_text="step budget exhausted")
+    finding.wait_for()
+    finding.click()
+    page.locator(".dgv[data-step='47']").wait_for()
+
+
+def test_a_trace_file_is_opened_and_bad_files_are_refused(visit, files):
+    page = visit.page
+    go_to(page, "Open a trace file")
+    upload = page.locator("input[type=file]")
+    for name, message in (
+        ("notes.txt", "'notes.txt' is truncated"),
+        ("cut.safetensors", "'cut.safetensors' is truncated"),
+        ("huge.safetensors", "has 65.0 MB: too large"),
+    ):
+        upload.set_input_files(files / name)
+        page.get_by_role("alert").get_by_text(message).wait_for()
+    upload.set_input_files(files / "run.safetensors")
+    page.get_by_text("run.safetensors: 3 steps over 1 canvas").wait_for()
+    page.locator(".dgf-finding", has_text="step budget exhausted").wait_for()
+    page.get_by_label("Right answer").fill("Ann has a gold lamp.")
+    page.get_by_label("Right answer").press("Tab")
+    page.locator(".dgf-finding", has_text="wrong answer").first.wait_for()
+
+
+def test_many_runs_are_sorted_and_opened(visit):
+    page = visit.page
+    go_to(page, "Make many runs")
+    page.get_by_label("Prompts").fill("8")
+    page.get_by_label("Prompts").press("Tab")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("of 8 answers right, says the checker").wait_for()
+    page.get_by_label("Kind").select_option(index=0)
+    runs = page.get_by_label("Runs", exact=True)
+    runs.focus()
+    page.keyboard.press("End")
+    page.wait_for_timeout(1500)
+    label = runs.locator("option:checked").inner_text().replace("\u00a0", " ").replace("…", "")
+    output = page.locator(".dgx-text", has_text="Output").inner_text()
+    assert label.split("·")[2].strip() in output, label
+
+
+def test_what_was_open_is_still_there_and_nothing_went_wrong(visit):
+    page = visit.page
+    go_to(page, "Make a run")
+    page.locator(".dgf-finding", has_text="step budget exhausted").wait_for()
+    assert visit.console_errors == []
+    assert visit.other_hosts == set()

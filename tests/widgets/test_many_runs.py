@@ -1,0 +1,100 @@
+"""Many runs: made in the background, sorted into kinds, opened one by one; on the bundled model."""
+
+import numpy as np
+import pytest
+
+import dgemma_viz as dv
+from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kind
+from dgemma_viz.labs.many_runs import run_many
+from dgemma_viz.tiny.tasks import TASKS, sample_example
+from dgemma_viz.widgets.many_runs_panel import ManyRunsPanel
+from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
+
+PATIENCE = 120
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return dv.load_tiny()
+
+
+@pytest.fixture(scope="module")
+def runs(bundled):
+    random = np.random.default_rng(0)
+    prompts = [sample_example(TASKS["story"], random, held_out=True).prompt for _ in range(12)]
+    return run_many(*bundled, prompts, [0])
+
+
+def test_the_most_frequent_failure_is_opened_first(runs):
+    view = RunSetExplorer(runs)
+    index = view.run.value
+    assert failure_kind(runs[index]).value == view.kind.value
+    assert view.kind.value not in {"right", "not judged"}
+    assert view.explorer.trace is runs[index].trace
+    assert view.explorer.diagnosis.findings, "a wrong answer is a finding"
+
+
+def test_every_kind_and_run_can_be_opened(runs):
+    view = RunSetExplorer(runs)
+    seen = set()
+    for _, kind in view.kind.options:
+        view.kind.value = kind
+        for label, index in view.run.options:
+            view.run.value = index
+            assert view.explorer.trace is runs[index].trace
+            assert failure_kind(runs[index]) is FailureKind(kind)
+            assert label.startswith(f"{index} · seed 0")
+            seen.add(index)
+    assert seen == set(range(len(runs)))
+
+
+def test_a_click_on_a_bar_chooses_its_kind(runs):
+    view = RunSetExplorer(runs)
+    view._bar_clicked(3, "right")
+    assert view.kind.value == "right"
+    view._bar_clicked(3, "no such kind")
+    assert view.kind.value == "right"
+
+
+def test_other_runs_replace_them_in_the_same_views(runs):
+    view = RunSetExplorer(runs)
+    explorer = view.explorer
+    right = [index for index, run in enumerate(runs) if run.right]
+    view.show(runs[right[0] : right[0] + 1])
+    assert view.explorer is explorer
+    assert view.kind.options == (("right: 1 of 1", "right"),)
+    assert explorer.trace is runs[right[0]].trace
+
+
+def test_the_panel_runs_counts_and_shows(bundled):
+    panel = ManyRunsPanel(*bundled, task="sort")
+    panel._prompts.value, panel._seeds.value = 3, 2
+    panel.start()
+    panel.wait(PATIENCE)
+    assert len(panel.runs) == 6
+    assert {run.seed for run in panel.runs} == {0, 1}
+    assert "of 6 answers right, says the checker" in panel._job.status_line.value
+    assert not panel._job.run_button.disabled
+
+
+def test_stop_keeps_the_runs_so_far(bundled):
+    panel = ManyRunsPanel(*bundled, task="sort")
+    panel._prompts.value = 50
+    panel.start()
+    while panel._progress.value < 2:
+        panel.wait(0.01)
+    panel._job.stop_button.click()
+    panel.wait(PATIENCE)
+    assert 2 <= len(panel.runs) < 50
+
+
+def test_a_mistake_is_a_message_and_the_panel_stays_usable(bundled):
+    panel = ManyRunsPanel(*bundled, task="sort")
+    panel._prompts.value, panel._steps.value = 1, 0
+    panel.start()
+    panel.wait(PATIENCE)
+    assert "0 denoising steps is out of range" in panel._job.status_line.value
+    panel._steps.value = 4
+    panel.start()
+    panel.wait(PATIENCE)
+    assert len(panel.runs) == 1
