@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.errors import SettingError
+from dgemma_viz.analysis.reference import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,13 +158,6 @@ def history_table(runs: Iterable[Run]) -> pd.DataFrame:
 def _is_right(run: Run, answer: str) -> bool:
     if run.judgement is None:
         return False
-    verdict: Any = run.judgement.reference
-    if callable(run.reference):
-        try:
-            verdict = run.reference(run.prompt, answer)
-        except Exception as error:
-            raise SettingError(
-                f"the reference function failed on a draft answer with {type(error).__name__}: {error}. It is asked "
-                "about the answer of every step, so it must return False for a text that it cannot read"
-            ) from error
+    known = run.judgement.reference
+    verdict = verdict_of(run.reference, run.prompt, answer) if callable(run.reference) else known
     return answer == verdict.strip() if isinstance(verdict, str) else bool(verdict)

@@ -221,10 +221,14 @@ def _fits(text: str, is_end: bool, expected: Expected) -> bool:
     return text.strip() == wanted.strip()
 
 
-def _verdict(trace: Trace, reference: Reference | None, sample: int, output: str) -> bool | str | None:
-    if reference is None:
-        known = trace.facts.task.get("reference")
-        return known if isinstance(known, str) else None
+def verdict_of(reference: Reference, prompt: str, completion: str) -> bool | str:
+    """The right answer, or whether the completion is right, as far as the reference tells.
+
+    Raises
+    ------
+    SettingError
+        As :func:`judge`.
+    """
     if isinstance(reference, str):
         return reference
     if not callable(reference):
@@ -232,13 +236,13 @@ def _verdict(trace: Trace, reference: Reference | None, sample: int, output: str
             f"a reference is the right answer as text, or a function of prompt and completion, not a "
             f"{type(reference).__name__}"
         )
-    prompt = trace.facts.task.get("prompt")
     try:
-        verdict = reference(prompt if isinstance(prompt, str) else trace.prompt_text(sample), output)
+        verdict = reference(prompt, completion)
     except Exception as error:
         raise SettingError(
-            f"the reference function failed on this output with {type(error).__name__}: {error}. It is called with two "
-            "texts, prompt and completion, and returns True or False, or the right answer"
+            f"the reference function failed on {completion[:80]!r} with {type(error).__name__}: {error}. It is called "
+            "with two texts, prompt and completion, and returns True or False, or the right answer; it is also asked "
+            "about drafts, so it must return False for a text that it cannot read"
         ) from error
     if isinstance(verdict, np.bool_):
         return bool(verdict)
@@ -248,3 +252,11 @@ def _verdict(trace: Trace, reference: Reference | None, sample: int, output: str
             "answer as text"
         )
     return verdict
+
+
+def _verdict(trace: Trace, reference: Reference | None, sample: int, output: str) -> bool | str | None:
+    if reference is None:
+        known = trace.facts.task.get("reference")
+        return known if isinstance(known, str) else None
+    prompt = trace.facts.task.get("prompt")
+    return verdict_of(reference, prompt if isinstance(prompt, str) else trace.prompt_text(sample), output)
