@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "error_spread"
 _TITLE = "How much of a wrong answer is wrong?"
-_HEIGHT = 400
+_HEIGHT = 430
 
 
 def error_spread(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figure:
@@ -71,8 +71,8 @@ def error_spread(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figure
         )
     )
     return figure.update_layout(
-        margin={"t": 62, "b": 48, "l": 52},
+        margin={"t": 62, "b": 84, "l": 52},
         xaxis={"title": {"text": "tokens of the answer · derived"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "wrong tokens · derived"}, "rangemode": "tozero"},
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
     )

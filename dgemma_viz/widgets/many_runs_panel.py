@@ -12,6 +12,8 @@ from dgemma_viz.labs.single_run import RunSettings, load_model
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice
+from dgemma_viz.widgets.panels import close_tree
+from dgemma_viz.widgets.run_set_charts import RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _MOST_PROMPTS, _MOST_SEEDS = 100, 10
 """A visitor's work is bounded: at most a thousand runs of the bundled model."""
+
+CHARTS_TITLE = "How errors spread, how well confidence is calibrated, how early the answer is there"
 
 
 class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
@@ -51,7 +55,9 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
         self._steps = ipw.IntText(value=48, description="Steps", layout=small)
         self._faults = FaultChoice(faults)
         self._progress = ipw.IntProgress(value=0, max=1, layout=ipw.Layout(width="100%", visibility="hidden"))
-        self._stage = ipw.VBox()
+        self._stage = ipw.VBox(layout=ipw.Layout(width="100%", min_width="0", grid_gap="14px"))
+        self._more = ipw.Accordion(titles=(CHARTS_TITLE,), children=[ipw.VBox()])
+        self._more.observe(lambda _: self._draw_charts(), "selected_index")
         rows = ipw.Layout(flex_flow="row wrap", align_items="center", width="100%", grid_gap="0.25rem 0.75rem")
         controls = ipw.VBox(
             [
@@ -107,15 +113,23 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
         self._job.say(f"{done} of {of} runs")
         self._job.pause()
 
+    def _draw_charts(self) -> None:
+        """Draw what is opened, and only then: it takes a second or two over a thousand runs."""
+        if self._more.selected_index == 0 and self.runs is not None and not self._more.children[0].children:
+            self._more.children = [RunSetCharts(self.runs)]
+
     def _show(self, runs: RunSet) -> None:
         if not len(runs):
             self._job.say("Stopped before the first run had ended.")
             return
         if self._view is None:
             self._view = RunSetExplorer(runs)
-            self._stage.children = [self._view]
+            self._stage.children = [self._view, self._more]
         else:
             self._view.show(runs)
+        close_tree(self._more.children[0])
+        self._more.children = [ipw.VBox()]
+        self._draw_charts()
         trouble = f" · {len(runs.problems)} could not be run: {runs.problems[0].what}" if runs.problems else ""
         right = sum(run.right is True for run in runs)
         self._job.say(f"{right} of {len(runs)} answers right, says the checker{trouble}")

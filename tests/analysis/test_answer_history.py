@@ -70,7 +70,7 @@ def test_a_checker_may_return_the_answer():
 
 def test_a_checker_that_fails_on_a_draft_is_reported():
     run = run_of("x", "1", reference=lambda _prompt, text: int(text) == 1)
-    with pytest.raises(SettingError, match="failed on .* with ValueError"):
+    with pytest.raises(SettingError, match=r"failed on .* with ValueError"):
         answer_history(run)
 
 

@@ -5,9 +5,11 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kind
+from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.many_runs import run_many
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.many_runs_panel import ManyRunsPanel
+from dgemma_viz.widgets.run_set_charts import CHARTS, RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
 
 PATIENCE = 120
@@ -75,6 +77,27 @@ def test_the_panel_runs_counts_and_shows(bundled):
     assert {run.seed for run in panel.runs} == {0, 1}
     assert "of 6 answers right, says the checker" in panel._job.status_line.value
     assert not panel._job.run_button.disabled
+
+
+def test_charts_over_the_runs_are_drawn_when_they_are_opened(bundled):
+    panel = ManyRunsPanel(*bundled, task="story")
+    panel._prompts.value = 4
+    for _ in range(2):
+        panel.start()
+        panel.wait(PATIENCE)
+        panel._more.selected_index = 0
+        charts = panel._more.children[0].children[0].children
+        assert len(charts) == len(CHARTS)
+    panel._more.selected_index = None
+    panel._prompts.value = 1
+    panel.start()
+    panel.wait(PATIENCE)
+    assert panel._more.children[0].children == ()
+
+
+def test_only_known_charts(runs):
+    with pytest.raises(SettingError, match="choose from"):
+        RunSetCharts(runs, ["pie"])
 
 
 def test_stop_keeps_the_runs_so_far(bundled):
