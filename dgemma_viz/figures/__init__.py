@@ -5,6 +5,7 @@ One figure a module, named after it. What they share: quantities and their colou
 that show a selection (:mod:`.markers`).
 """
 
+from dgemma_viz.figures.accepted_by_bound import accepted_by_bound
 from dgemma_viz.figures.accuracy_curve import accuracy_curve
 from dgemma_viz.figures.agreement_bars import agreement_bars
 from dgemma_viz.figures.alternatives import alternatives
@@ -12,6 +13,7 @@ from dgemma_viz.figures.answer_curves import answer_curves
 from dgemma_viz.figures.calibration_curves import calibration_curves
 from dgemma_viz.figures.commit_order import commit_order
 from dgemma_viz.figures.curves import curves
+from dgemma_viz.figures.entropy_budget import entropy_budget
 from dgemma_viz.figures.error_spread import error_spread
 from dgemma_viz.figures.failure_bars import failure_bars
 from dgemma_viz.figures.heatmap import heatmap
@@ -20,6 +22,7 @@ from dgemma_viz.figures.reliability_diagram import reliability_diagram
 from dgemma_viz.figures.token_canvas import token_canvas
 
 __all__ = [
+    "accepted_by_bound",
     "accuracy_curve",
     "agreement_bars",
     "alternatives",
@@ -27,6 +30,7 @@ __all__ = [
     "calibration_curves",
     "commit_order",
     "curves",
+    "entropy_budget",
     "error_spread",
     "failure_bars",
     "heatmap",

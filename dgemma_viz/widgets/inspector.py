@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 import numpy as np
 
+from dgemma_viz.analysis.acceptance import why
 from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re_noised_again
 from dgemma_viz.figures import alternatives, position_history
 from dgemma_viz.figures.token_text import display_text
@@ -92,6 +93,7 @@ def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, st
     yield "confidence", number("confidence"), ARRAYS["confidence"].provenance
     yield "entropy", number("entropy", "\u00a0nats"), ARRAYS["entropy"].provenance
     yield "after the step", "accepted" if accepted else "re-noised", ARRAYS["accepted"].provenance
+    yield "why", why(run, step, position), "derived"
     lost = bool(re_noised_again(run)[step, position])
     yield "taken back now", "yes" if lost else "no", "derived"
     yield "flips up to here", str(int(flips(run)[: step + 1, position].sum())), "derived"

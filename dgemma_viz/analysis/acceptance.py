@@ -1,0 +1,118 @@
+"""Why a position was accepted or not: its place on the cumulative-entropy curve, and its margin to the bound.
+
+The rule is that of transformers' ``EntropyBoundSampler.accept_canvas``: sort the positions of a step by entropy,
+ascending, and accept while the entropies of the positions *before* sum to no more than the bound. So the cheapest
+position is always accepted, and a position's own entropy does not count against itself. Sums are float32, as upstream.
+Positions of equal entropy keep their order here; torch's sort may order them otherwise, which matters only where the
+bound falls between them.
+
+What the bound limits (Ben-Hamu et al., arXiv:2505.24857). Tokens accepted together are drawn independently of each
+other. The sum of their entropies less the largest bounds the multi-information of the drawn set: how far, in nats,
+drawing independently can be from drawing jointly. That is the error as the *model* sees it, not wrongness.
+
+A what-if bound has a limit. A step that another bound would have decided otherwise leads to another canvas, which the
+model never read in this run: a re-decision is what would have happened only up to the first step that changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dgemma_viz.trace.model import CanvasRun
+
+Array = npt.NDArray[Any]
+
+BORDERLINE = 1e-4
+"""Nats: nearer to the bound than this, rounding in another order of summation can turn a decision."""
+
+
+def ranks(run: CanvasRun) -> Array:
+    """Place of each position in its step's order of entropy, from 0 (cheapest): int ``(T, C)``; NaN comes last."""
+    order = np.argsort(run.array("entropy"), axis=-1, kind="stable")
+    places = np.empty(order.shape, dtype=int)
+    np.put_along_axis(places, order, np.arange(order.shape[1])[None, :], axis=-1)
+    return places
+
+
+def spent_before(run: CanvasRun) -> Array:
+    """Entropy of all cheaper positions of the same step, in nats: float32 ``(T, C)``.
+
+    A position is accepted exactly if this is no more than the bound. NaN after a position whose entropy is NaN.
+    """
+    entropy = run.array("entropy")
+    order = np.argsort(entropy, axis=-1, kind="stable")
+    ascending = np.take_along_axis(entropy, order, axis=-1)
+    before = np.empty_like(entropy)
+    np.put_along_axis(before, order, np.cumsum(ascending, axis=-1, dtype=np.float32) - ascending, axis=-1)
+    return before
+
+
+def margins(run: CanvasRun, bound: float | None = None) -> Array:
+    """Bound less :func:`spent_before`, in nats: float ``(T, C)``; accepted where it is 0 or more.
+
+    ``bound`` None takes the one that each step really used; NaN where a step had none.
+    """
+    used = run.array("entropy_bound")[:, None] if bound is None else np.float32(bound)
+    result: Array = used - spent_before(run)
+    return result
+
+
+def redecide(run: CanvasRun, bound: float) -> Array:
+    """Which positions each step would accept under another bound, from the recorded entropies: bool ``(T, C)``.
+
+    Raises
+    ------
+    SettingError
+        The bound is not a number of nats of 0 or more.
+    """
+    accepted: Array = margins(run, _checked(bound)) >= 0
+    return accepted
+
+
+def first_change(run: CanvasRun, bound: float) -> int | None:
+    """First step that another bound would have decided otherwise, None if no step; later ones are hypothetical."""
+    changed = np.flatnonzero((redecide(run, bound) != run.array("accepted")).any(axis=-1))
+    return int(changed[0]) if len(changed) else None
+
+
+def borderline(run: CanvasRun) -> Array:
+    """Positions so near to the bound that rounding may have decided: bool ``(T, C)``."""
+    near: Array = np.abs(margins(run)) < BORDERLINE
+    return near
+
+
+def bound_sweep(run: CanvasRun, bounds: Sequence[float]) -> Array:
+    """Positions that each step would accept under each bound: int ``(T, len(bounds))``."""
+    return np.stack([redecide(run, bound).sum(axis=-1) for bound in bounds], axis=-1).astype(int)
+
+
+def why(run: CanvasRun, step: int, position: int) -> str:
+    """One sentence: why a position was accepted or re-noised at a step, with its numbers."""
+    accepted = bool(run.array("accepted")[step, position])
+    bound = float(run.array("entropy_bound")[step])
+    rank, before = int(ranks(run)[step, position]) + 1, float(spent_before(run)[step, position])
+    verdict = "accepted" if accepted else "re-noised"
+    place = f"rank {rank} of {run.canvas_length} by entropy"
+    if not np.isfinite(bound):
+        return f"{verdict}; {place}; no entropy bound is known for this step"
+    if not np.isfinite(before):
+        return f"{verdict}; its entropy, or a cheaper one's, is not a number"
+    used = f"the cheaper ones use {before:.3g} of {bound:.3g} nats"
+    if accepted != (before <= bound):
+        return f"{verdict}, although {used} ({place}): by the entropy bound it should be the other way"
+    left = f"{abs(bound - before):.3g} nats {'to spare' if accepted else 'over'}"
+    return f"{verdict}: {place}, {used}, {left}"
+
+
+def _checked(bound: float) -> float:
+    if not isinstance(bound, (int, float, np.number)) or not np.isfinite(bound) or bound < 0:
+        raise SettingError(f"entropy bound {bound!r} is out of range; choose a number of nats of 0 or more, e.g. 0.1")
+    return float(bound)

@@ -1,0 +1,150 @@
+"""What would another entropy bound have accepted? Answered from the recorded entropies, without running the model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import ipywidgets as ipw
+import numpy as np
+
+from dgemma_viz.analysis.acceptance import first_change, redecide
+from dgemma_viz.figures import accepted_by_bound, entropy_budget
+from dgemma_viz.widgets.notices import status
+from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.themed_chart import ThemedChart
+from dgemma_viz.widgets.token_canvas import TokenCanvas
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    import traitlets
+
+    from dgemma_viz.trace.model import CanvasRun, Trace
+
+_FALLBACK = 0.1
+_DECADES = (-5, 2)
+LIMIT = (
+    "Later steps are hypothetical: the model would have read another canvas, and its entropies would be others. Run it "
+    "with that bound to see what really happens."
+)
+
+
+class BoundExplorer(ipw.VBox):  # type: ignore[misc]
+    """A slider for the bound, the token canvas as that bound would decide, and the budget of the chosen step.
+
+    Parameters
+    ----------
+    trace
+        Recorded run.
+    canvas, sample
+        Which canvas of which sample.
+
+    Attributes
+    ----------
+    bound
+        Slider; its value is the what-if bound in nats.
+    token_canvas
+        The canvas; accepted and re-noised are those of the what-if bound.
+    """
+
+    def __init__(self, trace: Trace, canvas: int = 0, sample: int = 0) -> None:
+        self._recorded = trace.canvas_run(canvas, sample)
+        used = self._used
+        self.bound = ipw.FloatLogSlider(
+            value=used,
+            min=_DECADES[0],
+            max=_DECADES[1],
+            step=0.05,
+            description="Entropy bound (nats)",
+            readout_format=".3g",
+            style={"description_width": "initial"},
+            layout=ipw.Layout(width="34rem", max_width="100%"),
+        )
+        self._reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {used:g} nats")
+        self._words = ipw.HTML()
+        self.token_canvas = TokenCanvas.of(self._recorded, quantity="accepted")
+        self._budget = ThemedChart(self._draw_budget, self._clicked)
+        self._counts = ThemedChart(self._draw_counts, self._step_clicked)
+        self.bound.observe(lambda _: self._decide(), "value")
+        self._reset.on_click(lambda _: self._set(used))
+        self.token_canvas.observe(self._looked_elsewhere, ["step", "position"])
+        row = ipw.Box([self.bound, self._reset], layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
+        charts = columns(panel(self._budget), panel(self._counts))
+        layout = ipw.Layout(width="100%", min_width="0", grid_gap="10px")
+        super().__init__([row, self._words, self.token_canvas, charts], layout=layout)
+        self._decide()
+
+    def close(self) -> None:
+        """Close every view."""
+        close_tree(self, closing=super().close)
+
+    @property
+    def _used(self) -> float:
+        """The bound of the first step, as slider value; the released model's where none is known."""
+        bounds = self._recorded.array("entropy_bound")
+        known = float(bounds[0]) if len(bounds) and np.isfinite(bounds[0]) else _FALLBACK
+        return float(f"{min(max(known, 10 ** _DECADES[0]), 10 ** _DECADES[1]):.6g}")
+
+    @property
+    def _place(self) -> tuple[Trace, int, int]:
+        return self._recorded.trace, self._recorded.canvas, self._recorded.sample
+
+    def _decide(self) -> None:
+        """Show the decisions of the slider's bound."""
+        run, bound = self._recorded, self.bound.value
+        as_recorded = math.isclose(bound, self._used)
+        derived = (
+            "" if as_recorded else f"Accepted and re-noised as {bound:.3g} nats would decide: derived, not measured."
+        )
+        self.token_canvas.show(_decided(run, bound), derived)
+        self._budget.redraw()
+        self._counts.redraw()
+        self._words.value = status(_summary(run, bound, as_recorded))
+
+    def _set(self, bound: float) -> None:
+        self.bound.value = bound
+
+    def _looked_elsewhere(self, change: traitlets.Bunch) -> None:
+        self._budget.redraw()
+        if change["name"] == "step":
+            self._counts.redraw()
+
+    def _clicked(self, x: float, _y: float) -> None:
+        step, rank = self.token_canvas.step, round(x) - 1
+        if self._recorded.n_steps and 0 <= rank < self._recorded.canvas_length:
+            order = np.argsort(self._recorded.array("entropy")[step], kind="stable")
+            self.token_canvas.position = int(order[rank])
+
+    def _step_clicked(self, x: float, _y: float) -> None:
+        self.token_canvas.step = max(0, min(round(x), self._recorded.n_steps - 1))
+
+    def _draw_budget(self, theme: str) -> go.Figure:
+        position = self.token_canvas.position if self.token_canvas.position >= 0 else None
+        what_if = None if math.isclose(self.bound.value, self._used) else self.bound.value
+        chosen = {"step": self.token_canvas.step, "position": position} if self._recorded.n_steps else {}
+        return entropy_budget(*self._place, **chosen, bound=what_if, theme=theme)
+
+    def _draw_counts(self, theme: str) -> go.Figure:
+        step = self.token_canvas.step if self._recorded.n_steps else None
+        return accepted_by_bound(*self._place, step=step, bound=self.bound.value, theme=theme)
+
+
+def _decided(run: CanvasRun, bound: float) -> CanvasRun:
+    """The run with the acceptance of another bound."""
+    accepted = run.trace.accepted.copy()
+    accepted[run.steps, run.sample] = redecide(run, bound)
+    return replace(run.trace, accepted=accepted).canvas_run(run.canvas, run.sample)
+
+
+def _summary(run: CanvasRun, bound: float, as_recorded: bool) -> str:
+    if not run.n_steps:
+        return "This canvas has no denoising steps."
+    if as_recorded:
+        return f"{bound:g} nats, as recorded. Move the slider: the canvas shows what another bound would accept."
+    change = first_change(run, bound)
+    if change is None:
+        return f"With {bound:.3g} nats every step would have decided the same."
+    before, after = run.array("accepted")[change].sum(), redecide(run, bound)[change].sum()
+    words = f"With {bound:.3g} nats step {change} is the first to change: {after} accepted in place of {before}."
+    return f"{words} {LIMIT}"
