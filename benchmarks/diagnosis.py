@@ -24,7 +24,7 @@ import transformers
 
 import dgemma_viz as dv
 from dgemma_viz.diagnosis import Severity, diagnose
-from dgemma_viz.labs.sabotage import misconfigurations
+from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.labs.single_run import encode
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from dgemma_viz.trace import Trace
 
 Tally = tuple[str, bool]
-FAULTS = {fault.name: fault for fault in misconfigurations.FAULTS}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,10 @@ CASES = (
     Case("numbers-not-finite", "nan-logits"),
     Case("temperature-schedule-shifted", "two-steps"),
     Case("temperature-schedule-shifted", "doubled-schedule"),
-    Case("stale-compiled-sampler", "stale-compiled-sampler"),
+    Case("stale-compiled-sampler", "stale-sampler"),
+    Case("reference-rule-broken", "stability-off-by-one", ("long",)),
+    Case("reference-rule-broken", "argmax-in-canvas", ("long",)),
+    Case("reference-rule-broken", "never-stable"),
     Case("recorder-warning", "doubled-schedule"),
     Case("stopped-too-early", "stops-at-once"),
     Case("step-budget-exhausted", "never-stops"),

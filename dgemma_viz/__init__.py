@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "check_conformance": "dgemma_viz.conformance",
     "diagnose": "dgemma_viz.diagnosis",
     "explore": "dgemma_viz.widgets.explorer",
     "load_tiny": "dgemma_viz.tiny",
@@ -20,9 +21,10 @@ _HOMES = {
     "watch": "dgemma_viz.widgets.watcher",
 }
 
-__all__ = ["diagnose", "explore", "load_tiny", "load_trace", "record", "watch"]
+__all__ = ["check_conformance", "diagnose", "explore", "load_tiny", "load_trace", "record", "watch"]
 
 if TYPE_CHECKING:
+    from dgemma_viz.conformance import check_conformance
     from dgemma_viz.diagnosis import diagnose
     from dgemma_viz.recorders import record
     from dgemma_viz.tiny import load_tiny

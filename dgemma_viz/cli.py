@@ -1,4 +1,4 @@
-"""The command ``dgemma-viz``: serve a dashboard, record a run to a file, look at the installation."""
+"""The command ``dgemma-viz``: serve a dashboard, record a run to a file, check a trace, look at the installation."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--top-k", type=int, default=8, help="alternatives kept per position (default: %(default)s)")
     record.set_defaults(run=_record)
 
+    check = commands.add_parser("check", help="replay a trace against the reference sampler's rules")
+    check.add_argument("trace", help="a .safetensors trace, or JSON lines that another runtime logged")
+    check.add_argument(
+        "--reference-settings",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the sampler was asked for, where the trace does not say: e.g. t_min=0.4, stability_threshold=none, "
+        "or 'released' for all of the released model's",
+    )
+    check.set_defaults(run=_check)
+
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what to do")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -95,6 +107,16 @@ def _task_prompt(name: str, seed: int) -> str:
     if name not in TASKS:
         raise SettingError(f"there is no task '{name}'; choose from {sorted(TASKS)}")
     return sample_example(TASKS[name], np.random.default_rng(seed), held_out=True).prompt
+
+
+def _check(options: argparse.Namespace) -> int:
+    from dgemma_viz.conformance import check_conformance
+    from dgemma_viz.conformance.reference_settings import read_settings
+    from dgemma_viz.trace import load_trace
+
+    report = check_conformance(load_trace(options.trace), read_settings(options.reference_settings))
+    print(report)
+    return 0 if report.ok else 1
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -1,5 +1,7 @@
 """The command line on real input: every mistake is one clear line, and a recorded file opens again."""
 
+import json
+
 import pytest
 
 from dgemma_viz.cli import main
@@ -75,6 +77,57 @@ def test_an_output_that_cannot_be_written(tmp_path, capsys):
     status, _, err = run(capsys, "record", "--task", "sort", "-o", str(tmp_path / "missing" / "run.safetensors"))
     assert status == 2
     assert "cannot write" in err
+
+
+def test_check_a_recorded_run(tmp_path, capsys):
+    path = tmp_path / "run.safetensors"
+    run(capsys, "record", "--task", "sudoku", "-o", str(path))
+    status, out, _ = run(capsys, "check", str(path))
+    assert status == 0
+    assert out.startswith("Conforms to the reference sampler")
+    assert "not checked:" in out
+    status, out, _ = run(capsys, "check", str(path), "--reference-settings", "released", "entropy_bound=0.2")
+    assert status == 1
+    assert "✖ bound-as-asked  (first: canvas 0, step 0, sample 0)" in out
+
+
+def test_check_a_log_of_another_runtime(tmp_path, capsys):
+    path = tmp_path / "run.jsonl"
+    lines = [
+        {"format": "dgemma_viz.lines", "version": 1, "facts": {"eos_token_ids": [1], "pad_token_id": 0}},
+        {"step": 0, "draft": [5, 1], "temperature": 0.8},
+        {"emitted": [5, 1]},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    status, out, _ = run(capsys, "check", str(path))
+    assert status == 0
+    assert "temperature-schedule: needs the setting 't_min', 't_max', 'max_denoising_steps'" in out
+    status, out, _ = run(capsys, "check", str(path), "--reference-settings", "released", "t_max=0.9")
+    assert status == 1
+    assert "the schedule gives 0.9" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.jsonl"], "there is no trace file"),
+        ([__file__], "is truncated or not a safetensors file"),
+        ([__file__, "--reference-settings", "warm"], "is truncated or not"),
+    ],
+)
+def test_check_what_cannot_be_checked(capsys, arguments, message):
+    status, _, err = run(capsys, "check", *arguments)
+    assert status == 2
+    assert err.startswith("dgemma-viz: ")
+    assert message in err
+
+
+def test_check_with_settings_that_make_no_sense(tmp_path, capsys):
+    path = tmp_path / "run.safetensors"
+    run(capsys, "record", "--task", "sort", "-o", str(path))
+    status, _, err = run(capsys, "check", str(path), "--reference-settings", "t_min=warm")
+    assert status == 2
+    assert "'t_min' is 'warm'; give a number, or none" in err
 
 
 def test_doctor_on_a_sound_installation(capsys):

@@ -56,3 +56,40 @@ def ever_accepted(run: CanvasRun) -> Array:
         return np.zeros(run.canvas_length, dtype=bool)
     ever: Array = (run.array("accepted") & (run.array("candidate") == run.emitted)).any(axis=0)
     return ever
+
+
+def returns(run: CanvasRun) -> Array:
+    """Where the draft came back to a token that it had given up (A, B, A): bool ``(T, C)``.
+
+    The temporal oscillation of arXiv 2508.09138, counted per position.
+    """
+    draft, changed = run.array("draft"), flips(run)
+    back = np.zeros(draft.shape, dtype=bool)
+    for step in range(2, len(draft)):
+        back[step] = changed[step] & (draft[: step - 1] == draft[step]).any(axis=0)
+    return back
+
+
+def answer_positions(run: CanvasRun) -> Array:
+    """Positions of the answer, its end-of-sequence token included: bool ``(C,)``.
+
+    Of the emitted tokens; of the last draft where the canvas was not emitted; none where no step ran either.
+    """
+    if run.emitted is None and not run.n_steps:
+        return np.zeros(run.canvas_length, dtype=bool)
+    final = run.array("draft")[-1] if run.emitted is None else run.emitted
+    ends = np.isin(final, run.trace.facts.eos_token_ids)
+    inside: Array = np.cumsum(ends) - ends == 0
+    return inside
+
+
+def confidence_gaps(run: CanvasRun) -> Array:
+    """Probability of the most probable token less that of the second: float ``(T, C)``; NaN with fewer than two kept.
+
+    The confidence gap of Prophet (arXiv 2508.19982).
+    """
+    best = run.array("top_k_probabilities").astype(float)
+    if best.shape[-1] < 2:  # noqa: PLR2004
+        return np.full(best.shape[:2], np.nan)
+    gaps: Array = best[..., 0] - best[..., 1]
+    return gaps

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.analysis.positions import ever_accepted, flips
+from dgemma_viz.analysis.positions import answer_positions, ever_accepted, flips
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Judgement
@@ -177,13 +177,8 @@ class CanvasCase:
 
     @cached_property
     def answer(self) -> Array:
-        """Positions of the answer, its end-of-sequence token included: bool ``(C,)``.
-
-        Of the emitted tokens; of the last draft where the canvas was not emitted.
-        """
-        final = self.draft[-1] if self.run.emitted is None else self.run.emitted
-        ends = np.isin(final, self.trace.facts.eos_token_ids)
-        return np.cumsum(ends) - ends == 0
+        """Positions of the answer, its end-of-sequence token included: bool ``(C,)``."""
+        return answer_positions(self.run)
 
     @cached_property
     def stopped_by_rule(self) -> bool:

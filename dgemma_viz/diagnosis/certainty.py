@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.positions import returns
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import CONFIDENCES
 from dgemma_viz.diagnosis.quoting import count, places, quote
@@ -24,25 +25,23 @@ MORE_LIKELY_WRONG = 0.5
 
 
 def _oscillation(case: CanvasCase) -> Seen | None:
-    returned = np.zeros(case.draft.shape, dtype=bool)
-    for step in range(2, len(case.draft)):
-        returned[step] = case.flips[step] & (case.draft[: step - 1] == case.draft[step]).any(axis=0)
-    returns = returned.sum(axis=0)
-    positions = np.flatnonzero(returns >= NOTICEABLE_RETURNS)
+    returned = returns(case.run)
+    times = returned.sum(axis=0)
+    positions = np.flatnonzero(times >= NOTICEABLE_RETURNS)
     if not len(positions):
         return None
-    worst = int(returns.argmax())
+    worst = int(times.argmax())
     step = int(np.flatnonzero(returned[:, worst])[0])
     back, given_up = case.texts(case.draft[[step, step - 1], worst])
     return Seen(
-        Severity.WARNING if returns[worst] >= RETURNS else Severity.NOTE,
+        Severity.WARNING if times[worst] >= RETURNS else Severity.NOTE,
         f"The draft of {places(positions.tolist())} came back to a token that it had given up; position {worst} did so "
-        f"{count(int(returns[worst]), 'time')} in {case.run.n_steps} steps, first to {quote([back])} from "
+        f"{count(int(times[worst]), 'time')} in {case.run.n_steps} steps, first to {quote([back])} from "
         f"{quote([given_up])}.",
         step=step,
         positions=tuple(positions.tolist()),
         evidence={
-            "most_returns": int(returns[worst]),
+            "most_returns": int(times[worst]),
             "positions": len(positions),
             "flips": int(case.flips[:, positions].sum()),
         },

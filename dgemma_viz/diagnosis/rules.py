@@ -10,6 +10,7 @@ from dgemma_viz.diagnosis import (
     certainty,
     ending,
     numbers,
+    reference_rules,
     repetition,
     seam,
     settings,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     *numbers.RULES,
     *settings.RULES,
+    *reference_rules.RULES,
     *stopping.RULES,
     *ending.RULES,
     *repetition.RULES,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgemma_viz.diagnosis import released
+from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import CONFIDENCES, ENTROPIES, STEP_LIMIT, STOP_RULE
 from dgemma_viz.diagnosis.quoting import count

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.recorders.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.recorders.host_copy import read_only
 from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
 

@@ -1,7 +1,19 @@
-"""The trace: data model, schema, file format and table exports. numpy only."""
+"""The trace: data model, schema, file formats and table exports. numpy only."""
 
 from dgemma_viz.trace.file import load_trace, save_trace
+from dgemma_viz.trace.json_lines import load_json_lines, save_json_lines
 from dgemma_viz.trace.model import CanvasRun, RunFacts, Trace
 from dgemma_viz.trace.schema import ARRAYS, SCHEMA_VERSION, ArraySpec
 
-__all__ = ["ARRAYS", "SCHEMA_VERSION", "ArraySpec", "CanvasRun", "RunFacts", "Trace", "load_trace", "save_trace"]
+__all__ = [
+    "ARRAYS",
+    "SCHEMA_VERSION",
+    "ArraySpec",
+    "CanvasRun",
+    "RunFacts",
+    "Trace",
+    "load_json_lines",
+    "load_trace",
+    "save_json_lines",
+    "save_trace",
+]

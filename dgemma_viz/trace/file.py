@@ -12,19 +12,21 @@ touched; what remains inconsistent is refused by :class:`~dgemma_viz.trace.model
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.schema import ARRAYS, SCHEMA_VERSION, TOKEN_ARRAYS
+from dgemma_viz.trace.write_whole import write_whole
+
+if TYPE_CHECKING:
+    import os
 
 FORMAT = "dgemma_viz.trace"
 _EXTRA = ("vocabulary", "token_texts", "generator_state")
@@ -38,25 +40,11 @@ def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
     TraceFileError
         ``path`` cannot be written (folder missing, not writable).
     """
-    target = Path(path)
-    blob = save(_to_arrays(trace), metadata=_to_metadata(trace))
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise TraceFileError(f"cannot write '{target}': {error.strerror}; choose a folder that exists") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(blob)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise TraceFileError(f"cannot write '{target}': {error.strerror}") from error
+    write_whole(path, save(_to_arrays(trace), metadata=_to_metadata(trace)))
 
 
 def load_trace(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace.
+    """Read a trace: a ``.safetensors`` file, or JSON lines (:mod:`dgemma_viz.trace.json_lines`), told by their content.
 
     Raises
     ------
@@ -66,6 +54,8 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
     source = Path(path)
     if not source.is_file():
         raise TraceFileError(f"there is no trace file '{source}'")
+    if is_json_lines(source):
+        return load_json_lines(source)
     try:
         with safe_open(source, framework="numpy") as file:
             facts = _read_metadata(file.metadata(), source)
@@ -77,12 +67,6 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
         return _from_arrays(arrays, facts)
     except TraceError as error:
         raise TraceFileError(f"'{source}' is inconsistent: {error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _to_metadata(trace: Trace) -> dict[str, str]:

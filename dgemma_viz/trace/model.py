@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+UNKNOWN_TOKEN = -1
+"""Stands for a token id in an array that was not recorded (``RunFacts.absent``), and nowhere else."""
+
+INACTIVE_ROWS = "inactive_rows"
+"""In ``RunFacts.absent``: steps of samples that had already finished were not recorded."""
+
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -64,6 +70,10 @@ class RunFacts:
         What the recorder saw that the user should know, e.g. a stale compiled sampler.
     task
         Free facts about the task (name, reference answer), if the caller gave any.
+    absent
+        Names of arrays that were not recorded, for traces of other runtimes: these hold no measurement but NaN, false,
+        or :data:`UNKNOWN_TOKEN`. With ``"inactive_rows"`` among them, steps of samples that had finished repeat the
+        last ones that were recorded.
     """
 
     model_id: str = ""
@@ -82,10 +92,13 @@ class RunFacts:
     error: str = ""
     warnings: tuple[str, ...] = ()
     task: Mapping[str, Any] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict of JSON types."""
-        return asdict(self) | {"eos_token_ids": list(self.eos_token_ids), "warnings": list(self.warnings)}
+        """Plain dict of JSON types; ``absent`` only where something is, so that earlier versions read the rest."""
+        data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings")}
+        absent = data.pop("absent")
+        return data | ({"absent": list(absent)} if absent else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -107,8 +120,10 @@ class RunFacts:
             parts = value.values() if items and isinstance(value, dict) else value if items else ()
             if not isinstance(value, kind) or not all(isinstance(part, items) for part in parts):
                 raise TraceError(f"run fact '{name}' is not {kind.__name__}{f' of {items.__name__}' if items else ''}")
-        for name in ("eos_token_ids", "warnings"):
+        for name in ("eos_token_ids", "warnings", "absent"):
             values[name] = tuple(values.get(name, ()))
+        if unknown := set(values["absent"]) - {*ARRAYS, INACTIVE_ROWS}:
+            raise TraceError(f"run fact 'absent' names {sorted(unknown)}, which a trace does not have")
         return cls(**values)
 
 
@@ -122,6 +137,7 @@ _FACT_TYPES: dict[str, tuple[type, Any]] = {
     "vocab_size": (int, None),
     "eos_token_ids": (list, int),
     "warnings": (list, str),
+    "absent": (list, str),
 }
 """Types of facts as JSON gives them, and of their items: a file is not to be trusted."""
 
@@ -181,18 +197,25 @@ class Trace:
                     raise TraceError(f"array '{name}' has {axis}={size}, but '{owner}' has {axis}={known}")
         if self.n_steps:
             self._check_coordinates()
-        for name in TOKEN_ARRAYS:
-            ids = getattr(self, name)
-            if ids.size and (ids.min() < 0 or (self.facts.vocab_size and ids.max() >= self.facts.vocab_size)):
-                raise TraceError(
-                    f"array '{name}' holds token id {ids.min() if ids.min() < 0 else ids.max()}, "
-                    f"outside the vocabulary of {self.facts.vocab_size}"
-                )
+        self._check_tokens()
         for name in ("confidence", "candidate_probability", "top_k_probabilities"):
             values = getattr(self, name)
             finite = values[np.isfinite(values)]
             if finite.size and (finite.min() < 0 or finite.max() > 1 + 1e-3):
                 raise TraceError(f"array '{name}' is a probability, but runs from {finite.min()} to {finite.max()}")
+
+    def _check_tokens(self) -> None:
+        for name in TOKEN_ARRAYS:
+            ids = getattr(self, name)
+            if name in self.facts.absent:
+                if (ids != UNKNOWN_TOKEN).any():
+                    raise TraceError(f"array '{name}' is said to be absent, but holds token ids")
+                continue
+            if ids.size and (ids.min() < 0 or (self.facts.vocab_size and ids.max() >= self.facts.vocab_size)):
+                raise TraceError(
+                    f"array '{name}' holds token id {ids.min() if ids.min() < 0 else ids.max()}, "
+                    f"outside the vocabulary of {self.facts.vocab_size}"
+                )
 
     def _check_coordinates(self) -> None:
         canvas, step = self.canvas, self.step_in_canvas

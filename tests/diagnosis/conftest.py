@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import dgemma_viz as dv
-from benchmarks.diagnosis import FAULTS, record
+from benchmarks.diagnosis import record
+from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 
 

@@ -72,10 +72,10 @@ def test_a_run_that_failed_on_nan_names_the_last_recorded_step(run_of):
 
 
 def test_a_stale_sampler_is_named_with_both_bounds(run_of):
-    (found,) = findings_of(run_of("addition", "stale-compiled-sampler"), "stale-compiled-sampler")
+    (found,) = findings_of(run_of("addition", "stale-sampler"), "stale-compiled-sampler")
     assert found.evidence["bound_used"] == 5
     assert "0.1" in found.what
-    assert not findings_of(run_of("addition", "stale-compiled-sampler"), "recorder-warning")
+    assert not findings_of(run_of("addition", "stale-sampler"), "recorder-warning")
 
 
 def test_a_schedule_of_two_steps_is_colder_in_the_second(run_of):

@@ -14,8 +14,8 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 )
 
 from dgemma_viz.recorders import RecorderWarning, record
-from dgemma_viz.recorders.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.recorders.reduce import accepted_by_rule, reduce_logits
+from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from tests.recorders.conftest import CANVAS, VOCABULARY, bound, prompts, small_model
 from tests.recorders.replay import assert_consistent
 from tests.recorders.same_run import recorded, run_both

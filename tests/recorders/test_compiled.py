@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from dgemma_viz.conformance import check_conformance
 from dgemma_viz.recorders import StaleSamplerWarning
 from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
 from tests.recorders.conftest import CANVAS, bound, prompts, small_model
-from tests.recorders.replay import assert_consistent
+from tests.recorders.replay import EXACT, assert_consistent
 from tests.recorders.same_run import assert_same, plain, recorded
 
 STATIC = {"cache_implementation": "static", "max_new_tokens": 2 * CANVAS, "max_denoising_steps": 5}
@@ -74,7 +75,10 @@ def test_a_stale_sampler_is_recorded_as_it_ran_and_reported(pair):
     assert len(trace.facts.warnings) == 1
     assert "_compiled_accept_canvas" in trace.facts.warnings[0]
     assert (trace.accepted.sum(axis=-1) > 1).any()
-    assert_consistent(trace)
+    report = check_conformance(trace, tolerances=EXACT)
+    assert {violation.rule for violation in report.violations} == {"bound-as-asked"}
+    assert report.violations[0].where == "canvas 0, step 0, sample 0"
+    assert_consistent(trace, settings={"entropy_bound": 1.0})
 
 
 @pytest.mark.compiled

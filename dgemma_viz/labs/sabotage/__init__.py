@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.labs.sabotage.misconfigurations import FAULTS as MISCONFIGURATIONS
+from dgemma_viz.labs.sabotage.published_bugs import FAULTS as PUBLISHED_BUGS
 
-FAULTS = MappingProxyType({fault.name: fault for fault in MISCONFIGURATIONS})
+FAULTS = MappingProxyType({fault.name: fault for fault in (*MISCONFIGURATIONS, *PUBLISHED_BUGS)})
 """Every fault by its name."""
 
 __all__ = ["FAULTS", "Fault"]

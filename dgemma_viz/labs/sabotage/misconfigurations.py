@@ -141,11 +141,4 @@ FAULTS: tuple[Fault, ...] = (
         "transformers 5.23 _prepare_logits_processor",
         wiring.doubled_schedule,
     ),
-    Fault(
-        "stale-compiled-sampler",
-        "Compiled sampler of an earlier call",
-        "With a static cache, the sampler compiled by the first call runs in all later ones, with its bound of 5 nats.",
-        "transformers 5.23 _compile_functions",
-        wiring.stale_sampler,
-    ),
 )

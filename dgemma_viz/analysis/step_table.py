@@ -1,0 +1,76 @@
+"""Everything about the steps of one canvas run in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.analysis.acceptance import spent_before
+from dgemma_viz.analysis.drift import kl_to_previous
+from dgemma_viz.analysis.ending import drafted_lengths
+from dgemma_viz.analysis.positions import answer_positions, confidence_gaps, flips
+from dgemma_viz.analysis.proposals import is_final
+from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
+from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
+from dgemma_viz.analysis.transitions import transitions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dgemma_viz.trace.model import CanvasRun
+
+Array = npt.NDArray[Any]
+
+
+def step_table(run: CanvasRun) -> pd.DataFrame:
+    """One row per step.
+
+    Columns: ``step``; ``temperature``; ``noise_ratio``, ``accepted``, ``settled``, ``flips``; the four transitions of
+    :mod:`~dgemma_viz.analysis.transitions`; ``budget_used``, ``budget_left`` and ``next_costs`` (nats by which the
+    first refused position was over the bound; NaN if none was refused); ``mean_entropy``, ``entropy_over_threshold``,
+    ``steps_to_stable``, ``held_back_by``; ``draft_final``, ``candidate_final`` (fraction of the answer), ``mean_gap``
+    (confidence gap over the answer), ``kl_moved`` (summed lower bounds) and ``drafted_length``.
+    """
+    import pandas as pd
+
+    answer = answer_positions(run)
+    bound, used = run.array("entropy_bound").astype(float), run.array("entropy_spent").astype(float)
+    return pd.DataFrame(
+        {
+            "step": np.arange(run.n_steps),
+            "temperature": run.array("temperature"),
+            "noise_ratio": noise_ratios(run),
+            "accepted": accepted_counts(run),
+            "settled": settled_counts(run),
+            "flips": flips(run).sum(axis=1),
+            **transitions(run),
+            "budget_used": used,
+            "budget_left": bound - used,
+            "next_costs": _over(run) - bound,
+            "mean_entropy": run.array("mean_entropy"),
+            "entropy_over_threshold": entropy_over_threshold(run),
+            "steps_to_stable": steps_to_stable(run),
+            "held_back_by": held_back_by(run),
+            "draft_final": _mean(is_final(run), answer),
+            "candidate_final": _mean(is_final(run, "candidate"), answer),
+            "mean_gap": _mean(confidence_gaps(run), answer),
+            "kl_moved": kl_to_previous(run).sum(axis=1),
+            "drafted_length": drafted_lengths(run),
+        }
+    )
+
+
+def _over(run: CanvasRun) -> Array:
+    """Nats that the first refused position of each step would have found used; NaN where none was refused."""
+    refused = np.where(run.array("accepted"), np.inf, spent_before(run)).min(axis=1, initial=np.inf)
+    return np.where(np.isfinite(refused), refused, np.nan)
+
+
+def _mean(values: Array, positions: Array) -> Array:
+    """Mean over some positions, per step; NaN where there are none."""
+    if not positions.any():
+        return np.full(len(values), np.nan)
+    means: Array = values[:, positions].astype(float).mean(axis=1)
+    return means

@@ -1,0 +1,77 @@
+"""A test that may be looked at after every observation: betting against the hypothesis.
+
+Somebody bets on each of a row of yes-or-no events, whose probabilities the hypothesis names in advance: a stake that
+multiplies the capital by ``exp(b x) / (1 - p + p exp(b))``, ``x`` being 1 or 0. If the hypothesis is right, the capital
+is a non-negative martingale that starts at 1, so the probability that it EVER reaches ``1 / a`` is at most ``a`` (Ville
+1939; Shafer 2021, "Testing by betting", doi 10.1111/rssa.12647; survey in arXiv 2210.01948). Nothing is assumed about
+how many events there are or when one stops looking, so the test may name the event at which the evidence sufficed.
+
+Probabilities that are only known up to rounding are taken at the end of their interval that favours the hypothesis. The
+capital is spread evenly over bets of several sizes, which keeps the guarantee and costs little.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_SIZES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class Bets:
+    """Bets against one hypothesis, carried on from call to call.
+
+    Parameters
+    ----------
+    false_alarm
+        Right probabilities are rejected with at most this probability, however many events follow.
+    rounding
+        Absolute error of the probabilities.
+    both_sides
+        Also look for events that happen too seldom; else only for those that happen too often.
+
+    Attributes
+    ----------
+    events, hits, expected
+        How many events were bet on until the evidence sufficed (or so far), how many of them happened, and how many
+        should have.
+    """
+
+    def __init__(self, false_alarm: float, *, rounding: float = 0.0, both_sides: bool = False) -> None:
+        self.events, self.hits, self.expected = 0, 0, 0.0
+        self._sizes = np.array((*_SIZES, *(-size for size in _SIZES)) if both_sides else _SIZES)[:, None]
+        self._log_capital = np.full(self._sizes.shape, -np.log(len(self._sizes)))
+        self._enough, self._rounding, self._rejected = -np.log(false_alarm), rounding, False
+
+    def place(self, happened: Array, probability: Array) -> int | None:
+        """Bet on more events.
+
+        Parameters
+        ----------
+        happened
+            Bool ``(M,)``, in the order of time.
+        probability
+            Of each event given all before it, ``(M,)``.
+
+        Returns
+        -------
+        int or None
+            Index of the event at which the evidence sufficed; None where it did not, or had before.
+        """
+        if self._rejected or not len(happened):
+            return None
+        p = np.clip(probability + np.where(self._sizes > 0, self._rounding, -self._rounding), 0, 1)
+        gains = self._sizes * happened - np.log1p(p * np.expm1(self._sizes))
+        log_capital = self._log_capital + np.cumsum(gains, axis=1)
+        enough = np.logaddexp.reduce(log_capital, axis=0) >= self._enough
+        self._rejected = bool(enough.any())
+        count = int(np.argmax(enough)) + 1 if self._rejected else len(happened)
+        self._log_capital = log_capital[:, -1:]
+        self.events += count
+        self.hits += int(happened[:count].sum())
+        self.expected += float(probability[:count].sum())
+        return count - 1 if self._rejected else None

@@ -1,0 +1,87 @@
+"""What goes into the output: the last draft up to the end of the sequence, padding after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dgemma_viz.conformance import needs
+from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.rule import Checked, Rule, each
+from dgemma_viz.conformance.violation import Breach
+
+if TYPE_CHECKING:
+    from dgemma_viz.conformance.evidence import Evidence
+    from dgemma_viz.trace.model import CanvasRun
+
+
+def _last_draft(evidence: Evidence, run: CanvasRun) -> Checked:
+    facts = evidence.trace.facts
+    if run.emitted is None or not run.n_steps or run.past_end or evidence.ended_before(run):
+        return Checked(0)
+    draft, emitted = run.array("draft")[-1], run.emitted
+    ends = np.flatnonzero(np.isin(draft, facts.eos_token_ids) & (facts.pad_token_id is not None))
+    judged = int(ends[0]) + 1 if len(ends) else len(draft)
+    wrong = draft[:judged] != emitted[:judged]
+    if not wrong.any():
+        return Checked(judged)
+    (position,) = first_place(wrong)
+    step = int(steps_of(run)[-1])
+    return Checked(
+        judged,
+        Breach(
+            None,
+            position,
+            f"token {emitted[position]}",
+            f"token {draft[position]}",
+            f"Token {emitted[position]} was emitted, but the draft of step {step}, the sample's last, is token "
+            f"{draft[position]}.",
+            int(wrong.sum()),
+        ),
+    )
+
+
+def _padded(evidence: Evidence, run: CanvasRun) -> Checked:
+    facts = evidence.trace.facts
+    if run.emitted is None:
+        return Checked(0)
+    ended = evidence.ended_before(run) or run.past_end
+    ends = np.flatnonzero(np.isin(run.emitted, facts.eos_token_ids))
+    start = 0 if ended else int(ends[0]) + 1 if len(ends) else run.canvas_length
+    wrong = run.emitted[start:] != facts.pad_token_id
+    if not wrong.any():
+        return Checked(len(wrong))
+    position = start + first_place(wrong)[0]
+    where = "in an earlier canvas" if ended else f"at position {start - 1}"
+    return Checked(
+        len(wrong),
+        Breach(
+            None,
+            position,
+            f"token {run.emitted[position]}",
+            f"token {facts.pad_token_id} (padding)",
+            f"The sequence ended {where}, but token {run.emitted[position]} was emitted after it.",
+            int(wrong.sum()),
+        ),
+    )
+
+
+RULES = (
+    Rule(
+        "emitted-is-last-draft",
+        "What is emitted is the draft of the sample's last step, up to the first end-of-sequence token.",
+        "DiffusionGemmaGenerationMixin.generate (1.d: argmax_canvas)",
+        (needs.emitted,),
+        each(_last_draft),
+        "no canvas with a recorded step was emitted",
+    ),
+    Rule(
+        "padding-after-end",
+        "Everything after the first end-of-sequence token is padding, in later canvases, too.",
+        "DiffusionGemmaGenerationMixin._finalize_canvas",
+        (needs.emitted, needs.end_tokens, needs.padding),
+        each(_padded),
+        "no sequence ended before the end of a canvas",
+    ),
+)

@@ -1,0 +1,85 @@
+"""What the rules read: a trace, the settings that its sampler was asked for, and the tolerances."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dgemma_viz.conformance.tolerances import Tolerances
+    from dgemma_viz.trace.model import CanvasRun, Trace
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A trace as the rules see it.
+
+    Attributes
+    ----------
+    trace
+        The trace.
+    settings
+        What the sampler was asked for. A name that is missing is not known; None means asked for none.
+    tolerances
+        Slack.
+    """
+
+    trace: Trace
+    settings: Mapping[str, Any]
+    tolerances: Tolerances
+
+    def has(self, name: str) -> bool:
+        """Whether an array was recorded."""
+        return name not in self.trace.facts.absent
+
+    def number(self, name: str) -> float | None:
+        """A setting as a finite number; None if it is none, not known or no number."""
+        value = self.settings.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if math.isfinite(value) else None
+
+    def runs(self) -> Iterator[CanvasRun]:
+        """Every canvas of every sample, canvases outermost."""
+        for canvas in range(self.trace.n_canvases):
+            for sample in range(self.trace.n_samples):
+                yield self.trace.canvas_run(canvas, sample)
+
+    def ended_before(self, run: CanvasRun) -> bool:
+        """Whether an earlier canvas of the sample emitted an end-of-sequence token."""
+        earlier = self.trace.emitted[: run.canvas, run.sample]
+        return bool(np.isin(earlier, self.trace.facts.eos_token_ids).any())
+
+
+def steps_of(run: CanvasRun) -> Array:
+    """Number in its canvas of each active step: int ``(T,)``."""
+    return run.array("step_in_canvas")
+
+
+def next_rows(evidence: Evidence, run: CanvasRun) -> tuple[Array, Array]:
+    """Active steps after which the sample's next noised canvas is recorded.
+
+    Returns
+    -------
+    tuple
+        Indices into the run's active steps, and the trace's step that follows each.
+    """
+    trace, following = run.trace, run.steps + 1
+    inside = following < trace.n_steps
+    inside[inside] = trace.canvas[following[inside]] == run.canvas
+    if not evidence.has("inactive_rows"):
+        inside[inside] = trace.active[following[inside], run.sample]
+    return np.flatnonzero(inside), following[inside]
+
+
+def first_place(mask: Array) -> tuple[int, ...]:
+    """Index of the first true element, outer axes first."""
+    return tuple(int(index) for index in np.unravel_index(int(np.argmax(mask)), mask.shape))

@@ -1,0 +1,90 @@
+"""What a rule needs from a trace. Each need is a function that says what is lacking; empty text if nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dgemma_viz.conformance.evidence import Evidence
+
+Need = Callable[["Evidence"], str]
+
+
+def arrays(*names: str) -> Need:
+    """Arrays that were recorded."""
+
+    def lacking(evidence: Evidence) -> str:
+        missing = [name for name in names if not evidence.has(name)]
+        return f"needs {_listed(missing)}, which the trace does not hold" if missing else ""
+
+    return lacking
+
+
+def any_array(*names: str) -> Need:
+    """At least one of several arrays."""
+
+    def lacking(evidence: Evidence) -> str:
+        return "" if any(map(evidence.has, names)) else f"needs one of {_listed(names)}; the trace holds none of them"
+
+    return lacking
+
+
+def known_values(name: str) -> Need:
+    """An array that says NaN where it does not know, with at least one number."""
+
+    def lacking(evidence: Evidence) -> str:
+        known = evidence.has(name) and np.isfinite(getattr(evidence.trace, name)).any()
+        return "" if known else f"needs '{name}', which the trace does not hold"
+
+    return lacking
+
+
+def settings(*names: str) -> Need:
+    """Settings that are known, be it as none."""
+
+    def lacking(evidence: Evidence) -> str:
+        missing = [
+            name
+            for name in names
+            if name not in evidence.settings or (evidence.settings[name] is not None and evidence.number(name) is None)
+        ]
+        if not missing:
+            return ""
+        return f"needs the setting {_listed(missing)}: put it into facts.settings, or give it as reference settings"
+
+    return lacking
+
+
+def vocabulary(evidence: Evidence) -> str:
+    """A vocabulary of at least two tokens."""
+    return "" if evidence.trace.facts.vocab_size > 1 else "needs the size of the vocabulary in the facts"
+
+
+def end_tokens(evidence: Evidence) -> str:
+    """End-of-sequence ids."""
+    return "" if evidence.trace.facts.eos_token_ids else "needs the end-of-sequence tokens in the facts"
+
+
+def padding(evidence: Evidence) -> str:
+    """A padding id that is not an end-of-sequence id as well."""
+    pad = evidence.trace.facts.pad_token_id
+    if pad is None:
+        return "needs the padding token in the facts"
+    return "padding is an end-of-sequence token, too" if pad in evidence.trace.facts.eos_token_ids else ""
+
+
+def emitted(evidence: Evidence) -> str:
+    """At least one canvas that was emitted."""
+    return "" if len(evidence.trace.emitted) else "no canvas was emitted"
+
+
+def inactive_rows(evidence: Evidence) -> str:
+    """Steps of samples that had finished before."""
+    return "" if evidence.has("inactive_rows") else "needs the steps of finished samples, which were not logged"
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

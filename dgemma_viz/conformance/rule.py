@@ -1,0 +1,68 @@
+"""What a rule is: a name, where it comes from, what it needs, and a check that goes over the canvases of a trace.
+
+Most rules judge each canvas of each sample by itself (:func:`each`). Statistical ones carry their evidence on from one
+to the next and so judge the trace as a whole; they accuse at most one canvas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dgemma_viz.conformance.evidence import Evidence
+    from dgemma_viz.conformance.needs import Need
+    from dgemma_viz.conformance.violation import Breach
+    from dgemma_viz.trace.model import CanvasRun
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Outcome of a rule on one canvas of one sample: how many things were judged, and the first that broke it."""
+
+    judged: int
+    breach: Breach | None = None
+
+
+def each(check: Callable[[Evidence, CanvasRun], Checked]) -> Callable[[Evidence], Iterator[tuple[CanvasRun, Checked]]]:
+    """A check of every canvas by itself."""
+
+    def checks(evidence: Evidence) -> Iterator[tuple[CanvasRun, Checked]]:
+        for run in evidence.runs():
+            yield run, check(evidence, run)
+
+    return checks
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the reference sampler.
+
+    Attributes
+    ----------
+    name
+        Identifier, e.g. ``"stop-rule"``.
+    says
+        The rule in a sentence.
+    source
+        Where it is written: upstream function, published bug that broke it, paper.
+    needs
+        What must be known; the first that is lacking is given as the reason why the rule was not checked.
+    check
+        Gives the outcome for each canvas of each sample.
+    idle
+        Why nothing was judged although all needs were met.
+    """
+
+    name: str
+    says: str
+    source: str
+    needs: tuple[Need, ...]
+    check: Callable[[Evidence], Iterator[tuple[CanvasRun, Checked]]]
+    idle: str = "no step ran"
+
+    def lacking(self, evidence: Evidence) -> str:
+        """Why the rule cannot be checked; empty if it can."""
+        return next((reason for need in self.needs if (reason := need(evidence))), "")

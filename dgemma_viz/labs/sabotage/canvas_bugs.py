@@ -1,0 +1,41 @@
+"""Plants that break what a denoising step leaves behind: the next canvas, and the rows that have finished."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.recorders.hooks import InstanceHooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def argmax_canvas(model: Any) -> Iterator[None]:
+    """Let the next step read the whole draft, in place of accepted candidates among random tokens."""
+
+    def step(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        _, draft, self_conditioning, finished = original(*args, **kwargs)
+        return draft.clone(), draft, self_conditioning, finished
+
+    with InstanceHooks() as hooks:
+        hooks.wrap(model, "_denoising_step", step)
+        yield
+
+
+@contextmanager
+def thawed_rows(model: Any) -> Iterator[None]:
+    """Denoise samples that have finished along with the others."""
+
+    def step(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        import torch
+
+        finished_before = kwargs["finished_denoising"].clone()
+        kwargs["finished_denoising"] = torch.zeros_like(finished_before)
+        canvas, draft, self_conditioning, finished = original(*args, **kwargs)
+        return canvas, draft, self_conditioning, finished | finished_before
+
+    with InstanceHooks() as hooks:
+        hooks.wrap(model, "_denoising_step", step)
+        yield

@@ -1,0 +1,164 @@
+"""Traces from other runtimes: JSON lines that any program can print while it denoises, read as a trace.
+
+One JSON object a line, UTF-8. First a header, then one line for each denoising step of each sample, then (or in
+between) one line for each emitted canvas of each sample. The least that makes a trace is drafts and emitted tokens::
+
+    {"format": "dgemma_viz.lines", "version": 1, "facts": {"sampler": "my sampler", "vocab_size": 262144,
+        "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {"max_denoising_steps": 48, "t_min": 0.4,
+        "t_max": 0.8, "entropy_bound": 0.1, "stability_threshold": 1, "confidence_threshold": 0.005}}}
+    {"canvas": 0, "step": 0, "draft": [818, 5279, ...]}
+    {"canvas": 0, "step": 1, "draft": [818, 5279, ...]}
+    {"canvas": 0, "emitted": [818, 5279, ...]}
+
+(each of them on ONE line). Everything else is optional and lets :func:`dgemma_viz.check_conformance` check more:
+
+==========================================  ============================================================================
+key of a step                               what it is, and what it lets be checked
+==========================================  ============================================================================
+``canvas``, ``step``, ``sample``            place, each counted from 0 and 0 if left out
+``draft``                                   argmax token ids (C); stop rule, emitted tokens, frozen rows
+``noised``                                  token ids that the step READ (C); with ``accepted``: re-noising
+``candidate``                               token ids that the step sampled (C); whether accepted ones are kept
+``accepted``                                true where the candidate was kept (C); with ``entropy``: the entropy bound
+``entropy``                                 nats, of the distribution that was SAMPLED from, after temperature (C)
+``confidence``                              probability of the draft under it (C)
+``candidate_probability``                   probability of the candidate under it (C)
+``top_k_ids``, ``top_k_probabilities``      most probable tokens under it, best first (C lists of K)
+``temperature``, ``entropy_bound``          what the step really divided by, and the bound that it really used
+``finished``                                the stop rule was met at the end of this step
+``active``                                  false for a step of a sample that had finished before; else leave it out
+``wall_time``                               seconds from the start of the run to the end of the step
+==========================================  ============================================================================
+
+An optional key stands on all step lines or on none. ``null`` and ``NaN`` are "not a number". Where a key is left out,
+the trace's array holds NaN, false or :data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`, and its name stands in
+``trace.facts.absent``. Without ``finished``, a sample's last line before the step limit counts as its finish. Without
+lines for finished samples, their last step is repeated as inactive, and ``"inactive_rows"`` stands in ``absent``.
+
+An emitted line has ``canvas``, ``sample``, ``emitted`` (C token ids, as long as the draft: padded after the end) and
+optionally ``past_end`` (the sample had ended before this canvas; by default: an end-of-sequence token was emitted
+before). In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`, ``prompt`` holds a list of
+token ids for each sample and ``token_texts`` maps ids to texts, without which views show ids. A run whose last canvas
+was not emitted counts as interrupted, unless ``facts`` say otherwise.
+
+:func:`save_json_lines` writes the same: the format by example.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.logged_lines import FORMAT, VERSION, emitted_line, header, read_objects, step_line
+from dgemma_viz.trace.logged_run import build_trace
+from dgemma_viz.trace.model import INACTIVE_ROWS
+from dgemma_viz.trace.write_whole import write_whole
+
+if TYPE_CHECKING:
+    import os
+
+    from dgemma_viz.trace.logged_lines import EmittedLine, StepLine
+    from dgemma_viz.trace.model import Trace
+
+Array = npt.NDArray[Any]
+
+_OF_A_POSITION = (
+    "noised",
+    "candidate",
+    "draft",
+    "accepted",
+    "entropy",
+    "confidence",
+    "candidate_probability",
+    "top_k_ids",
+    "top_k_probabilities",
+)
+_OF_A_STEP = ("temperature", "entropy_bound", "wall_time")
+
+
+def is_json_lines(path: str | os.PathLike[str]) -> bool:
+    """Tell JSON lines from safetensors, which may also begin with ``{`` but then with the zeros of a length."""
+    with Path(path).open("rb") as file:
+        start = file.read(8)
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b"\0" not in start
+
+
+def load_json_lines(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace that another runtime logged; the format is described in this module.
+
+    Raises
+    ------
+    TraceFileError
+        The file is missing, or something in it is wrong; the message names the line and what was expected.
+    """
+    source = Path(path)
+    try:
+        objects = read_objects(source)
+        head = next((header(number, data) for number, data in objects), None)
+        if head is None:
+            raise TraceFileError("the file is empty")
+        size = head.facts.vocab_size
+        steps: list[StepLine] = []
+        emitted: list[EmittedLine] = []
+        for number, data in objects:
+            if "emitted" in data:
+                emitted.append(emitted_line(number, data, size))
+            else:
+                steps.append(step_line(number, data, size))
+        return build_trace(head, steps, emitted)
+    except OSError as error:
+        raise TraceFileError(f"cannot read '{source}': {error.strerror}") from error
+    except TraceError as error:
+        raise TraceFileError(f"'{source}': {error}") from error
+
+
+def save_json_lines(trace: Trace, path: str | os.PathLike[str]) -> None:
+    """Write a trace as JSON lines, whole or not at all; what is absent from it is left out.
+
+    :func:`load_json_lines` gives an equal trace, but for the generator's state and the padding of the prompt.
+
+    Raises
+    ------
+    TraceFileError
+        ``path`` cannot be written.
+    """
+    lines = [_header(trace)]
+    for step in range(trace.n_steps):
+        lines += [_step(trace, step, sample) for sample in range(trace.n_samples) if _is_logged(trace, step, sample)]
+    for canvas in range(len(trace.emitted)):
+        lines += [
+            {
+                "canvas": canvas,
+                "sample": sample,
+                "emitted": ids.tolist(),
+                "past_end": bool(trace.past_end[canvas, sample]),
+            }
+            for sample, ids in enumerate(trace.emitted[canvas])
+        ]
+    write_whole(path, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines).encode("ascii"))
+
+
+def _header(trace: Trace) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "facts": replace(trace.facts, absent=()).to_json(),
+        "prompt": [ids[mask].tolist() for ids, mask in zip(trace.prompt, trace.prompt_mask, strict=True)],
+        "token_texts": {str(token): text for token, text in trace.token_texts.items()},
+    }
+
+
+def _is_logged(trace: Trace, step: int, sample: int) -> bool:
+    return bool(trace.active[step, sample]) or INACTIVE_ROWS not in trace.facts.absent
+
+
+def _step(trace: Trace, step: int, sample: int) -> dict[str, Any]:
+    here = {"canvas": int(trace.canvas[step]), "step": int(trace.step_in_canvas[step]), "sample": sample}
+    values = {name: getattr(trace, name)[step, sample] for name in (*_OF_A_POSITION, "active", "finished")}
+    values |= {name: getattr(trace, name)[step] for name in _OF_A_STEP}
+    return here | {name: value.tolist() for name, value in values.items() if name not in trace.facts.absent}
