@@ -11,6 +11,7 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dgemma_viz.analysis import released
 from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
@@ -20,15 +21,15 @@ Setting = float | int | None
 
 RELEASED: Mapping[str, Setting] = MappingProxyType(
     {
-        "max_denoising_steps": 48,
-        "entropy_bound": 0.1,
-        "t_min": 0.4,
-        "t_max": 0.8,
-        "stability_threshold": 1,
-        "confidence_threshold": 0.005,
+        "max_denoising_steps": released.MAX_DENOISING_STEPS,
+        "entropy_bound": released.ENTROPY_BOUND,
+        "t_min": released.T_MIN,
+        "t_max": released.T_MAX,
+        "stability_threshold": released.STABILITY_THRESHOLD,
+        "confidence_threshold": released.CONFIDENCE_THRESHOLD,
     }
 )
-"""The released model's own: ``DiffusionGemmaGenerationConfig._get_default_generation_params``, transformers 5.23."""
+"""The released model's own, see :mod:`dgemma_viz.analysis.released`."""
 
 
 def checked_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
