@@ -1,4 +1,4 @@
-"""The command ``dgemma-viz``: serve a dashboard, record a run to a file, check a trace, look at the installation."""
+"""The command ``dgemma-viz``: serve a dashboard, record a run, check or diagnose a trace, look at the installation."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check)
 
+    diagnose = commands.add_parser("diagnose", help="say what went wrong in a recorded run, and what to try")
+    diagnose.add_argument("trace", help="a .safetensors trace, or JSON lines that another runtime logged")
+    diagnose.add_argument("--reference", help="the right answer (default: the trace's own, if it has one)")
+    diagnose.set_defaults(run=_diagnose)
+
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what to do")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -117,6 +122,15 @@ def _check(options: argparse.Namespace) -> int:
     report = check_conformance(load_trace(options.trace), read_settings(options.reference_settings))
     print(report)
     return 0 if report.ok else 1
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from dgemma_viz.diagnosis import Severity, diagnose
+    from dgemma_viz.trace import load_trace
+
+    diagnosis = diagnose(load_trace(options.trace), options.reference)
+    print(diagnosis)
+    return 1 if any(finding.severity > Severity.NOTE for finding in diagnosis) else 0
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -171,3 +171,17 @@ def test_serve_says_when_its_port_is_taken(capsys):
         taken.listen()
         port = taken.getsockname()[1]
         assert f"port {port} on 127.0.0.1 is taken" in run(capsys, "serve", "--port", str(port))[2]
+
+
+def test_diagnose_a_recorded_run(tmp_path, capsys):
+    path = tmp_path / "run.safetensors"
+    assert run(capsys, "record", "--prompt", "sort 1493=", "-o", str(path))[0] == 0
+    status, out, _ = run(capsys, "diagnose", str(path))
+    assert status == 0
+    assert "No findings" in out
+    status, out, _ = run(capsys, "diagnose", str(path), "--reference", "1394")
+    assert status == 1
+    assert "wrong answer" in out.lower()
+    status, _, err = run(capsys, "diagnose", str(tmp_path / "none.safetensors"))
+    assert status == 2
+    assert "there is no trace file" in err

@@ -42,6 +42,9 @@ def header_html(trace: Trace, sample: int) -> str:
         "</ul>",
         *(f"<p class='dgx-notice' role='note'><b>Warning</b> {readable(text)}</p>" for text in facts.warnings),
     ]
+    if facts.absent:
+        words = f"{', '.join(facts.absent)}. Where views show these, they show blanks, not measurements."
+        parts.append(f"<p class='dgx-notice' role='note'><b>Not recorded</b> {readable(words)}</p>")
     if facts.status != "complete":
         parts.append(f"<p class='dgx-notice' role='note'><b>{readable(status.capitalize())}</b> {_ending(trace)}</p>")
     prompt = _text_box("Prompt", trace.prompt_text(sample), "The prompt is empty.")

@@ -1,0 +1,28 @@
+"""A log that lacks most arrays is explored all the same, and the page says what was not recorded."""
+
+import json
+
+import dgemma_viz as dv
+from dgemma_viz.widgets.run_header import header_html
+
+
+def drafts_only(path):
+    """The least that another runtime can log: see dgemma_viz.trace.json_lines."""
+    lines = [
+        {"format": "dgemma_viz.lines", "version": 1, "facts": {"vocab_size": 9, "eos_token_ids": [1]}},
+        {"canvas": 0, "step": 0, "draft": [4, 5, 6]},
+        {"canvas": 0, "step": 1, "draft": [4, 5, 7]},
+        {"canvas": 0, "emitted": [4, 5, 7]},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_the_header_says_what_was_not_recorded(tmp_path):
+    explorer = dv.explore(drafts_only(tmp_path / "run.jsonl"))
+    head = header_html(explorer.trace, 0)
+    assert "Not recorded" in head
+    assert "accepted" in head
+    assert "blanks, not measurements" in head
+    explorer.selection.position = 2
+    assert "⟨6⟩" in explorer.inspector._text.value
