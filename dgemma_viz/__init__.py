@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "check_conformance": "dgemma_viz.conformance",
+    "compare": "dgemma_viz.widgets.comparison",
     "diagnose": "dgemma_viz.diagnosis",
     "explore": "dgemma_viz.widgets.explorer",
     "load_tiny": "dgemma_viz.tiny",
@@ -21,7 +22,7 @@ _HOMES = {
     "watch": "dgemma_viz.widgets.watcher",
 }
 
-__all__ = ["check_conformance", "diagnose", "explore", "load_tiny", "load_trace", "record", "watch"]
+__all__ = ["check_conformance", "compare", "diagnose", "explore", "load_tiny", "load_trace", "record", "watch"]
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance import check_conformance
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dgemma_viz.recorders import record
     from dgemma_viz.tiny import load_tiny
     from dgemma_viz.trace import load_trace
+    from dgemma_viz.widgets.comparison import compare
     from dgemma_viz.widgets.explorer import explore
     from dgemma_viz.widgets.watcher import watch
 

@@ -12,7 +12,9 @@ from dgemma_viz.figures.alternatives import alternatives
 from dgemma_viz.figures.answer_curves import answer_curves
 from dgemma_viz.figures.calibration_curves import calibration_curves
 from dgemma_viz.figures.commit_order import commit_order
+from dgemma_viz.figures.compared_curves import compared_curves
 from dgemma_viz.figures.curves import curves
+from dgemma_viz.figures.difference_map import difference_map
 from dgemma_viz.figures.entropy_budget import entropy_budget
 from dgemma_viz.figures.error_spread import error_spread
 from dgemma_viz.figures.failure_bars import failure_bars
@@ -29,7 +31,9 @@ __all__ = [
     "answer_curves",
     "calibration_curves",
     "commit_order",
+    "compared_curves",
     "curves",
+    "difference_map",
     "entropy_budget",
     "error_spread",
     "failure_bars",

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import plotly.graph_objects as go
-
-from dgemma_viz.figures.curve_panels import Line, Panel, Threshold, panels
-from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
+from dgemma_viz.figures.curve_panels import panels
+from dgemma_viz.figures.frame import message_figure, no_steps
 from dgemma_viz.figures.markers import step_marker
+from dgemma_viz.figures.panel_rows import panel_rows
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "curves"
 _TITLE = "How the canvas came to rest"
-_GLYPHS = {"circle": "●", "diamond": "◆", None: "—"}
-_BELOW = "triangle-down-open"
-_TOP, _PANEL, _SPACE, _BOTTOM = 64, 66, 34, 48
-"""Pixels: above the panels, of each panel, above each panel for its title, below."""
-_FLOOR = 1e-6
-"""Smallest value on a logarithmic axis; what is smaller is drawn there with another symbol."""
-_HEADROOM = 1.18
 
 
 def curves(
@@ -61,30 +53,8 @@ def curves(
         return message_figure(NAME, look, _TITLE, no_steps(run))
     if step is not None:
         step = resolve_step(run, step)
-    shown = panels(run)
-    height = _TOP + len(shown) * (_PANEL + _SPACE) + _BOTTOM
-    figure = framed(NAME, look, _TITLE, _ending(run), height=height)
-    rows = list(enumerate(shown, start=1))
-    figure.add_traces([_curve(line, panel, row, look) for row, panel in rows for line in panel.lines])
-    figure.add_traces([_gaps(line, panel, row, look) for row, panel in rows for line in panel.lines if line.has_gaps])
-    figure.add_traces([_level(level, row, run.n_steps, look) for row, panel in rows for level in panel.thresholds])
-    levels = [_level_label(level, panel, row, look) for row, panel in rows for level in panel.thresholds]
-    return figure.update_layout(
-        annotations=[*levels, *(_panel_title(panel, row, look) for row, panel in rows)],
-        margin={"t": _TOP, "b": _BOTTOM, "l": 52},
-        shapes=[] if step is None else [step_marker(step, look)],
-        xaxis={
-            "title": {"text": "denoising step"},
-            "unifiedhovertitle": {"text": "step %{x}"},
-            "range": [-0.5, run.n_steps - 0.5],
-            "anchor": f"y{len(shown)}",
-            **whole_ticks(run.n_steps),
-        },
-        hovermode="x unified",
-        hoversubplots="axis",
-        showlegend=False,
-        **{f"yaxis{row}": _y_axis(panel, row, len(shown)) for row, panel in rows},
-    )
+    figure = panel_rows(NAME, look, (_TITLE, _ending(run)), panels(run), run.n_steps)
+    return figure.update_layout(shapes=[] if step is None else [step_marker(step, look)])
 
 
 def _ending(run: CanvasRun) -> str:
@@ -93,110 +63,3 @@ def _ending(run: CanvasRun) -> str:
     if run.array("finished")[-1]:
         return f"{steps}; ended by its own stop rule"
     return f"{steps}; ended by the step limit" if run.emitted is not None else f"{steps}; the run was cut off"
-
-
-def _curve(line: Line, panel: Panel, row: int, look: Theme) -> go.Scatter:
-    colour = getattr(look, line.colour)
-    below = panel.logarithmic & (line.values < _FLOOR)
-    unit = f" {panel.unit.split(',')[0]}" if panel.unit.startswith("nats") else ""
-    return go.Scatter(
-        name=line.name,
-        x=np.arange(len(line.values)),
-        y=np.where(below, _FLOOR, line.values),
-        customdata=line.values,
-        xaxis="x",
-        yaxis=_axis(row),
-        mode="lines+markers" if line.symbol else "lines",
-        line={"color": colour, "width": 1.75 if line.symbol else 1.25, "dash": line.dash},
-        marker={"color": colour, "size": 5, "symbol": np.where(below, _BELOW, line.symbol or "circle")},
-        hovertemplate=f"{line.name}: %{{customdata:.4~g}}{unit} · {line.provenance}<extra></extra>",
-    )
-
-
-def _gaps(line: Line, panel: Panel, row: int, look: Theme) -> go.Scatter:
-    """Crosses at the foot of the panel where the line has no value, so that the hover can say so."""
-    steps = np.flatnonzero(np.isnan(line.values))
-    lowest = _y_range(panel)[0]
-    return go.Scatter(
-        name=f"{line.name}: not a number",
-        x=steps,
-        y=np.full(len(steps), 10**lowest if panel.logarithmic else lowest),
-        xaxis="x",
-        yaxis=_axis(row),
-        mode="markers",
-        marker={"symbol": "x-thin-open", "size": 7, "color": look.warning, "line": {"width": 1.5}},
-        cliponaxis=False,
-        hovertemplate=f"{line.name}: not a number · {line.provenance}<extra></extra>",
-    )
-
-
-def _level(threshold: Threshold, row: int, n_steps: int, look: Theme) -> go.Scatter:
-    return go.Scatter(
-        name=threshold.label,
-        x=[-0.5, n_steps - 0.5],
-        y=[threshold.value, threshold.value],
-        xaxis="x",
-        yaxis=_axis(row),
-        mode="lines",
-        line={"color": look.second, "width": 1.25, "dash": "dash"},
-        hoverinfo="skip",
-    )
-
-
-def _level_label(threshold: Threshold, panel: Panel, row: int, look: Theme) -> dict[str, Any]:
-    y = math.log10(max(threshold.value, _FLOOR)) if panel.logarithmic else threshold.value
-    place = {"x": 0, "xref": "x domain", "xanchor": "left", "y": y, "yref": _axis(row), "yanchor": "bottom"}
-    return {"text": threshold.label, **place, "font": {"size": 10, "color": look.second}, "borderpad": 0}
-
-
-def _panel_title(panel: Panel, row: int, look: Theme) -> dict[str, Any]:
-    words = [f"<b>{panel.title}</b>"]
-    if panel.unit:
-        words.append(_soft(f"({panel.unit})", look))
-    if len(panel.lines) > 1:
-        words += [f"  {_key(line, look)} {_soft(f'· {line.provenance}', look)}" for line in panel.lines]
-    else:
-        words.append(_soft(f"· {panel.lines[0].provenance}", look))
-    place = {"x": 0, "xref": "x domain", "xanchor": "left", "xshift": -2}
-    place |= {"y": 1, "yref": f"{_axis(row)} domain", "yanchor": "bottom", "yshift": 3}
-    return {
-        "text": " ".join(words),
-        **place,
-        "font": {"size": 12, "color": look.ink},
-        "bgcolor": look.paper,
-        "borderpad": 0,
-    }
-
-
-def _key(line: Line, look: Theme) -> str:
-    return f"<span style='color:{getattr(look, line.colour)}'>{_GLYPHS[line.symbol]}</span> {line.name}"
-
-
-def _soft(words: str, look: Theme) -> str:
-    return f"<span style='color:{look.soft}'>{words}</span>"
-
-
-def _axis(row: int) -> str:
-    return "y" if row == 1 else f"y{row}"
-
-
-def _y_axis(panel: Panel, row: int, rows: int) -> dict[str, Any]:
-    share = 1 / rows
-    bottom = 1 - row * share
-    domain = [bottom, bottom + share * _PANEL / (_PANEL + _SPACE)]
-    low, high = _y_range(panel)
-    axis = {"domain": domain, "anchor": "x", "range": [low, high], "nticks": 4}
-    if panel.logarithmic:
-        axis |= {"type": "log", "dtick": max(1, round((high - low) / 3)), "tickformat": "~g"}
-    return axis
-
-
-def _y_range(panel: Panel) -> tuple[float, float]:
-    """Ends of the y axis, in decades if it is logarithmic."""
-    values = np.concatenate([*(line.values for line in panel.lines), [t.value for t in panel.thresholds]])
-    values = values[np.isfinite(values)]
-    if panel.logarithmic:
-        decades = np.log10(np.clip(values, _FLOOR, None)) if len(values) else np.zeros(1)
-        return float(decades.min()) - 0.35, float(decades.max()) + 0.35
-    highest = max(float(values.max(initial=0.0)), panel.highest or 0.0) or 1.0
-    return -0.06 * highest, _HEADROOM * highest

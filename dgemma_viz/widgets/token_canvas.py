@@ -4,7 +4,8 @@ What crosses to the browser, and when. ``show(run)`` sends everything once: the 
 laid out as :mod:`dgemma_viz.widgets.packing` says, described in ``packing``), the texts of the tokens that occur, and
 the colour scales. From then on only small traits travel, both ways: ``step``, ``position`` (-1: none), ``quantity``,
 ``shows`` and ``playing``; the browser repaints from its own copy first and tells Python afterwards, so scrubbing never
-waits for the kernel. ``dark`` is reported by the browser from the page's background; figures follow it.
+waits for the kernel. ``dark`` is reported by the browser from the page's background; figures follow it. ``differing``
+goes with a run that is compared with another: which drafts differ at each step.
 
 While a model generates, ``append()`` adds steps. Messages that only carry news would be lost on a page that is still
 loading, so the state is complete at every moment without being sent whole each time: new steps go out in ``tail``,
@@ -16,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import anywidget
+import numpy as np
 import traitlets as t
 
 from dgemma_viz.figures.quantities import QUANTITIES as DESCRIBED
@@ -67,6 +69,12 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         Steps are still being appended: the browser follows the newest.
     message
         Words shown above the tokens, e.g. why there are none.
+    title
+        What a screen reader calls the canvas; set when it is made.
+    differing
+        One byte a position and row: 1 where the draft differs from a compared run's. Rows are steps and go on to the
+        end of the longer run: a ``step`` beyond this run's last shows its last one, marked as that row says. Empty for
+        a run that is compared with none.
     """
 
     _esm = joined_module("token_canvas.js")
@@ -86,6 +94,8 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
     dark = t.Bool(False).tag(sync=True)
     live = t.Bool(False).tag(sync=True)
     message = t.Unicode().tag(sync=True)
+    title = t.Unicode("Token canvas").tag(sync=True)
+    differing = t.Bytes().tag(sync=True)
 
     _sizes: Packing | None = None
 
@@ -101,8 +111,11 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         """Steps that the canvas holds."""
         return (len(self.data) + len(self.tail)) // self._sizes.stride if self._sizes and self._sizes.stride else 0
 
-    def show(self, run: CanvasRun, message: str = "") -> None:
-        """Replace what is shown by a recorded run; step and position stay where the run has them."""
+    def show(self, run: CanvasRun, message: str = "", differing: npt.NDArray[np.bool_] | None = None) -> None:
+        """Replace what is shown by a recorded run; step and position stay where the run has them.
+
+        ``differing`` is bool ``(rows, C)``, see the trait of that name; None marks nothing.
+        """
         sizes = Packing.of(run)
         self._sizes = sizes
         with self.hold_sync():
@@ -111,6 +124,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             self.texts = _display_texts((run.array(name) for name in ID_FIELDS), run.token_text)
             self.tail_texts = {}
             self.message = message
+            self.differing = b"" if differing is None else differing.astype(np.uint8).tobytes()
             self.live = False
             self.step = max(0, min(self.step, run.n_steps - 1))
             if self.position >= run.canvas_length:
@@ -122,7 +136,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         with self.hold_sync():
             self.packing = self._sizes.to_json()
             self.data, self.tail, self.texts, self.tail_texts = b"", b"", {}, {}
-            self.message = message
+            self.message, self.differing = message, b""
             self.step, self.position, self.live = 0, -1, True
 
     def append(self, steps: Iterable[Mapping[str, npt.NDArray[Any]]], token_text: Callable[[int], str]) -> None:

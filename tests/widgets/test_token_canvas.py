@@ -92,3 +92,17 @@ def test_every_quantity_has_a_scale(theme):
     for stops in SCALES[theme].values():
         assert len(stops) >= 2
         assert all(len(stop) == 7 and stop[0] == "#" for stop in stops)
+
+
+def test_marks_of_a_comparison_go_with_the_run(run):
+    differing = np.zeros((10, 9), dtype=bool)
+    differing[8, 3] = True
+    canvas = TokenCanvas()
+    canvas.show(run, differing=differing)
+    marks = np.frombuffer(canvas.differing, np.uint8).reshape(10, 9)
+    np.testing.assert_array_equal(marks, differing)
+    canvas.show(run)
+    assert canvas.differing == b""
+    canvas.show(run, differing=differing)
+    canvas.begin(9, 8)
+    assert canvas.differing == b""

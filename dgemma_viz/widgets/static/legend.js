@@ -4,12 +4,13 @@ import { QUANTITIES } from "./colour.js";
 import { element, setText } from "./dom.js";
 
 const SHOWS = { draft: "draft", noised: "noised canvas", candidate: "candidate" };
-const MARKS = { accepted: "accepted", "re-noised": "re-noised", changed: "draft changed", "taken-back": "taken back" };
+const MARKS = { accepted: "accepted", "re-noised": "re-noised", changed: "draft changed", "taken-back": "taken back", differs: "differs" };
 const MEANINGS = {
   accepted: "Candidate kept after the step: measured",
   "re-noised": "Replaced by a random token after the step: measured",
   changed: "Draft differs from the step before: derived",
   "taken-back": "Accepted in the step before, re-noised in this one: derived",
+  differs: "Draft differs from that of the other run at this step: derived",
 };
 
 // `choose(trait, value)` is called when the reader picks another quantity or another text.
@@ -23,11 +24,11 @@ export function createLegend(choose) {
   const colour = choice("Colour", "quantity", labels), shows = choice("Text", "shows", SHOWS);
   const scale = element("span", { class: "dgv-scale" }), source = element("span", { class: "dgv-tag" });
   const low = element("span"), high = element("span");
-  const numbers = {}, keys = [element("span", { class: "dgv-key" }, low, scale, high, source)];
+  const numbers = {}, marks = {}, keys = [element("span", { class: "dgv-key" }, low, scale, high, source)];
   for (const [name, words] of Object.entries(MARKS)) {
     numbers[name] = element("b");
     const mark = element("i", { class: `dgv-mark dgv-mark-${name}` });
-    keys.push(element("span", { class: "dgv-key", title: MEANINGS[name] }, mark, words, numbers[name]));
+    keys.push((marks[name] = element("span", { class: "dgv-key", title: MEANINGS[name] }, mark, words, numbers[name])));
   }
   const legend = element("div", { class: "dgv-legend" }, ...keys);
   const node = element("div", { class: "dgv-options" }, colour.node, shows.node, legend);
@@ -46,6 +47,7 @@ export function createLegend(choose) {
   function count(flags) {
     const counts = {};
     for (const [name, values] of Object.entries(flags)) counts[name] = values.reduce((sum, flag) => sum + flag, 0);
+    marks.differs.hidden = !flags.differs;
     counts["re-noised"] = flags.accepted.length - counts.accepted;
     for (const [name, number] of Object.entries(counts)) setText(numbers[name], String(number));
     return counts;

@@ -16,13 +16,14 @@ export function halfToNumber(bits) {
 }
 
 export class RunStore {
-  constructor(packing, chunks, texts) {
+  constructor(packing, chunks, texts, differing) {
     const parts = chunks.map(bytesOf);
     const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
     parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
     this.buffer = bytes.buffer;
     this.packing = packing;
     this.texts = texts;
+    this.differing = bytesOf(differing);
     this.positions = packing.positions ?? 0;
     this.topK = packing.top_k ?? 0;
     this.steps = packing.stride ? Math.floor(bytes.length / packing.stride) : 0;
@@ -44,6 +45,14 @@ export class RunStore {
   takenBack(step) {
     const accepted = this.field("accepted", step), before = step ? this.field("accepted", step - 1) : accepted;
     return accepted.map((flag, position) => (before[position] && !flag ? 1 : 0));
+  }
+
+  // Where the draft differs from that of a compared run, if there is one. Rows go on to the end of the longer run.
+  differs(step) {
+    const rows = this.positions ? Math.floor(this.differing.length / this.positions) : 0;
+    if (!rows) return null;
+    const row = Math.min(step, rows - 1);
+    return this.differing.subarray(row * this.positions, (row + 1) * this.positions);
   }
 
   text(id) {

@@ -14,11 +14,12 @@ import { createTransport } from "./transport.js";
 const HINT =
   "Point at a token for its alternatives, click to pin it. Keys: ← → step, space plays, Home and End; " +
   "in the tokens, arrows move and Enter pins.";
-const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live"];
+const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live", "differing"];
 const LOOK_TRAITS = ["quantity", "shows", "dark", "scales"];
 
 function render({ model, el }) {
-  let store, shades, step = 0, characters = 0, following = true, loading = false, counts = {};
+  // `asked` is beyond the last step where a longer run that this one is compared with has been moved there.
+  let store, shades, step = 0, asked = 0, characters = 0, following = true, loading = false, counts = {};
   const last = () => store.steps - 1;
   const within = (wanted) => Math.max(0, Math.min(last(), wanted));
   const put = (changes) => {
@@ -52,20 +53,22 @@ function render({ model, el }) {
   const spoken = element("div", { class: "dgv-aside", "aria-live": "polite" });
   const root = element(
     "div",
-    { class: "dgv", role: "region", "aria-label": "Token canvas" },
+    { class: "dgv", role: "region", "aria-label": model.get("title") ?? "Token canvas" },
     transport.node, legend.node, message, grid.node, hint, spoken, tooltip.node,
   );
 
-  function paint(next) {
-    step = next;
+  function paint(wanted) {
+    asked = wanted;
+    step = within(wanted);
     transport.update();
     if (last() < 0) return;
     const started = performance.now();
     const accepted = store.field("accepted", step), changed = store.changed(step), takenBack = store.takenBack(step);
+    const differs = store.differs(asked);
     const texts = Array.from(store.field(model.get("shows"), step), (id) => store.text(id));
     const shares = QUANTITIES[model.get("quantity")].share(store, step);
-    grid.paint({ texts, shares, shades, accepted, changed, takenBack });
-    counts = legend.count({ accepted, changed, "taken-back": takenBack });
+    grid.paint({ texts, shares, shades, accepted, changed, takenBack, differs });
+    counts = legend.count({ accepted, changed, "taken-back": takenBack, ...(differs && { differs }) });
     tooltip.refresh(store, step);
     root.dataset.step = step;
     performance.measure("dgemma_viz:paint", { start: started });
@@ -74,8 +77,9 @@ function render({ model, el }) {
 
   function announce() {
     if (!store || last() < 0) return;
-    const words = `${counts.accepted} of ${store.positions} tokens accepted, ${counts.changed} drafts changed.`;
-    setText(spoken, `Step ${step} of ${last()}: ${words}`);
+    const words = `${counts.accepted} of ${store.positions} tokens accepted, ${counts.changed} drafts changed`;
+    const others = "differs" in counts ? `, ${counts.differs} differ from the other run` : "";
+    setText(spoken, `Step ${step} of ${last()}: ${words}${others}.`);
   }
 
   function style() {
@@ -88,7 +92,7 @@ function render({ model, el }) {
   function load() {
     const live = model.get("live"), wanted = live ? (following ? Infinity : step) : model.get("step");
     const texts = { ...model.get("texts"), ...model.get("tail_texts") };
-    store = new RunStore(model.get("packing"), [model.get("data"), model.get("tail")], texts);
+    store = new RunStore(model.get("packing"), [model.get("data"), model.get("tail")], texts, model.get("differing"));
     characters = live ? Math.max(characters, store.cellCharacters()) : store.cellCharacters();
     grid.resize(store.positions, characters);
     grid.pin(model.get("position"));
@@ -99,7 +103,7 @@ function render({ model, el }) {
     hint.hidden = last() < 0;
     if (last() < 0) tooltip.hide();
     style();
-    paint(within(wanted));
+    paint(live ? within(wanted) : wanted);
   }
 
   const removers = [];
@@ -118,8 +122,8 @@ function render({ model, el }) {
       load();
     });
   });
-  react(LOOK_TRAITS, () => (style(), paint(step)));
-  react(["step"], () => !loading && model.get("step") !== step && last() >= 0 && paint(within(model.get("step"))));
+  react(LOOK_TRAITS, () => (style(), paint(asked)));
+  react(["step"], () => !loading && model.get("step") !== asked && last() >= 0 && paint(model.get("step")));
   react(["position"], () => grid.pin(model.get("position")));
   react(["playing"], () => transport.play(model.get("playing")));
 

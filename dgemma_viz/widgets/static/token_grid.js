@@ -26,7 +26,7 @@ export function createTokenGrid(act) {
   }
 
   // Only what differs from the shown step touches the document.
-  function paint({ texts, shares, shades, accepted, changed, takenBack }) {
+  function paint({ texts, shares, shades, accepted, changed, takenBack, differs }) {
     for (const [position, entry] of cells.entries()) {
       const words = texts[position];
       if (entry.words !== words) {
@@ -43,7 +43,8 @@ export function createTokenGrid(act) {
       }
       const name = [
         "dgv-token", accepted[position] ? "dgv-accepted" : "dgv-re-noised", changed[position] ? "dgv-changed" : "",
-        takenBack[position] ? "dgv-taken-back" : "", entry.led ? "dgv-led" : "", position === pinned ? "dgv-pinned" : "",
+        takenBack[position] ? "dgv-taken-back" : "", differs?.[position] ? "dgv-differs" : "",
+        entry.led ? "dgv-led" : "", position === pinned ? "dgv-pinned" : "",
       ].filter(Boolean).join(" ");
       if (entry.cell.className !== name) entry.cell.className = name;
     }

@@ -1,0 +1,79 @@
+"""What two runs were asked and what they ran on: rows of a name and both values, and which of them changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dgemma_viz.trace.model import RunFacts, Trace
+    from dgemma_viz.trace.schema import Provenance
+
+
+@dataclass(frozen=True)
+class FactRow:
+    """One fact of both runs.
+
+    Attributes
+    ----------
+    name
+        In words, as on screen.
+    a, b
+        Plain values (text, number, tuple of texts), or None where unknown.
+    provenance
+        ``"measured"`` (recorded) or ``"derived"`` (computed).
+    """
+
+    name: str
+    a: Any
+    b: Any
+    provenance: Provenance = "measured"
+
+    @property
+    def changed(self) -> bool:
+        """Whether the values differ; two that are not numbers do not."""
+        return not (self.a == self.b or (self.a != self.a and self.b != self.b))
+
+
+def facts_of_both(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
+    """Every fact of the runs: prompt, seed, settings, sampler, model, machine, versions, how they ended.
+
+    ``started`` is left out, as no two runs share it. The prompt is None where a trace does not have the sample, or does
+    not hold its prompt.
+    """
+    prompt_a, prompt_b = (trace.prompt_text(sample) or None if sample < trace.n_samples else None for trace in (a, b))
+    return (
+        FactRow("prompt", prompt_a, prompt_b),
+        FactRow("seed", a.facts.seed, b.facts.seed),
+        FactRow("random generator at the start", _fingerprint(a), _fingerprint(b)),
+        *_entries(a.facts.settings, b.facts.settings),
+        *_attributes(a.facts, b.facts, sampler="sampler", model_id="model", model_class="model class"),
+        *_attributes(a.facts, b.facts, vocab_size="vocabulary", device="device", dtype="precision"),
+        FactRow("canvas length", a.canvas_length, b.canvas_length),
+        FactRow("batch size", a.n_samples, b.n_samples),
+        *_entries(a.facts.versions, b.facts.versions, "version of "),
+        *_attributes(a.facts, b.facts, status="status", error="error", warnings="warnings"),
+    )
+
+
+def changed_facts(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
+    """Those rows of :func:`facts_of_both` whose values differ."""
+    return tuple(row for row in facts_of_both(a, b, sample) if row.changed)
+
+
+def _entries(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[FactRow]:
+    for name in dict.fromkeys([*a, *b]):
+        yield FactRow(f"{prefix}{name}" if prefix else name.replace("_", " "), a.get(name), b.get(name))
+
+
+def _attributes(a: RunFacts, b: RunFacts, **words: str) -> Iterator[FactRow]:
+    for name, shown in words.items():
+        yield FactRow(shown, getattr(a, name), getattr(b, name))
+
+
+def _fingerprint(trace: Trace) -> str | None:
+    """Eight digits that tell one state of the random generator from another."""
+    return None if trace.generator_state is None else sha256(trace.generator_state.tobytes()).hexdigest()[:8]

@@ -1,0 +1,151 @@
+"""The head of a comparison: the first difference, what is not compared, and a table of what changed. Pure HTML text.
+
+Everything that came from the model, the tokenizer or a file is escaped; invisible characters are made visible.
+"""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.analysis.changed_facts import FactRow, changed_facts, facts_of_both
+from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
+from dgemma_viz.figures.run_pair import A, B, RunStyle
+from dgemma_viz.widgets.esm import style_sheet
+from dgemma_viz.widgets.run_header import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dgemma_viz.analysis.comparison import TracePair
+    from dgemma_viz.analysis.divergence import Divergence
+    from dgemma_viz.analysis.reference import Reference
+    from dgemma_viz.trace.model import Trace
+
+_LONGEST_OUTPUT = 6000
+_LONG = 60
+"""Characters from which a text gets a box of its own, which scrolls."""
+_MOST_NAMED = 3
+_NAMED = {"seed", "model", "sampler"}
+
+
+def first_difference_html(pair: TracePair, first: Divergence | None, sample: int) -> str:
+    """Where the runs part and why, or that they do not; and what is not compared."""
+    styles = "".join(f"<style>{style_sheet(name)}</style>" for name in ("explorer.css", "comparison.css"))
+    remarks = "".join(f"<li>{readable(remark)}</li>" for remark in pair.remarks)
+    if first is not None:
+        place = f"canvas {first.canvas}, step {first.step}: {first.cause.value}"
+        words = f"<b>First difference</b> {place} <span class='dgx-tag'>derived</span><br>{readable(first.what)}"
+        banner = f"<p class='dgc-first' role='note'>{words}</p>"
+    elif any(pair.differences(canvas, sample).common for canvas in range(pair.canvases)):
+        banner = (
+            "<p class='dgc-first dgc-same' role='note'><b>No difference</b> in all that was compared: what was read, "
+            "distributions, candidates, decisions and outputs. <span class='dgx-tag'>derived</span></p>"
+        )
+    else:
+        banner = "<p class='dgc-first' role='note'><b>Nothing to compare</b> There is no step that both runs have.</p>"
+    return f"{styles}<div class='dgc'>{banner}{f'<ul>{remarks}</ul>' if remarks else ''}</div>"
+
+
+def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str:
+    """What came of both runs, differing output tokens marked, and which facts changed; the others folded away.
+
+    Raises
+    ------
+    SettingError
+        The reference is not one, or its function failed.
+    """
+    results = outcomes(pair, reference, sample)
+    differing, compared = differing_tokens(pair, sample)
+    prompt, *facts = facts_of_both(*pair.traces, sample)
+    output = [_output(pair, trace, sample) for trace in pair.traces]
+    rows = [
+        _row(prompt),
+        _row(results[0], *output) if output[0] != output[1] else _wide("output", output[0], "measured"),
+        _wide("output tokens that differ", f"{differing} of {compared}" if compared else "nothing to compare"),
+        *map(_row, results[1:]),
+        *(_row(row) for row in facts if row.changed),
+    ]
+    heads = "".join(f"<th scope='col'>{glyph_html(run)} {run.name}</th>" for run in (A, B))
+    head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<th></th></tr></thead>"
+    same = [f"{readable(row.name)} {_value(row.a)}" for row in facts if not row.changed]
+    folded = f"<details><summary>{len(same)} facts are the same</summary><p>{' · '.join(same)}</p></details>"
+    table = f"<table><caption>What changed</caption>{head}<tbody>{''.join(rows)}</tbody></table>"
+    return f"<div class='dgc'>{table}{folded}</div>"
+
+
+def run_heading_html(pair: TracePair, run: RunStyle, sample: int) -> str:
+    """Name of a run, and what sets it apart from the other: up to three facts that changed."""
+    rows = changed_facts(*pair.traces, sample)
+    settings = {name.replace("_", " ") for trace in pair.traces for name in trace.facts.settings}
+    named = [row for row in rows if row.name in _NAMED | settings][:_MOST_NAMED]
+    words = " · ".join(f"{readable(row.name)} {_value(row.a if run is A else row.b)}" for row in named)
+    return f"<div class='dgc'><h3>{glyph_html(run)} Run {run.name}<span>{words}</span></h3></div>"
+
+
+def glyph_html(run: RunStyle) -> str:
+    """The run's glyph in its colour."""
+    return f"<span class='dgc-{run.name.lower()}' aria-hidden='true'>{run.glyph}</span>"
+
+
+def _row(row: FactRow, *cells: str) -> str:
+    if not row.changed and not cells:
+        return _wide(row.name, _value(row.a), row.provenance)
+    shown = "".join(f"<td>{cell}</td>" for cell in cells or (_value(row.a), _value(row.b)))
+    changed = " class='dgc-changed'" if row.changed else ""
+    return f"<tr{changed}><th scope='row'>{readable(row.name)}</th>{shown}{_tag(row.provenance)}</tr>"
+
+
+def _wide(name: str, value: str, provenance: str = "derived") -> str:
+    return f"<tr><th scope='row'>{readable(name)}</th><td colspan='2'>{value}</td>{_tag(provenance)}</tr>"
+
+
+def _tag(provenance: str) -> str:
+    return f"<td><span class='dgx-tag'>{escape(provenance)}</span></td>"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else "unknown"
+    if value is None or value in ("", ()):
+        return "<i>none</i>"
+    if isinstance(value, tuple):
+        return "<br>".join(map(readable, value))
+    text = readable(value)
+    return f"<pre tabindex='0'>{text}</pre>" if len(text) > _LONG else text
+
+
+def _output(pair: TracePair, trace: Trace, sample: int) -> str:
+    """The output with its differing tokens marked, cut off where it is very long."""
+    if sample >= trace.n_samples:
+        return "<i>no such sample</i>"
+    ids, length = trace.output_ids(sample), 0
+    if not len(ids):
+        return "<i>empty</i>" if trace.emitted.size else "<i>nothing was emitted</i>"
+    parts: list[tuple[str, bool]] = []
+    for token, differs in zip(ids, _differing(pair, trace, sample), strict=False):
+        text = trace.token_text(token)
+        parts.append((text, differs))
+        length += len(text)
+        if length > _LONGEST_OUTPUT:
+            parts.append(("…", False))
+            break
+    return f"<pre tabindex='0'>{''.join(_runs(parts))}</pre>"
+
+
+def _differing(pair: TracePair, trace: Trace, sample: int) -> Iterator[bool]:
+    """Whether each emitted token of one trace differs, canvas after canvas."""
+    differing = pair.differing_output(sample)
+    for canvas in range(len(trace.emitted)):
+        for position in range(trace.canvas_length):
+            compared = canvas < len(differing) and position < differing.shape[1]
+            yield bool(compared and differing[canvas, position])
+
+
+def _runs(parts: Iterable[tuple[str, bool]]) -> Iterator[str]:
+    """Neighbours of one kind in one piece, escaped, those that differ marked."""
+    for differs, group in groupby(parts, key=lambda part: part[1]):
+        text = readable("".join(part for part, _ in group))
+        yield f"<mark title='differs'>{text}</mark>" if differs else text
