@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from dgemma_viz.analysis.reference import Reference
+    from dgemma_viz.diagnosis import Finding
     from dgemma_viz.trace.model import CanvasRun
 
 NO_STEPS = "This trace holds no denoising steps: the run ended before its first step."
@@ -160,11 +161,18 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         if other_canvas:
             self.selection.position = -1
 
-    def _finding_chosen(self, change: traitlets.Bunch) -> None:
+    @property
+    def _chosen(self) -> Finding | None:
+        """The chosen finding."""
+        index = self.findings.chosen
+        return self.diagnosis.findings[index] if 0 <= index < len(self.diagnosis.findings) else None
+
+    def _finding_chosen(self, _change: traitlets.Bunch) -> None:
         """Go where the chosen finding points; what it does not name stays as it is."""
-        if self._replacing or not 0 <= change["new"] < len(self.diagnosis.findings):
+        finding = self._chosen
+        if self._replacing or finding is None:
+            self.token_canvas.named = []
             return
-        finding = self.diagnosis.findings[change["new"]]
         with self._together():
             self.selection.sample = finding.sample
             if finding.canvas is not None:
@@ -173,6 +181,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
                 self.selection.step = finding.step
             if finding.positions:
                 self.selection.position = finding.positions[0]
+        self._name_positions()
+
+    def _name_positions(self) -> None:
+        """Mark the positions of the chosen finding, on the canvas that it is about."""
+        finding, here = self._chosen, (self.selection.canvas, self.selection.sample)
+        spoken_of = finding is not None and here == (finding.canvas, finding.sample)
+        self.token_canvas.named = list(finding.positions) if finding is not None and spoken_of else []
 
     def _heatmap_clicked(self, x: float, y: float) -> None:
         with self._together():
@@ -206,6 +221,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._header.value = header_html(self.trace, self.selection.sample)
             ended = ENDED_BEFORE.format(sample=self.selection.sample, canvas=self.selection.canvas)
             self.token_canvas.show(run, "" if run.n_steps else ended)
+            self._name_positions()
             self.children = [*self._top, *([self.inspector, self._charts] if run.n_steps else [])]
         if not run.n_steps or self.heatmap is None or self.curves is None:
             return

@@ -75,6 +75,8 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         One byte a position and row: 1 where the draft differs from a compared run's. Rows are steps and go on to the
         end of the longer run: a ``step`` beyond this run's last shows its last one, marked as that row says. Empty for
         a run that is compared with none.
+    named
+        Positions that something else on the page speaks of, such as a chosen finding.
     """
 
     _esm = joined_module("token_canvas.js")
@@ -96,6 +98,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
     message = t.Unicode().tag(sync=True)
     title = t.Unicode("Token canvas").tag(sync=True)
     differing = t.Bytes().tag(sync=True)
+    named = t.List(t.Int()).tag(sync=True)
 
     _sizes: Packing | None = None
 

@@ -74,6 +74,13 @@ def test_a_finding_in_another_sample_and_canvas_is_reached():
     chosen = explorer.selection
     assert (chosen.sample, chosen.canvas, chosen.step, chosen.position) == (1, 1, 6, 5)
     assert explorer.token_canvas.step == 6
+    assert explorer.token_canvas.named == [5, 7]
+    chosen.sample = 0
+    assert explorer.token_canvas.named == [], "the finding is about another sample"
+    chosen.sample = 1
+    assert explorer.token_canvas.named == [5, 7]
+    explorer.findings.chosen = -1
+    assert explorer.token_canvas.named == []
 
 
 @pytest.mark.browser
@@ -87,6 +94,8 @@ def test_clicking_a_finding_moves_the_canvas(chromium, theme):
         page.keyboard.press("Enter")
         page.locator(".dgv-pinned[data-position='12']").wait_for()
         page.locator(".dgf-details").get_by_text("Try:").wait_for()
+        page.locator(".dgv-named[data-position='12']").wait_for()
+        assert page.locator(".dgv-key", has_text="in the finding").is_visible()
         assert page.locator(".dgf-finding[aria-expanded='true']").count() == 1
         assert page.locator("img[src=x]").count() == 0
         assert visit.console_errors == []

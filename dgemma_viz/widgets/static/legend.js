@@ -4,13 +4,17 @@ import { QUANTITIES } from "./colour.js";
 import { element, setText } from "./dom.js";
 
 const SHOWS = { draft: "draft", noised: "noised canvas", candidate: "candidate" };
-const MARKS = { accepted: "accepted", "re-noised": "re-noised", changed: "draft changed", "taken-back": "taken back", differs: "differs" };
+const MARKS = {
+  accepted: "accepted", "re-noised": "re-noised", changed: "draft changed", "taken-back": "taken back",
+  differs: "differs", named: "in the finding",
+};
 const MEANINGS = {
   accepted: "Candidate kept after the step: measured",
   "re-noised": "Replaced by a random token after the step: measured",
   changed: "Draft differs from the step before: derived",
   "taken-back": "Accepted in the step before, re-noised in this one: derived",
   differs: "Draft differs from that of the other run at this step: derived",
+  named: "Named by the chosen finding: derived",
 };
 
 // `choose(trait, value)` is called when the reader picks another quantity or another text.
@@ -52,5 +56,12 @@ export function createLegend(choose) {
     for (const [name, number] of Object.entries(counts)) setText(numbers[name], String(number));
     return counts;
   }
-  return { node, style, count };
+
+  // Positions named by something else on the page: as many flags as positions.
+  function mark(flags) {
+    const count = flags.reduce((sum, flag) => sum + flag, 0);
+    marks.named.hidden = !count;
+    setText(numbers.named, String(count));
+  }
+  return { node, style, count, mark };
 }

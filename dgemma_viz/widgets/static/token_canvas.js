@@ -96,6 +96,7 @@ function render({ model, el }) {
     characters = live ? Math.max(characters, store.cellCharacters()) : store.cellCharacters();
     grid.resize(store.positions, characters);
     grid.pin(model.get("position"));
+    legend.mark(grid.mark(model.get("named") ?? []));
     const words = model.get("message") || (last() < 0 ? "No denoising steps to show." : "");
     setText(message, words);
     message.hidden = !words;
@@ -125,6 +126,7 @@ function render({ model, el }) {
   react(LOOK_TRAITS, () => (style(), paint(asked)));
   react(["step"], () => !loading && model.get("step") !== asked && last() >= 0 && paint(model.get("step")));
   react(["position"], () => grid.pin(model.get("position")));
+  react(["named"], () => legend.mark(grid.mark(model.get("named") ?? [])));
   react(["playing"], () => transport.play(model.get("playing")));
 
   // Heard before JupyterLab's command mode, which listens on the document, and kept from it: Enter would start editing

@@ -8,7 +8,7 @@ const LED = /^␣[^␣]/u; // a leading space, which is drawn faintly so that wo
 
 // `act.pin(position)`, `act.point(cell, position)` and `act.leave()` tell what the reader does.
 export function createTokenGrid(act) {
-  let cells = [], current = 0, pinned = -1;
+  let cells = [], current = 0, pinned = -1, named = new Set();
   const node = element("div", { class: "dgv-tokens", role: "listbox", "aria-label": "Tokens of the canvas" });
 
   function resize(positions, characters) {
@@ -44,7 +44,7 @@ export function createTokenGrid(act) {
       const name = [
         "dgv-token", accepted[position] ? "dgv-accepted" : "dgv-re-noised", changed[position] ? "dgv-changed" : "",
         takenBack[position] ? "dgv-taken-back" : "", differs?.[position] ? "dgv-differs" : "",
-        entry.led ? "dgv-led" : "", position === pinned ? "dgv-pinned" : "",
+        entry.led ? "dgv-led" : "", position === pinned ? "dgv-pinned" : "", named.has(position) ? "dgv-named" : "",
       ].filter(Boolean).join(" ");
       if (entry.cell.className !== name) entry.cell.className = name;
     }
@@ -57,6 +57,13 @@ export function createTokenGrid(act) {
       cell.setAttribute("aria-selected", String(p === position));
     }
     if (position >= 0) roam(position);
+  }
+
+  // Positions that something else on the page speaks of.
+  function mark(positions) {
+    named = new Set(positions);
+    for (const [p, { cell }] of cells.entries()) cell.classList.toggle("dgv-named", named.has(p));
+    return cells.map((_, p) => (named.has(p) ? 1 : 0));
   }
 
   // Roving tabindex: one token is in the tab order, arrows move it.
@@ -109,5 +116,5 @@ export function createTokenGrid(act) {
     event.preventDefault();
   }
 
-  return { node, resize, paint, pin, onKey };
+  return { node, resize, paint, pin, mark, onKey };
 }
