@@ -11,7 +11,6 @@ Which drafts differ at each step crosses once for a canvas, as bytes; see
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
@@ -31,13 +30,13 @@ from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.compared_position import ComparedPosition
 from dgemma_viz.widgets.comparison_head import first_difference_html, run_heading_html, table_html
 from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.redraw import Redraw
 from dgemma_viz.widgets.run_choice import RunChoice
 from dgemma_viz.widgets.selection import Selection
 from dgemma_viz.widgets.token_canvas import TokenCanvas
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
     import numpy.typing as npt
     import plotly.graph_objects as go
@@ -95,8 +94,7 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
         self._choice = RunChoice(self.pair.n_canvases, self.pair.n_samples)
         self._links = [widgets.jslink(*((canvas, name) for canvas in self.canvases)) for name in LINKED]
         self._from_page = False
-        self._changed: set[str] = set()
-        self._held = 0
+        self._redraws = Redraw(self._redraw)
         runs = [
             widgets.VBox([heading, canvas], layout=widgets.Layout(min_width="0", width="100%"))
             for heading, canvas in zip(self._headings, self.canvases, strict=True)
@@ -134,7 +132,7 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
         """Go to the first difference: its canvas, step and first position."""
         if self.first is None:
             return
-        with self._together():
+        with self._redraws.together():
             self.selection.canvas = self.first.canvas
             self.selection.step = self.first.step
             if self.first.positions:
@@ -169,9 +167,9 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
                 canvas.playing = False
 
     def _selection_changed(self, change: traitlets.Bunch) -> None:
-        with self._together():
+        with self._redraws.together():
             name = change["name"]
-            self._changed.add(name)
+            self._redraws.note(name)
             if name in {"canvas", "sample"}:
                 self._run_chosen(other_canvas=name == "canvas")
             elif name in {"step", "position", "quantity"} and not self._from_page:
@@ -186,24 +184,12 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
             self.selection.position = -1
 
     def _map_clicked(self, x: float, y: float) -> None:
-        with self._together():
+        with self._redraws.together():
             self.selection.position = max(0, min(round(x), self.pair.positions - 1))
             self.selection.step = max(0, min(round(y), self._n_steps - 1))
 
     def _curves_clicked(self, x: float, _y: float) -> None:
         self.selection.step = max(0, min(round(x), self._n_steps - 1))
-
-    @contextmanager
-    def _together(self) -> Iterator[None]:
-        """Redraw once, after the outermost block."""
-        self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
-            if not self._held and self._changed:
-                changed, self._changed = self._changed, set()
-                self._redraw(changed)
 
     # -- drawing -------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ selection redraws each chart once, and sends only what differs.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
@@ -25,6 +24,7 @@ from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.findings_list import FindingsList
 from dgemma_viz.widgets.inspector import Inspector
 from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.redraw import Redraw
 from dgemma_viz.widgets.run_choice import RunChoice
 from dgemma_viz.widgets.run_header import header_html
 from dgemma_viz.widgets.selection import Selection
@@ -32,7 +32,6 @@ from dgemma_viz.widgets.token_canvas import TokenCanvas
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
     import plotly.graph_objects as go
 
@@ -77,8 +76,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self._choice = RunChoice(1, 1)
         self._choice_links: list[traitlets.link] = []
         self._charts = widgets.Box()
-        self._changed: set[str] = set()
-        self._held = 0
+        self._redraws = Redraw(self._redraw)
         self._replacing = False
         super().__init__(layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px"))
         for name in ("step", "position", "quantity"):
@@ -149,8 +147,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     def _selection_changed(self, change: traitlets.Bunch) -> None:
         if self._replacing or not self.trace.n_steps:
             return
-        with self._together():
-            self._changed.add(change["name"])
+        with self._redraws.together():
+            self._redraws.note(change["name"])
             if change["name"] in {"canvas", "sample"}:
                 self._run_chosen(other_canvas=change["name"] == "canvas")
 
@@ -173,7 +171,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         if self._replacing or finding is None:
             self.token_canvas.named = []
             return
-        with self._together():
+        with self._redraws.together():
             self.selection.sample = finding.sample
             if finding.canvas is not None:
                 self.selection.canvas = finding.canvas
@@ -190,7 +188,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self.token_canvas.named = list(finding.positions) if finding is not None and spoken_of else []
 
     def _heatmap_clicked(self, x: float, y: float) -> None:
-        with self._together():
+        with self._redraws.together():
             self.selection.position = self._within(x, self.trace.canvas_length)
             self.selection.step = self._within(y, self.run.n_steps)
 
@@ -200,18 +198,6 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     @staticmethod
     def _within(value: float, size: int) -> int:
         return max(0, min(round(float(value)), size - 1))
-
-    @contextmanager
-    def _together(self) -> Iterator[None]:
-        """Redraw once, after the outermost block."""
-        self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
-            if not self._held and self._changed:
-                changed, self._changed = self._changed, set()
-                self._redraw(changed)
 
     # -- drawing -------------------------------------------------------------------------------------------------
 
