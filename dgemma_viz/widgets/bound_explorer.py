@@ -51,23 +51,25 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
     def __init__(self, trace: Trace, canvas: int = 0, sample: int = 0) -> None:
         self._recorded = trace.canvas_run(canvas, sample)
         used = self._used
+        decades = math.log10(used) if used > 0 else _DECADES[0]
         self.bound = ipw.FloatLogSlider(
-            value=used,
-            min=_DECADES[0],
-            max=_DECADES[1],
+            value=used or 10 ** _DECADES[0],
+            min=min(_DECADES[0], math.floor(decades)),
+            max=max(_DECADES[1], math.ceil(decades)),
             step=0.05,
             description="Entropy bound (nats)",
             readout_format=".3g",
             style={"description_width": "initial"},
             layout=ipw.Layout(width="34rem", max_width="100%"),
         )
+        self._start = self.bound.value
         self._reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {used:g} nats")
         self._words = ipw.HTML()
         self.token_canvas = TokenCanvas.of(self._recorded, quantity="accepted")
         self._budget = ThemedChart(self._draw_budget, self._clicked)
         self._counts = ThemedChart(self._draw_counts, self._step_clicked)
         self.bound.observe(lambda _: self._decide(), "value")
-        self._reset.on_click(lambda _: self._set(used))
+        self._reset.on_click(lambda _: self._set(self._start))
         self.token_canvas.observe(self._looked_elsewhere, ["step", "position"])
         row = ipw.Box([self.bound, self._reset], layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
         charts = columns(panel(self._budget), panel(self._counts))
@@ -84,7 +86,12 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
         """The bound of the first step, as slider value; the released model's where none is known."""
         bounds = self._recorded.array("entropy_bound")
         known = float(bounds[0]) if len(bounds) and np.isfinite(bounds[0]) else _FALLBACK
-        return float(f"{min(max(known, 10 ** _DECADES[0]), 10 ** _DECADES[1]):.6g}")
+        return float(f"{known:.6g}")
+
+    @property
+    def _as_recorded(self) -> bool:
+        """The slider stands where it stood at first; recorded decisions are then shown as they are."""
+        return math.isclose(self.bound.value, self._start)
 
     @property
     def _place(self) -> tuple[Trace, int, int]:
@@ -93,14 +100,14 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
     def _decide(self) -> None:
         """Show the decisions of the slider's bound."""
         run, bound = self._recorded, self.bound.value
-        as_recorded = math.isclose(bound, self._used)
-        derived = (
-            "" if as_recorded else f"Accepted and re-noised as {bound:.3g} nats would decide: derived, not measured."
-        )
-        self.token_canvas.show(_decided(run, bound), derived)
+        derived = f"Accepted and re-noised as {bound:.3g} nats would decide: derived, not measured."
+        if self._as_recorded:
+            self.token_canvas.show(run)
+        else:
+            self.token_canvas.show(_decided(run, bound), derived)
         self._budget.redraw()
         self._counts.redraw()
-        self._words.value = status(_summary(run, bound, as_recorded))
+        self._words.value = status(_summary(run, None if self._as_recorded else bound, self._used))
 
     def _set(self, bound: float) -> None:
         self.bound.value = bound
@@ -121,7 +128,7 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
 
     def _draw_budget(self, theme: str) -> go.Figure:
         position = self.token_canvas.position if self.token_canvas.position >= 0 else None
-        what_if = None if math.isclose(self.bound.value, self._used) else self.bound.value
+        what_if = None if self._as_recorded else self.bound.value
         chosen = {"step": self.token_canvas.step, "position": position} if self._recorded.n_steps else {}
         return entropy_budget(*self._place, **chosen, bound=what_if, theme=theme)
 
@@ -137,11 +144,11 @@ def _decided(run: CanvasRun, bound: float) -> CanvasRun:
     return replace(run.trace, accepted=accepted).canvas_run(run.canvas, run.sample)
 
 
-def _summary(run: CanvasRun, bound: float, as_recorded: bool) -> str:
+def _summary(run: CanvasRun, bound: float | None, used: float) -> str:
     if not run.n_steps:
         return "This canvas has no denoising steps."
-    if as_recorded:
-        return f"{bound:g} nats, as recorded. Move the slider: the canvas shows what another bound would accept."
+    if bound is None:
+        return f"{used:g} nats, as recorded. Move the slider: the canvas shows what another bound would accept."
     change = first_change(run, bound)
     if change is None:
         return f"With {bound:.3g} nats every step would have decided the same."

@@ -8,7 +8,7 @@ import pytest
 from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.widgets.bound_explorer import LIMIT, BoundExplorer
 from tests.browser import open_page, serve_notebook
-from tests.synthetic import synthetic_trace
+from tests.synthetic import Sampler, synthetic_trace
 
 IN_A_PAGE = """
 from dgemma_viz.widgets.bound_explorer import BoundExplorer
@@ -65,6 +65,18 @@ def test_a_canvas_without_steps_and_a_run_without_bound():
     unknown = BoundExplorer(replace(trace, entropy_bound=np.full(trace.n_steps, np.nan)))
     unknown.bound.value = 2.0
     assert unknown.bound.value == 2.0
+
+
+@pytest.mark.parametrize("bound", [0.0, 1e-9, 5000.0])
+def test_a_bound_far_off_is_shown_as_recorded(bound):
+    trace = synthetic_trace(length=8, steps=4, sampler=Sampler(entropy_bound=bound))
+    view = BoundExplorer(trace)
+    assert f"{bound:g} nats, as recorded" in view._words.value
+    assert view.token_canvas.data == type(view.token_canvas).of(trace.canvas_run()).data
+    view.bound.value = 0.5
+    assert "as recorded" not in view._words.value
+    view._reset.click()
+    assert f"{bound:g} nats, as recorded" in view._words.value
 
 
 @pytest.mark.browser
