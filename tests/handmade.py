@@ -34,6 +34,7 @@ def handmade_trace(*canvases, seed=0, status="complete", confidence=None, second
         "draft": draft,
         "candidate": draft,
         "accepted": np.ones(draft.shape, dtype=bool),
+        "decision": None,
         "confidence": sure,
         "candidate_probability": sure,
         "top_k_ids": np.stack([draft, runner_up], axis=-1),

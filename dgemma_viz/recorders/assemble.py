@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dgemma_viz.recorders.host_copy import read_only
 from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
@@ -26,7 +27,9 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
     run.copies.wait()
     steps = run.steps
     arrays: dict[str, Array] = {name: np.stack([step.array(name) for step in steps]) for name in steps[0].tensors}
-    for name in ("canvas", "step_in_canvas", "temperature", "entropy_bound", "wall_time"):
+    if "decision" in arrays:
+        arrays["accepted"] = arrays["decision"] != Decision.NOISE
+    for name in ("canvas", "step_in_canvas", "phase", "temperature", "entropy_bound", "wall_time"):
         arrays[name] = np.array([getattr(step, name) for step in steps], dtype=ARRAYS[name].dtype)
     arrays["entropy_spent"] = entropy_spent(arrays["entropy"], arrays["accepted"])
     arrays["mean_entropy"] = mean_entropy(arrays["entropy"])
@@ -49,11 +52,16 @@ def step_record(run: Run, texts: TokenTexts) -> StepRecord:
     run.copies.wait()
     step: Step = run.steps[-1]
     arrays = {name: step.array(name) for name in step.tensors}
+    decision = arrays.pop("decision", None)
+    if decision is not None:
+        arrays["accepted"] = decision != Decision.NOISE
     drafts = np.stack([earlier.array("draft") for earlier in run.canvas_steps(step.canvas)])
     return StepRecord(
         canvas=step.canvas,
         step_in_canvas=step.step_in_canvas,
         **arrays,
+        decision=arrays["accepted"].astype(np.uint8) if decision is None else decision,
+        phase=step.phase,
         temperature=step.temperature,
         entropy_bound=step.entropy_bound,
         entropy_spent=entropy_spent(arrays["entropy"], arrays["accepted"]),
@@ -81,7 +89,8 @@ def _around_the_steps(run: Run, canvas_shape: tuple[int, ...]) -> dict[str, Arra
 def _contradictions(arrays: dict[str, Array]) -> list[str]:
     """Whether the recorded decisions explain what ran: an accepted candidate stands in the next step's canvas."""
     same_canvas = arrays["canvas"][1:] == arrays["canvas"][:-1]
-    kept = arrays["accepted"][:-1] & arrays["active"][1:, :, None] & same_canvas[:, None, None]
+    put = arrays["decision"] == Decision.ACCEPTED if "decision" in arrays else arrays["accepted"]
+    kept = put[:-1] & arrays["active"][1:, :, None] & same_canvas[:, None, None]
     lost = int((kept & (arrays["noised"][1:] != arrays["candidate"][:-1])).sum())
     if not lost:
         return []

@@ -31,6 +31,8 @@ class Step:
     temperature: float
     entropy_bound: float
     wall_time: float
+    phase: int = 0
+    """Code of :class:`~dgemma_viz.trace.decision.Phase`."""
 
     def array(self, name: str) -> Array:
         """Read-only array; its copy must have arrived."""

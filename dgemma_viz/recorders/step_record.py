@@ -39,6 +39,8 @@ class StepRecord:
     mean_entropy: Array
     stable_steps: Array
     wall_time: float
+    decision: Array
+    phase: int
     text_of: Callable[[int], str] = field(repr=False)
 
     def token_text(self, token_id: int) -> str:

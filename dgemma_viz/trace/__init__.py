@@ -1,5 +1,6 @@
 """The trace: data model, schema, file formats and table exports. numpy only."""
 
+from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.file import load_trace, save_trace
 from dgemma_viz.trace.json_lines import load_json_lines, save_json_lines
 from dgemma_viz.trace.model import CanvasRun, RunFacts, Trace
@@ -10,6 +11,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "ArraySpec",
     "CanvasRun",
+    "Decision",
+    "Phase",
     "RunFacts",
     "Trace",
     "load_json_lines",

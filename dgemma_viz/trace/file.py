@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
-from dgemma_viz.trace.schema import ARRAYS, SCHEMA_VERSION, TOKEN_ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -116,12 +116,20 @@ def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
 def _check_header(file: Any, source: Path) -> None:
     """Judge names, dtypes and axes from the header alone."""
     names = set(file.keys())
-    if missing := [name for name in (*ARRAYS, "vocabulary", "token_texts") if name not in names]:
+    needed = [name for name in ARRAYS if name not in DEFAULTED]
+    if missing := [name for name in (*needed, "vocabulary", "token_texts") if name not in names]:
         raise TraceFileError(f"'{source}' lacks the arrays {missing}")
     if foreign := sorted(names - set(ARRAYS) - set(_EXTRA)):
         raise TraceFileError(f"'{source}' holds arrays that are not part of a trace: {foreign[:5]}")
-    stored = {"int32": {"I32"}, "bool": {"BOOL"}, "float16": {"F16"}, "float32": {"F32"}, "float64": {"F64"}}
-    for name, spec in ARRAYS.items():
+    stored = {
+        "uint8": {"U8"},
+        "int32": {"I32"},
+        "bool": {"BOOL"},
+        "float16": {"F16"},
+        "float32": {"F32"},
+        "float64": {"F64"},
+    }
+    for name, spec in ((name, spec) for name, spec in ARRAYS.items() if name in names):
         part = file.get_slice(name)
         allowed = {"U16", "I32"} if name in TOKEN_ARRAYS else stored[spec.dtype]
         if part.get_dtype() not in allowed:

@@ -25,6 +25,9 @@ key of a step                               what it is, and what it lets be chec
 ``candidate_probability``                   probability of the candidate under it (C)
 ``top_k_ids``, ``top_k_probabilities``      most probable tokens under it, best first (C lists of K)
 ``temperature``, ``entropy_bound``          what the step really divided by, and the bound that it really used
+``decision``                                instead of ``accepted``, where that says too little (C):
+                                            codes of :class:`~dgemma_viz.trace.decision.Decision`
+``phase``                                   code of :class:`~dgemma_viz.trace.decision.Phase`; 0 if left out
 ``finished``                                the stop rule was met at the end of this step
 ``active``                                  false for a step of a sample that had finished before; else leave it out
 ``wall_time``                               seconds from the start of the run to the end of the step
@@ -54,6 +57,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.logged_lines import FORMAT, VERSION, emitted_line, header, read_objects, step_line
 from dgemma_viz.trace.logged_run import build_trace
 from dgemma_viz.trace.model import INACTIVE_ROWS
@@ -161,4 +165,8 @@ def _step(trace: Trace, step: int, sample: int) -> dict[str, Any]:
     here = {"canvas": int(trace.canvas[step]), "step": int(trace.step_in_canvas[step]), "sample": sample}
     values = {name: getattr(trace, name)[step, sample] for name in (*_OF_A_POSITION, "active", "finished")}
     values |= {name: getattr(trace, name)[step] for name in _OF_A_STEP}
+    if trace.decision.max(initial=0) > Decision.ACCEPTED:
+        values["decision"] = trace.decision[step, sample]
+    if trace.phase.any():
+        values["phase"] = trace.phase[step]
     return here | {name: value.tolist() for name, value in values.items() if name not in trace.facts.absent}

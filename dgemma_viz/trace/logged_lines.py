@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.checked_line import CheckedLine
+from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.model import RunFacts
+from dgemma_viz.trace.schema import DEFAULTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +42,7 @@ OPTIONAL = (*TOKENS[:2], "accepted", *NUMBERS, *ALTERNATIVES, "finished", *SCALA
 """Keys of a step that a runtime may leave out, on all lines or on none."""
 
 _PLACE = ("canvas", "step", "sample")
-_STEP_KEYS = {*_PLACE, *TOKENS, *NUMBERS, *ALTERNATIVES, *FLAGS, *SCALARS, "accepted"}
+_STEP_KEYS = {*_PLACE, *TOKENS, *NUMBERS, *ALTERNATIVES, *FLAGS, *SCALARS, "accepted", *DEFAULTED}
 _EMITTED_KEYS = {"canvas", "sample", "emitted", "past_end"}
 _HEADER_KEYS = {"format", "version", "facts", "prompt", "token_texts"}
 _MOST_DIGITS = 10
@@ -142,8 +144,7 @@ def step_line(number: int, data: dict[str, Any], vocab_size: int) -> StepLine:
     values |= {name: line.numbers(name) for name in NUMBERS if name in data}
     values |= {name: np.array(line.flag(name)) for name in FLAGS if name in data}
     values |= {name: line.scalar(name) for name in SCALARS if name in data}
-    if "accepted" in data:
-        values["accepted"] = line.flags("accepted")
+    values |= _outcome(line)
     if sum(name in data for name in ALTERNATIVES) == 1:
         raise TraceFileError(f"line {number}: 'top_k_ids' and 'top_k_probabilities' belong together")
     if ALTERNATIVES[0] in data:
@@ -156,6 +157,21 @@ def step_line(number: int, data: dict[str, Any], vocab_size: int) -> StepLine:
         if array.ndim and len(array) != length:
             raise TraceFileError(f"line {number}: '{name}' has {len(array)} positions, but 'draft' has {length}")
     return StepLine(number, (line.place("canvas"), line.place("step"), line.place("sample")), values)
+
+
+def _outcome(line: CheckedLine) -> dict[str, Array]:
+    """What became of the positions, and in what kind of step."""
+    values: dict[str, Array] = {}
+    if "accepted" in line.data:
+        values["accepted"] = line.flags("accepted")
+    if "decision" in line.data:
+        values["decision"] = CheckedLine(line.number, line.data, len(Decision)).ids("decision")
+        values.setdefault("accepted", values["decision"] != Decision.NOISE)
+    if "phase" in line.data:
+        values["phase"] = np.array(line.place("phase"))
+        if values["phase"] not in tuple(Phase):
+            raise line.error("phase", f"a code from 0 to {max(Phase)}")
+    return values
 
 
 def emitted_line(number: int, data: dict[str, Any], vocab_size: int) -> EmittedLine:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+_OF_A_STEP = (*SCALARS, "phase")
+
 _DERIVED_FROM = {"entropy_spent": ("entropy", "accepted"), "mean_entropy": ("entropy",)}
 
 
@@ -37,6 +39,8 @@ def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine])
     absent = {name for name in OPTIONAL if name not in lines[0].values}
     arrays = _empty(layout)
     filled = _fill(arrays, layout)
+    if "decision" not in lines[0].values:
+        del arrays["decision"]
     arrays |= _emitted(head, layout, emitted)
     if "finished" in absent:
         _mark_finished(arrays, layout, head.facts.settings.get("max_denoising_steps"))
@@ -92,9 +96,9 @@ def _fill(arrays: dict[str, Array], layout: Layout) -> bool:
 
 def _put(arrays: dict[str, Array], step: int, sample: int, line: StepLine) -> None:
     for name, value in line.values.items():
-        if name not in SCALARS:
+        if name not in _OF_A_STEP:
             arrays[name][step, sample] = value
-        elif name == "wall_time":
+        elif name in ("wall_time", "phase"):
             arrays[name][step] = np.fmax(arrays[name][step], value)
         elif np.isnan(arrays[name][step]):
             arrays[name][step] = value
@@ -110,7 +114,7 @@ def _put(arrays: dict[str, Array], step: int, sample: int, line: StepLine) -> No
 def _repeat(arrays: dict[str, Array], step: int, sample: int, last: StepLine | None, logged: set[str]) -> None:
     """A step that a sample did not take: what it last held, or, in a canvas that it never began, token 0."""
     if last is not None:
-        for name in last.values.keys() - SCALARS:
+        for name in last.values.keys() - {*_OF_A_STEP}:
             arrays[name][step, sample] = last.values[name]
     else:
         for name in logged & {*TOKENS, "top_k_ids"}:

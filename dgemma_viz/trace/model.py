@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class RunFacts:
         Names of arrays that were not recorded, for traces of other runtimes: these hold no measurement but NaN, false,
         or :data:`UNKNOWN_TOKEN`. With ``"inactive_rows"`` among them, steps of samples that had finished repeat the
         last ones that were recorded.
+    mask_token_id
+        Token that stands for noise in a model with a mask token; None where noise is uniform over the vocabulary.
     """
 
     model_id: str = ""
@@ -93,12 +96,12 @@ class RunFacts:
     warnings: tuple[str, ...] = ()
     task: Mapping[str, Any] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    mask_token_id: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict of JSON types; ``absent`` only where something is, so that earlier versions read the rest."""
-        data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings")}
-        absent = data.pop("absent")
-        return data | ({"absent": list(absent)} if absent else {})
+        """Plain dict of JSON types; what version 1 did not know only where it says something."""
+        data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings", "absent")}
+        return {name: value for name, value in data.items() if value or name not in ("absent", "mask_token_id")}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -169,12 +172,20 @@ class Trace:
     past_end: Array
     prompt: Array
     prompt_mask: Array
+    decision: Array = None  # type: ignore[assignment]  # an array once built
+    """Accepted or noise, as ``accepted`` says, if None."""
+    phase: Array = None  # type: ignore[assignment]
+    """All :attr:`~dgemma_viz.trace.decision.Phase.DENOISE` if None."""
     facts: RunFacts = field(default_factory=RunFacts)
     token_texts: Mapping[int, str] = field(default_factory=dict)
     generator_state: Array | None = None
     """Bytes of the torch generator's state when the run began (uint8), or None."""
 
     def __post_init__(self) -> None:
+        if self.decision is None:
+            object.__setattr__(self, "decision", np.asarray(self.accepted, dtype=np.uint8))
+        if self.phase is None:
+            object.__setattr__(self, "phase", np.full(np.shape(self.canvas), Phase.DENOISE, dtype=np.uint8))
         for name, spec in ARRAYS.items():
             array = np.ascontiguousarray(getattr(self, name), dtype=spec.dtype)
             if array is getattr(self, name) and array.flags.writeable:
@@ -198,6 +209,7 @@ class Trace:
         if self.n_steps:
             self._check_coordinates()
         self._check_tokens()
+        self._check_decisions()
         for name in ("confidence", "candidate_probability", "top_k_probabilities"):
             values = getattr(self, name)
             finite = values[np.isfinite(values)]
@@ -216,6 +228,17 @@ class Trace:
                     f"array '{name}' holds token id {ids.min() if ids.min() < 0 else ids.max()}, "
                     f"outside the vocabulary of {self.facts.vocab_size}"
                 )
+
+    def _check_decisions(self) -> None:
+        for name, codes in (("decision", Decision), ("phase", Phase)):
+            values = getattr(self, name)
+            if values.size and values.max() > max(codes):
+                raise TraceError(f"array '{name}' holds the code {values.max()}; the last known is {max(codes)}")
+        if ((self.decision != Decision.NOISE) != self.accepted).any():
+            raise TraceError(
+                "arrays 'accepted' and 'decision' contradict each other: a position is accepted where its decision is "
+                "not noise. Give one of them, or change both"
+            )
 
     def _check_coordinates(self) -> None:
         canvas, step = self.canvas, self.step_in_canvas

@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 
@@ -39,7 +40,7 @@ ARRAYS: dict[str, ArraySpec] = {
     "noised": ArraySpec("SBC", "int32", "measured", "token ids that the step read"),
     "candidate": ArraySpec("SBC", "int32", "measured", "token ids sampled in the step"),
     "draft": ArraySpec("SBC", "int32", "measured", "argmax token ids of the step"),
-    "accepted": ArraySpec("SBC", "bool", "measured", "candidate kept by the sampler; other positions are re-noised"),
+    "accepted": ArraySpec("SBC", "bool", "measured", "kept after the step; other positions hold noise (or the mask)"),
     "entropy": ArraySpec("SBC", "float32", "measured", "entropy in nats of the distribution that the sampler used"),
     "confidence": ArraySpec("SBC", "float32", "measured", "probability of the draft under that distribution"),
     "candidate_probability": ArraySpec("SBC", "float32", "measured", "probability of the candidate under it"),
@@ -59,9 +60,16 @@ ARRAYS: dict[str, ArraySpec] = {
     "wall_time": ArraySpec("S", "float64", "measured", "seconds from the start of the run to the end of the step"),
     "emitted": ArraySpec("NBC", "int32", "measured", "token ids appended to the output for each canvas"),
     "past_end": ArraySpec("NB", "bool", "measured", "the sample had ended before this canvas: its tokens are padding"),
+    "decision": ArraySpec(
+        "SBC", "uint8", "measured", "what became of the position: dgemma_viz.trace.decision.Decision"
+    ),
+    "phase": ArraySpec("S", "uint8", "measured", "kind of step: dgemma_viz.trace.decision.Phase"),
     "prompt": ArraySpec("BP", "int32", "measured", "prompt token ids"),
     "prompt_mask": ArraySpec("BP", "bool", "measured", "which prompt tokens are real (false: padding)"),
 }
+
+DEFAULTED = ("decision", "phase")
+"""Arrays that need not be given: accepted or noise, and ordinary denoising steps, as transformers' sampler has them."""
 
 TOKEN_ARRAYS = ("noised", "candidate", "draft", "top_k_ids", "emitted", "prompt")
 """Arrays that hold token ids."""

@@ -33,7 +33,7 @@ def run_with(entropy, bound=0.1):
     trace = synthetic_trace(length=entropy.shape[1], steps=[[len(entropy)]])
     run = replace(trace, entropy=entropy[:, None, :], entropy_bound=np.full(len(entropy), bound)).canvas_run()
     accepted = redecide(run, bound)
-    return replace(run.trace, accepted=accepted[:, None, :]).canvas_run()
+    return replace(run.trace, accepted=accepted[:, None, :], decision=None).canvas_run()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_sentence_tells_the_numbers():
         why(run, 0, 3) == "accepted: rank 3 of 4 by entropy, the cheaper ones use 0.05 of 0.1 nats, 0.05 nats to spare"
     )
     assert why(run, 0, 2).startswith("re-noised: rank 4 of 4 by entropy, the cheaper ones use 0.11 of 0.1 nats")
-    other = replace(run.trace, accepted=~run.trace.accepted).canvas_run()
+    other = replace(run.trace, accepted=~run.trace.accepted, decision=None).canvas_run()
     assert "should be the other way" in why(other, 0, 2)
     unknown = replace(run.trace, entropy_bound=np.array([np.nan])).canvas_run()
     assert "no entropy bound is known" in why(unknown, 0, 2)

@@ -70,7 +70,7 @@ def edited(trace, step, **changes):
     arrays = {name: np.array(getattr(trace, name)) for name in changes}
     for name, change in changes.items():
         arrays[name][step, 0, 1] = change(arrays[name][step, 0, 1])
-    return replace(trace, **arrays)
+    return replace(trace, **arrays, decision=None)
 
 
 def another_token(token):

@@ -47,7 +47,7 @@ def test_a_right_token_that_never_came_up():
 
 def test_a_wrong_token_that_was_never_accepted():
     trace = handmade_trace(["x b", "x b"])
-    trace = replace(trace, accepted=np.zeros_like(trace.accepted))
+    trace = replace(trace, accepted=np.zeros_like(trace.accepted), decision=None)
     row = error_table(trace, judge(trace, "ab")).squeeze()
     assert (row.wrong_from, row.accepted_then) == (0, False)
     assert row.accepted_wrong is pd.NA

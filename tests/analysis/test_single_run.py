@@ -96,7 +96,7 @@ def test_a_distribution_that_stays_does_not_drift():
 def test_transitions_by_hand():
     trace = synthetic_trace(length=4, steps=[[3]])
     accepted = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0]], dtype=bool)
-    counts = transitions(replace(trace, accepted=accepted[:, None]).canvas_run())
+    counts = transitions(replace(trace, accepted=accepted[:, None], decision=None).canvas_run())
     assert {kind: counts[kind].tolist() for kind in KINDS} == {
         "accept_accept": [0, 1, 2],
         "accept_re_noise": [0, 1, 0],

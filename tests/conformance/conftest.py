@@ -27,7 +27,7 @@ def edited(trace, name, where, value):
     """The trace with one array changed at some places."""
     array = getattr(trace, name).copy()
     array[where] = value
-    return replace(trace, **{name: array})
+    return replace(trace, **{name: array}, decision=None)
 
 
 def with_settings(trace, **settings):

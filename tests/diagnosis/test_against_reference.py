@@ -23,7 +23,7 @@ def changed(run_of):
         arrays["candidate"][step:, 0, POSITION] = ids["/"]
         arrays["accepted"][step:, 0, POSITION] = accepted
         arrays["emitted"][0, 0, POSITION] = ids["/"]
-        return replace(trace, **arrays)
+        return replace(trace, **arrays, decision=None)
 
     return change, trace.output_text()
 

@@ -20,7 +20,7 @@ def test_every_position_is_there_once_at_its_commit_step():
 def test_tokens_emitted_without_ever_being_accepted_have_another_mark():
     values = {name: np.array(getattr(TRACE, name)) for name in ARRAYS}
     values["accepted"][:, 0, 4] = False
-    ever, never = commit_order(Trace(**values)).data
+    ever, never = commit_order(Trace(**values | {"decision": None})).data
     assert never.x.tolist() == [4]
     assert 4 not in ever.x
     assert ever.marker.symbol != never.marker.symbol

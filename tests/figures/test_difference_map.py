@@ -16,7 +16,7 @@ def test_cells_by_hand():
     values["noised"][0, 0, 1:] = 0
     values["accepted"][0, 0, 2:] = False
     values["draft"][0, 0, 3] = 2
-    shown = difference_map(replace(a, noised=np.ones_like(a.noised)), replace(a, **values)).data[0]
+    shown = difference_map(replace(a, noised=np.ones_like(a.noised)), replace(a, **values, decision=None)).data[0]
     assert shown.z[0, 1:].tolist() == [1, 2, 3]
     assert shown.text[0, 1:].tolist() == ["another token was read", "kept in one run only", "another draft"]
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.trace import ARRAYS, Trace, load_trace, save_trace
+from dgemma_viz.trace import ARRAYS, Decision, Phase, Trace, load_trace, save_trace
 from dgemma_viz.trace.file import FORMAT
 from dgemma_viz.trace.schema import SCHEMA_VERSION, TOKEN_ARRAYS
 from tests.synthetic import synthetic_trace
@@ -144,6 +144,21 @@ def test_foreign_files(tmp_path):
     save_file({"layer.weight": np.zeros((2, 2), np.float32)}, weights)
     with pytest.raises(TraceFileError, match="not a dgemma_viz trace"):
         load_trace(weights)
+
+
+def test_decisions_phases_and_the_mask_token_survive(tmp_path):
+    trace = synthetic_trace(length=6, steps=4)
+    decision = np.where(trace.accepted, Decision.EDITED, Decision.NOISE)
+    phase = [Phase.DENOISE, Phase.CORRECT, Phase.DENOISE, Phase.EDIT]
+    masked = replace(trace, decision=decision, phase=phase, facts=replace(trace.facts, mask_token_id=4))
+    masked.save(tmp_path / "run.safetensors")
+    assert_equal(load_trace(tmp_path / "run.safetensors"), masked)
+
+
+def test_a_file_of_the_first_schema_opens(saved):
+    trace = load_trace(saved)
+    rewrite(saved, drop=("decision", "phase"), metadata={"schema_version": "1"})
+    assert_equal(load_trace(saved), trace)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import dgemma_viz as dv
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace import checked_line, load_json_lines, load_trace, logged_layout, logged_lines, save_json_lines
+from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.json_lines import is_json_lines
 from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, RunFacts
 from dgemma_viz.trace.schema import ARRAYS
@@ -268,6 +269,8 @@ def without(line, key):
         ([*LEAST[:4], {**EMITTED, "draft": [5, 7, 1, 0]}], "unknown keys 'draft'"),
         ([*LEAST, EMITTED], "lines 5 and 6 emit the same canvas"),
         ([*LEAST, {**STEP0, "sample": 1}], "no emitted line of canvas 0, sample 1"),
+        ([HEADER, {**STEP0, "decision": [0, 1, 2, 5]}], "'decision'"),
+        ([HEADER, {**STEP0, "phase": 3}], "'phase' must be a code from 0 to 2"),
         (
             [HEADER, {**STEP0, "temperature": 1}, {**STEP0, "sample": 1, "temperature": 2}],
             "'temperature' is 2, but 1 for another sample in the same step",
@@ -280,6 +283,26 @@ def test_mistakes_name_their_line(tmp_path, lines, message):
         load_trace(written(tmp_path, lines))
     assert message in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+def test_decisions_and_phases_come_back(tmp_path):
+    trace = synthetic_trace(samples=2, length=6, steps=4)
+    decision = np.where(trace.accepted, Decision.KEPT, Decision.NOISE)
+    trace = replace(trace, decision=decision, phase=[0, 1, 0, 2], facts=replace(trace.facts, mask_token_id=3))
+    save_json_lines(trace, tmp_path / "run.jsonl")
+    again = load_trace(tmp_path / "run.jsonl")
+    np.testing.assert_array_equal(again.decision, trace.decision)
+    np.testing.assert_array_equal(again.accepted, trace.accepted)
+    np.testing.assert_array_equal(again.phase, trace.phase)
+    assert again.facts == trace.facts
+
+
+def test_decisions_say_what_was_accepted(tmp_path):
+    lines = [{key: value for key, value in line.items() if key != "accepted"} for line in LEAST]
+    lines = [line | ({"decision": [0, 1, 2, 3]} if "draft" in line else {}) for line in lines]
+    trace = load_trace(written(tmp_path, lines))
+    assert trace.accepted[0, 0].tolist() == [False, True, True, True]
+    assert not {"accepted", "decision"} & {*trace.facts.absent}
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"{\xff\xfe}", b"{}\n\xff"])

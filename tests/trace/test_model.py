@@ -7,7 +7,7 @@ import pytest
 
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.errors import TraceError
-from dgemma_viz.trace import ARRAYS, RunFacts, Trace
+from dgemma_viz.trace import ARRAYS, Decision, RunFacts, Trace
 from tests.synthetic import synthetic_trace
 
 
@@ -96,3 +96,21 @@ def test_a_trace_of_no_steps_is_possible():
     nothing = rebuilt(trace, **empty)
     assert (nothing.n_steps, nothing.n_canvases, nothing.output_text()) == (0, 0, "")
     assert np.isnan(tokens_per_forward(nothing))
+
+
+def test_decisions_and_phases_follow_from_what_is_there():
+    trace = synthetic_trace(length=6, steps=4)
+    np.testing.assert_array_equal(trace.decision, trace.accepted.astype(np.uint8))
+    assert not trace.phase.any()
+
+
+def test_decisions_that_contradict_what_was_accepted():
+    trace = synthetic_trace(length=6, steps=4)
+    kept = np.where(trace.accepted, Decision.KEPT, Decision.NOISE)
+    assert replace(trace, decision=kept).decision.max() == Decision.KEPT
+    with pytest.raises(TraceError, match="'accepted' and 'decision' contradict each other"):
+        replace(trace, accepted=~trace.accepted)
+    with pytest.raises(TraceError, match="'decision' holds the code 9; the last known is 4"):
+        replace(trace, decision=np.where(trace.accepted, 9, 0))
+    with pytest.raises(TraceError, match="'phase' holds the code 3"):
+        replace(trace, phase=np.full(4, 3))

@@ -34,10 +34,8 @@ def test_the_canvas_and_the_words_follow_the_slider(trace):
     before = view.token_canvas.data
     view.bound.value = 10.0
     assert view.token_canvas.data != before
-    assert (
-        view.token_canvas.data
-        == type(view.token_canvas).of(replace(trace, accepted=redecide(run, 10.0)[:, None]).canvas_run()).data
-    )
+    decided = replace(trace, accepted=redecide(run, 10.0)[:, None], decision=None)
+    assert view.token_canvas.data == type(view.token_canvas).of(decided.canvas_run()).data
     assert f"step {first_change(run, 10.0)} is the first to change" in view._words.value
     assert LIMIT in view._words.value
     assert "derived" in view.token_canvas.message

@@ -1,0 +1,36 @@
+"""What became of a position in a denoising step, and what kind of step it was: the codes of two arrays of a trace.
+
+transformers' entropy-bound sampler knows two outcomes, noise or accepted. Other samplers keep a token that an earlier
+step put in place (sticky commits), replace it later (editing), or resample it in a pass of its own (a corrector).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Decision(IntEnum):
+    """Code in ``Trace.decision``. Everything but noise counts as accepted."""
+
+    NOISE = 0
+    """The position holds noise after the step: a new random token, or an earlier one that was left there. In a model
+    with a mask token: it is still masked, or masked again."""
+    ACCEPTED = 1
+    """The step's candidate was put into the canvas. In a model with a mask token: unmasked."""
+    KEPT = 2
+    """A token that an earlier candidate had put there was left; the step's own candidate was not used."""
+    EDITED = 3
+    """A kept token was replaced by the step's candidate."""
+    CORRECTED = 4
+    """Resampled by a corrector sweep; the candidate is what it became."""
+
+
+class Phase(IntEnum):
+    """Code in ``Trace.phase``: what kind of decoder pass a step was."""
+
+    DENOISE = 0
+    """An ordinary denoising step."""
+    CORRECT = 1
+    """A corrector sweep, such as that of diffusers' ``DiscreteDDIMScheduler.step_correct`` (arXiv 2605.22765)."""
+    EDIT = 2
+    """A pass after the last mask was gone, which can only edit; diffusers' ``LLaDA2Pipeline``."""
