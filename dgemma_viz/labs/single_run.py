@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.errors import PromptError, RunFailedError, SettingError
+from dgemma_viz.errors import RunFailedError, SettingError
+from dgemma_viz.labs.prompts import encode
+from dgemma_viz.labs.recorded_call import recorded_call, with_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,27 +103,6 @@ def load_model(name: str | None = None) -> tuple[Any, Any]:
         raise SettingError(f"no DiffusionGemma could be loaded from the {kind} '{name}': {error}") from error
 
 
-def encode(tokenizer: Any, prompt: str) -> Mapping[str, Any]:
-    """``input_ids`` and ``attention_mask`` of shape ``(1, P)``; through the chat template where the tokenizer has one.
-
-    Raises
-    ------
-    PromptError
-        The prompt is empty, or has characters that the tokenizer does not know.
-    """
-    if not prompt.strip():
-        raise PromptError("the prompt is empty; write one, or take one of the task's examples")
-    if getattr(tokenizer, "chat_template", None):
-        chat = [{"role": "user", "content": prompt}]
-        encoded: Mapping[str, Any] = tokenizer.apply_chat_template(
-            chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-        )
-        return encoded
-    from dgemma_viz.tiny import encode_prompt
-
-    return encode_prompt(tokenizer, prompt)
-
-
 def record_run(
     model: Any,
     tokenizer: Any,
@@ -145,40 +126,15 @@ def record_run(
         ``generate()`` failed after at least one step; the error holds the trace so far. An exception before that
         passes on.
     """
-    import torch
-
-    from dgemma_viz.recorders import record
-
     settings = settings or RunSettings()
     inputs = {name: tensor.to(model.device) for name, tensor in encode(tokenizer, prompt).items()}
     arguments = settings.generate_arguments()
-    recording = record(model, tokenizer, top_k=settings.top_k, on_step=on_step, task=task)
-    try:
-        with recording:
-            torch.manual_seed(settings.seed)
-            model.generate(**inputs, **arguments)
-    except KeyboardInterrupt:
-        if not recording.traces:
-            raise
-    except Exception as error:
-        if not recording.traces:
-            raise
-        trace = _with_task(recording.traces[-1], prompt, task)
-        why = f"{type(error).__name__}: {error}"
-        raise RunFailedError(f"the run failed after {trace.n_steps} steps with {why}", trace) from error
-    return _with_task(recording.traces[-1], prompt, task)
 
-
-def _with_task(trace: Trace, prompt: str, task: Mapping[str, Any] | None) -> Trace:
-    known = {"prompt": prompt} | _reference(prompt, trace.output_text()) | dict(task or {})
-    return replace(trace, facts=replace(trace.facts, task=known))
-
-
-def _reference(prompt: str, output: str) -> dict[str, str]:
-    from dgemma_viz.tiny.tasks import task_of
+    def run() -> object:
+        return model.generate(**inputs, **arguments)
 
     try:
-        task = task_of(prompt)
-        return {"name": task.name, "reference": task.right_answer(prompt, output)}
-    except PromptError:
-        return {}
+        trace = recorded_call(model, tokenizer, run, seed=settings.seed, top_k=settings.top_k, on_step=on_step)
+    except RunFailedError as error:
+        raise RunFailedError(str(error), with_task(error.trace, [prompt], task)) from error
+    return with_task(trace, [prompt], task)

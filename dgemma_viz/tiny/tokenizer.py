@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _PIECES = r" ?\([a-z]\)| ?[A-Za-z]+|[\s\S]"
 
 
+CHAT_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+"""For callers that only know chats, such as diffusers' pipelines: the same tokens as the bare prompt."""
+
+
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Make the tokenizer from the vocabulary: a word table; decoding joins the tokens, so it is lossless."""
     table = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary())}, unk_token=UNKNOWN))
@@ -33,6 +37,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         unk_token=UNKNOWN,
         padding_side="left",
         clean_up_tokenization_spaces=False,
+        chat_template=CHAT_TEMPLATE,
     )
 
 

@@ -1,0 +1,8 @@
+"""Every sampler in one table, with its parameters, and one function that runs any of them recorded."""
+
+from dgemma_viz.labs.samplers.parameter import Parameter
+from dgemma_viz.labs.samplers.running import run_sampler
+from dgemma_viz.labs.samplers.sampler import Prepared, Sampler
+from dgemma_viz.labs.samplers.table import SAMPLERS, sampler_named
+
+__all__ = ["SAMPLERS", "Parameter", "Prepared", "Sampler", "run_sampler", "sampler_named"]

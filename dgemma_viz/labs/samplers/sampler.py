@@ -1,0 +1,111 @@
+"""What there is to know about a sampler before it runs: its parameters, its kind of noise, and how its loop is called.
+
+A sampler here is always a library's own loop. ``prepare`` sets it up for one batch of prompts and returns what
+:func:`dgemma_viz.record` can watch, and the call that runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from dgemma_viz.errors import MissingDependencyError, SettingError
+
+if TYPE_CHECKING:
+    from dgemma_viz.labs.samplers.parameter import Parameter
+
+Values = dict[str, Any]
+"""Parameter name to value."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A loop that is ready to run.
+
+    Attributes
+    ----------
+    recordable
+        Model or pipeline, for :func:`dgemma_viz.record`.
+    run
+        Runs the loop once; the result is read from the trace.
+    """
+
+    recordable: Any
+    run: Callable[[], object]
+
+
+Prepare = Callable[[Any, Any, Mapping[str, Any], Values, int | None], Prepared]
+"""(model, tokenizer, inputs of :func:`~dgemma_viz.labs.prompts.encode`, parameters that were given, most new tokens)"""
+
+
+def _nothing_to_compare(_values: Values) -> None:
+    """For samplers whose parameters do not depend on each other."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """One sampler.
+
+    Attributes
+    ----------
+    name
+        Key in :data:`~dgemma_viz.labs.samplers.SAMPLERS`.
+    title, description
+        For the screen.
+    library
+        Whose loop it is.
+    noise
+        What stands at a position that is not decided: a uniformly random token, or a mask token.
+    sticky
+        Whether an accepted token stays until the canvas ends, unless it is edited.
+    parameters
+        What may be chosen.
+    prepare
+        Sets the loop up.
+    together
+        Judges all values at once; raises :class:`~dgemma_viz.errors.SettingError`.
+    """
+
+    name: str
+    title: str
+    description: str
+    library: Literal["transformers", "diffusers"]
+    noise: Literal["uniform", "mask"]
+    sticky: bool
+    parameters: tuple[Parameter, ...]
+    prepare: Prepare = field(repr=False)
+    together: Callable[[Values], None] = field(default=_nothing_to_compare, repr=False)
+
+    @property
+    def installed(self) -> bool:
+        """Whether its library can be imported."""
+        return find_spec(self.library) is not None
+
+    def need_library(self) -> None:
+        """Raise MissingDependencyError, with what to install, unless :attr:`installed`."""
+        if not self.installed:
+            raise MissingDependencyError(
+                f"the sampler '{self.name}' needs {self.library}: pip install 'dgemma-viz[{self.library}]'"
+            )
+
+    def checked(self, given: Mapping[str, Any] | None = None) -> Values:
+        """The parameters that were given, each as the type that the sampler wants.
+
+        Raises
+        ------
+        SettingError
+            One is unknown, of the wrong type or out of range, or two do not go together.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        given = dict(given or {})
+        if unknown := sorted(set(given) - set(known)):
+            raise SettingError(f"the sampler '{self.name}' has no parameter {unknown[0]!r}; it has {', '.join(known)}")
+        values = {name: known[name].checked(value) for name, value in given.items()}
+        self.together({parameter.name: parameter.default for parameter in self.parameters} | values)
+        return values
+
+    def values(self, given: Mapping[str, Any] | None = None) -> Values:
+        """All parameters: what was given, checked, and the defaults of the rest."""
+        return {parameter.name: parameter.default for parameter in self.parameters} | self.checked(given)

@@ -1,0 +1,33 @@
+"""Every sampler in one table."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.samplers.diffusers_schedulers import BLOCK_REFINEMENT, DISCRETE_DDIM, ENTROPY_BOUND_DIFFUSERS
+from dgemma_viz.labs.samplers.entropy_bound import ENTROPY_BOUND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.labs.samplers.sampler import Sampler
+
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
+    {sampler.name: sampler for sampler in (ENTROPY_BOUND, ENTROPY_BOUND_DIFFUSERS, BLOCK_REFINEMENT, DISCRETE_DDIM)}
+)
+"""By name."""
+
+
+def sampler_named(name: str) -> Sampler:
+    """The sampler of a name.
+
+    Raises
+    ------
+    SettingError
+        There is none; the message names those that there are.
+    """
+    if name not in SAMPLERS:
+        raise SettingError(f"there is no sampler {name!r}; choose one of {', '.join(SAMPLERS)}")
+    return SAMPLERS[name]
