@@ -18,9 +18,11 @@ from dgemma_viz.figures.difference_map import difference_map
 from dgemma_viz.figures.entropy_budget import entropy_budget
 from dgemma_viz.figures.error_spread import error_spread
 from dgemma_viz.figures.failure_bars import failure_bars
+from dgemma_viz.figures.healing_curves import healing_curves
 from dgemma_viz.figures.heatmap import heatmap
 from dgemma_viz.figures.position_history import position_history
 from dgemma_viz.figures.reliability_diagram import reliability_diagram
+from dgemma_viz.figures.run_alignment import run_alignment
 from dgemma_viz.figures.token_canvas import token_canvas
 
 __all__ = [
@@ -37,8 +39,10 @@ __all__ = [
     "entropy_budget",
     "error_spread",
     "failure_bars",
+    "healing_curves",
     "heatmap",
     "position_history",
     "reliability_diagram",
+    "run_alignment",
     "token_canvas",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import Problem, RunSet
-from dgemma_viz.errors import PromptError, RunFailedError, SettingError
+from dgemma_viz.errors import RunFailedError, SettingError
+from dgemma_viz.labs.references import reference_of
 from dgemma_viz.labs.single_run import RunSettings, record_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dgemma_viz.analysis.reference import Reference
 
@@ -79,7 +79,7 @@ def run_many(
                 tell(done, len(jobs))
                 continue
             try:
-                runs.append(Run.of(trace, _reference(prompt, references)))
+                runs.append(Run.of(trace, reference_of(prompt, references)))
             except SettingError as error:
                 runs.append(Run.unjudged(trace))
                 problems.append(Problem(prompt, wanted.seed, f"not judged: {error}"))
@@ -91,17 +91,3 @@ def run_many(
     if not runs and first is not None:
         raise first
     return RunSet(tuple(runs), tuple(problems))
-
-
-def _reference(prompt: str, references: Reference | Mapping[str, Reference] | None) -> Reference | None:
-    found = references.get(prompt) if isinstance(references, Mapping) else references
-    if found is not None:
-        return found
-    from dgemma_viz.tiny.tasks import task_of
-
-    try:
-        task = task_of(prompt)
-        task.validate_prompt(prompt)
-    except PromptError:
-        return None
-    return task.right_answer
