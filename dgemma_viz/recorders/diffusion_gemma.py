@@ -30,27 +30,20 @@ separate traces. (Upstream itself shares a static cache and compiled samplers be
 
 from __future__ import annotations
 
-import inspect
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dgemma_viz.recorders.assemble import assemble, step_record
-from dgemma_viz.recorders.hooks import InstanceHooks
-from dgemma_viz.recorders.notices import warn_user
+from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import eos_ids, facts_at_start, generator_state, vocabulary_size, with_config
 from dgemma_viz.recorders.step_capture import StepCapture
-from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from dgemma_viz.trace.model import Trace
 
 
 class DiffusionGemmaRecording(Recording):
@@ -61,8 +54,6 @@ class DiffusionGemmaRecording(Recording):
         if tokenizer is not None:
             check_tokenizer(tokenizer, vocabulary_size(model), eos_ids(model.generation_config))
         super().__init__(model, tokenizer, **options)
-        self._texts = TokenTexts(tokenizer)
-        self._of_thread = threading.local()
 
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the model object; :class:`Recording` restores it."""
@@ -72,38 +63,10 @@ class DiffusionGemmaRecording(Recording):
         hooks.wrap(self._model, "_denoising_step", self._around_step)
         hooks.wrap(self._model, "_finalize_canvas", self._around_finalize)
 
-    def build_trace(self, run: Run) -> Trace:
-        """Trace of an ended run."""
-        return assemble(run, self._texts)
-
-    # -- runs ----------------------------------------------------------------------------------------------------
-
-    def _stack(self) -> list[Run]:
-        """Runs of the current thread, innermost last."""
-        if not hasattr(self._of_thread, "runs"):
-            self._of_thread.runs = []
-        runs: list[Run] = self._of_thread.runs
-        return runs
-
-    def _current(self) -> Run | None:
-        """The run that a hook belongs to; None for a call that began outside the block, which is left alone."""
-        runs = self._stack()
-        return runs[-1] if runs and not runs[-1].ended else None
-
     def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         run = Run(facts_at_start(self._model, self._task), generator_state(torch.device(self._model.device)))
-        self._runs.append(run)
-        self._stack().append(run)
-        try:
-            result = original(*args, **kwargs)
-        except BaseException as error:
-            run.end("failed" if isinstance(error, Exception) else "interrupted", _text_of(error))
-            raise
-        else:
-            run.end("complete")
-            return result
-        finally:
-            self._stack().remove(run)
+        with self._running(run):
+            return original(*args, **kwargs)
 
     # -- hooks inside a run --------------------------------------------------------------------------------------
 
@@ -116,18 +79,18 @@ class DiffusionGemmaRecording(Recording):
     def _around_encoder_inputs(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         run = self._current()
         if run and run.prompt is None:
-            run.attempt(lambda: _take_prompt(run, _by_name(original, args, kwargs)))
+            run.attempt(lambda: _take_prompt(run, by_name(original, args, kwargs)))
         return original(*args, **kwargs)
 
     def _around_step(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         run = self._current()
         if run is None or run.stopped_by:
             return original(*args, **kwargs)
-        step = StepCapture(run, _by_name(original, args, kwargs), self._top_k)
+        step = StepCapture(run, by_name(original, args, kwargs), self._top_k)
 
         def around_accept(accept: Callable[..., Any], *accept_args: Any, **accept_kwargs: Any) -> Any:
             accepted_canvas = accept(*accept_args, **accept_kwargs)
-            run.attempt(lambda: step.accept(accept, _by_name(accept, accept_args, accept_kwargs), accepted_canvas))
+            run.attempt(lambda: step.accept(accept, by_name(accept, accept_args, accept_kwargs), accepted_canvas))
             return accepted_canvas
 
         with InstanceHooks() as hooks:
@@ -142,30 +105,8 @@ class DiffusionGemmaRecording(Recording):
     def _around_finalize(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
         if run := self._current():
-            run.attempt(lambda: _take_emitted(run, _by_name(original, args, kwargs), result[0]))
+            run.attempt(lambda: _take_emitted(run, by_name(original, args, kwargs), result[0]))
         return result
-
-    def _announce(self, run: Run) -> None:
-        """Hand the last step to ``on_step``."""
-        if self._on_step is None or run.stopped_by:
-            return
-        try:
-            self._on_step(step_record(run, self._texts))
-        except Exception as error:  # noqa: BLE001 - the user's callback must not end the user's generation
-            self._on_step = None
-            warn_user(f"on_step failed with {_text_of(error)}; it is not called again. The generation goes on.")
-
-
-def _text_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _by_name(method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arguments of a call by parameter name."""
-    if not args:
-        return kwargs
-    names = inspect.signature(method).parameters
-    return dict(zip(names, args, strict=False)) | dict(kwargs)
 
 
 def _take_config(run: Run, config: Any, inputs: Mapping[str, Any]) -> None:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import threading
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.recorders.notices import warn_user
+from dgemma_viz.recorders.token_texts import TokenTexts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from dgemma_viz.recorders.run_buffer import Run
@@ -47,19 +50,16 @@ class Recording(ABC):
         except (TypeError, ValueError) as error:
             raise RecordingError(f"the task's facts must be JSON types (text, numbers, lists, ...): {error}") from error
         self._model = model
-        self._tokenizer = tokenizer
+        self._texts = TokenTexts(tokenizer)
         self._top_k = top_k
         self._on_step = on_step
         self._hooks = InstanceHooks()
         self._runs: list[Run] = []
+        self._of_thread = threading.local()
 
     @abstractmethod
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the model for the time of the block."""
-
-    @abstractmethod
-    def build_trace(self, run: Run) -> Trace:
-        """Trace of an ended run with at least one step."""
 
     # -- the block -----------------------------------------------------------------------------------------------
 
@@ -92,6 +92,47 @@ class Recording(ABC):
             for run in self._runs:
                 run.end("interrupted", "the recording's block ended while generate() was running in another thread")
 
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    def _stack(self) -> list[Run]:
+        """Runs of the current thread, innermost last."""
+        if not hasattr(self._of_thread, "runs"):
+            self._of_thread.runs = []
+        runs: list[Run] = self._of_thread.runs
+        return runs
+
+    def _current(self) -> Run | None:
+        """The run that a hook belongs to; None for a call that began outside the block, which is left alone."""
+        runs = self._stack()
+        return runs[-1] if runs and not runs[-1].ended else None
+
+    @contextmanager
+    def _running(self, run: Run) -> Iterator[None]:
+        """Keep the run from its begin to its end, whichever that is."""
+        self._runs.append(run)
+        self._stack().append(run)
+        try:
+            yield
+        except BaseException as error:
+            run.end("failed" if isinstance(error, Exception) else "interrupted", text_of(error))
+            raise
+        else:
+            run.end("complete")
+        finally:
+            self._stack().remove(run)
+
+    def _announce(self, run: Run) -> None:
+        """Hand the last step to ``on_step``."""
+        if self._on_step is None or run.stopped_by:
+            return
+        from dgemma_viz.recorders.assemble import step_record
+
+        try:
+            self._on_step(step_record(run, self._texts))
+        except Exception as error:  # noqa: BLE001 - the user's callback must not end the user's generation
+            self._on_step = None
+            warn_user(f"on_step failed with {text_of(error)}; it is not called again. The generation goes on.")
+
     # -- results -------------------------------------------------------------------------------------------------
 
     @property
@@ -122,6 +163,13 @@ class Recording(ABC):
         return self._trace_of(run)
 
     def _trace_of(self, run: Run) -> Trace:
+        from dgemma_viz.recorders.assemble import assemble
+
         if run.trace is None:
-            run.trace = self.build_trace(run)
+            run.trace = assemble(run, self._texts)
         return run.trace
+
+
+def text_of(error: BaseException) -> str:
+    """Class and message of an exception."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

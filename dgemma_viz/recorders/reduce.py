@@ -23,6 +23,15 @@ _CHUNK_ELEMENTS = 2**24
 
 Reduced = dict[str, torch.Tensor]
 
+DTYPES = {
+    "entropy": torch.float32,
+    "confidence": torch.float32,
+    "candidate_probability": torch.float32,
+    "top_k_ids": torch.int32,
+    "top_k_probabilities": torch.float16,
+}
+"""In which each is kept."""
+
 
 def reduce_logits(logits: torch.Tensor, candidate: torch.Tensor, top_k: int) -> Reduced:
     """Entropy, confidence, candidate probability and alternatives of each position.

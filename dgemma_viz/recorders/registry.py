@@ -31,6 +31,18 @@ SUPPORTED = (
         module="dgemma_viz.recorders.diffusion_gemma",
         recorder="DiffusionGemmaRecording",
     ),
+    Supported(
+        loop="DiffusionGemmaPipeline",
+        shown_as="DiffusionGemmaPipeline (diffusers)",
+        module="dgemma_viz.recorders.diffusers_diffusion_gemma",
+        recorder="DiffusionGemmaPipelineRecording",
+    ),
+    Supported(
+        loop="LLaDA2Pipeline",
+        shown_as="LLaDA2Pipeline (diffusers)",
+        module="dgemma_viz.recorders.diffusers_llada2",
+        recorder="LLaDA2PipelineRecording",
+    ),
 )
 
 
@@ -51,6 +63,6 @@ def recorder_for(model: Any) -> tuple[type[Recording], Any]:
     known = ", ".join(entry.shown_as for entry in SUPPORTED)
     given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
     raise RecordingError(
-        f"cannot record {given}: recording knows {known}. Pass the loaded model itself "
-        "(not its name, its class or a pipeline around it)"
+        f"cannot record {given}: recording knows {known}. Pass the loaded model or "
+        "pipeline itself (not its name or its class); for a loop of your own there is dv.Recorder"
     )

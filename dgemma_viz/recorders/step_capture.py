@@ -12,21 +12,13 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import Linea
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.notices import StaleSamplerWarning
-from dgemma_viz.recorders.reduce import accepted_by_rule, reduce_logits
+from dgemma_viz.recorders.reduce import DTYPES, accepted_by_rule, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import with_sampler
 from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-_DTYPES = {
-    "entropy": torch.float32,
-    "confidence": torch.float32,
-    "candidate_probability": torch.float32,
-    "top_k_ids": torch.int32,
-    "top_k_probabilities": torch.float16,
-}
 
 
 @dataclass
@@ -72,7 +64,7 @@ class StepCapture:
             mask = self._derived_mask(reduced["entropy"], candidate, accepted_canvas)
         self.tensors["candidate"] = self.run.copies.take(candidate, torch.int32)
         self.tensors["accepted"] = self.run.copies.take(mask, torch.bool)
-        for name, dtype in _DTYPES.items():
+        for name, dtype in DTYPES.items():
             self.tensors[name] = self.run.copies.take(reduced[name], dtype)
 
     def complete(self, result: tuple[torch.Tensor, ...], wall_time: float) -> None:

@@ -141,7 +141,7 @@ def _decided(run: CanvasRun, bound: float) -> CanvasRun:
     """The run with the acceptance of another bound."""
     accepted = run.trace.accepted.copy()
     accepted[run.steps, run.sample] = redecide(run, bound)
-    return replace(run.trace, accepted=accepted, decision=None).canvas_run(run.canvas, run.sample)
+    return replace(run.trace, accepted=accepted, decision=accepted.astype(np.uint8)).canvas_run(run.canvas, run.sample)
 
 
 def _summary(run: CanvasRun, bound: float | None, used: float) -> str:
