@@ -111,13 +111,15 @@ def draft_answers(trace: Trace, sample: int = 0) -> tuple[str, ...]:
     answers, before = [], ""
     for canvas in range(trace.n_canvases):
         run = trace.canvas_run(canvas, sample)
-        texts = {int(token): run.token_text(token) for token in np.unique(run.array("draft"))}
-        for row in run.array("draft").tolist():
+        drafts = run.array("draft")[:, run.in_output]
+        texts = {int(token): run.token_text(token) for token in np.unique(drafts)}
+        for row in drafts.tolist():
             stop = next((place for place, token in enumerate(row) if token in ends), len(row))
             answers.append((before + "".join(texts[token] for token in row[:stop])).strip())
-        if run.emitted is None or not ends.isdisjoint(run.emitted.tolist()):
+        emitted = None if run.emitted is None else run.emitted[run.in_output]
+        if emitted is None or not ends.isdisjoint(emitted.tolist()):
             break
-        before += "".join(run.token_text(token) for token in run.emitted)
+        before += "".join(run.token_text(token) for token in emitted)
     return tuple(answers)
 
 

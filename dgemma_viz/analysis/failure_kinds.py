@@ -103,13 +103,14 @@ def _by_tokens(run: Run, judgement: Judgement) -> FailureKind:
     wrong, ends = judgement.wrong, judgement.ends
     if not judgement.judged.any():
         return FailureKind.NEVER_RIGHT
-    end = len(run.trace.output_ids(run.sample))
+    begin = run.trace.output_span[0]
+    end = begin + len(run.trace.output_ids(run.sample))
     missing = [canvas * wrong.shape[1] + position for canvas, position, _ in judgement.missing]
     places = set(np.flatnonzero(wrong.reshape(-1)).tolist()) | set(missing)
     if places == {end}:
         return FailureKind.PREMATURE_END
     if places and not missing and ends.reshape(-1)[list(places)].all():
         return FailureKind.RUNS_ON
-    if wrong.reshape(-1)[:end].all():
+    if wrong.reshape(-1)[begin:end].all():
         return FailureKind.ALL_WRONG
     return FailureKind.FEW_WRONG if len(places) <= FEW else FailureKind.MANY_WRONG

@@ -78,8 +78,8 @@ def answer_positions(run: CanvasRun) -> Array:
     if run.emitted is None and not run.n_steps:
         return np.zeros(run.canvas_length, dtype=bool)
     final = run.array("draft")[-1] if run.emitted is None else run.emitted
-    ends = np.isin(final, run.trace.facts.eos_token_ids)
-    inside: Array = np.cumsum(ends) - ends == 0
+    ends = np.isin(final, run.trace.facts.eos_token_ids) & run.in_output
+    inside: Array = (np.cumsum(ends) - ends == 0) & run.in_output
     return inside
 
 

@@ -128,12 +128,13 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
     if trace.n_canvases:
         trace.canvas_run(0, sample)  # checks the sample
     output, ids = trace.output_text(sample), trace.emitted[:, sample].reshape(-1)
+    begin, room = trace.output_span[0], len(ids[slice(*trace.output_span)])
     answer_length = len(trace.output_ids(sample))
     verdict = _verdict(trace, reference, sample, output)
     if verdict is None:
         return None
     right = output if verdict is True else verdict if isinstance(verdict, str) else None
-    ended = answer_length < len(ids) or trace.facts.status == "complete"
+    ended = answer_length < room or trace.facts.status == "complete"
     answer_right = None if not ended else right is not None and output.strip() == right.strip()
     shape = (len(trace.emitted), trace.canvas_length)
     flat = {
@@ -144,17 +145,18 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
     }
     missing: list[tuple[int, int, str]] = []
     if right is not None:
-        texts = [trace.token_text(token) for token in ids[:answer_length]]
+        texts = [trace.token_text(token) for token in trace.output_ids(sample)]
         wanted, gaps = align(texts, cut(right, set(trace.token_texts.values())))
-        if answer_length < len(ids):
+        if answer_length < room:
             texts.append("")  # the end token says nothing; whatever is still missing should stand in its place
             rest = "".join(text for place, text in gaps if place == answer_length)
             wanted.append((rest, not rest.strip()))
         for place, (text, expected) in enumerate(zip(texts, wanted, strict=True)):
-            flat["expected"][place], flat["ends"][place] = expected
-            flat["judged"][place] = True
-            flat["wrong"][place] = not _fits(text, place == answer_length, expected)
-        missing = [(*divmod(place, trace.canvas_length), text) for place, text in gaps if text.strip()]
+            at = begin + place
+            flat["expected"][at], flat["ends"][at] = expected
+            flat["judged"][at] = True
+            flat["wrong"][at] = not _fits(text, place == answer_length, expected)
+        missing = [(*divmod(begin + place, trace.canvas_length), text) for place, text in gaps if text.strip()]
     arrays = {name: values.reshape(shape) for name, values in flat.items()}
     for values in arrays.values():
         values.flags.writeable = False

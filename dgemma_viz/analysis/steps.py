@@ -33,18 +33,24 @@ def settled_counts(run: CanvasRun) -> Array:
     return np.array([(commits <= t).sum() for t in range(run.n_steps)], dtype=int)
 
 
+def decoder_passes(trace: Trace, sample: int = 0) -> int:
+    """Decoder passes that a sample's output took, corrector sweeps and editing passes included.
+
+    Counted as in transformers' ``DiffusionGemmaGenerationMixin._compute_tokens_per_forward``: steps after the sample's
+    canvas had finished do not count, and neither do those of canvases that were not emitted.
+    """
+    in_output = trace.canvas < len(trace.emitted)
+    still_running = ~trace.past_end[trace.canvas[in_output], sample]
+    return int((trace.active[in_output, sample] & still_running).sum())
+
+
 def tokens_per_forward(trace: Trace, sample: int = 0) -> float:
     """Emitted tokens that are not padding / decoder passes of that sample; NaN where nothing was emitted.
 
-    Counted as in transformers' ``DiffusionGemmaGenerationMixin._compute_tokens_per_forward``: the end-of-sequence token
-    counts, padding does not, and steps after the sample's canvas had finished do not.
+    The end-of-sequence token counts, as in transformers; passes are those of :func:`decoder_passes`.
     """
-    n_emitted = len(trace.emitted)
-    if not n_emitted:
+    if not (passes := decoder_passes(trace, sample)):
         return float("nan")
-    in_output = trace.canvas < n_emitted
-    still_running = ~trace.past_end[trace.canvas[in_output], sample]
-    passes = int((trace.active[in_output, sample] & still_running).sum())
-    ids = trace.emitted[:, sample]
+    ids = trace.emitted[:, sample].reshape(-1)[slice(*trace.output_span)]
     tokens = ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())
-    return tokens / passes if passes else float("nan")
+    return tokens / passes

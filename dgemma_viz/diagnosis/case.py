@@ -74,9 +74,9 @@ class SampleCase:
 
     @cached_property
     def emitted(self) -> Array:
-        """Emitted token ids in one row, without canvases after the sample's end: int ``(N * C,)``."""
+        """Emitted token ids of the output in one row, without canvases after the sample's end: int."""
         ids: Array = self.trace.emitted[~self.trace.past_end[:, self.sample], self.sample].reshape(-1)
-        return ids
+        return ids[slice(*self.trace.output_span)]
 
     @cached_property
     def end(self) -> int | None:
@@ -91,7 +91,7 @@ class SampleCase:
 
     def place(self, index: int) -> tuple[int, int]:
         """Canvas and position of an index into :attr:`emitted`."""
-        return divmod(index, self.trace.canvas_length)
+        return divmod(index + self.trace.output_span[0], self.trace.canvas_length)
 
     def canvas(self, canvas: int) -> CanvasCase | None:
         """A canvas, or None where it was left out."""

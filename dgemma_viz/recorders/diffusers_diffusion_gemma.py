@@ -1,19 +1,24 @@
 """The recorder of diffusers' ``DiffusionGemmaPipeline`` (diffusers 0.42) with any of its three schedulers.
 
-What is hooked, for the time of the block and, within it, of a call:
+What is hooked, for the time of the block and, all but the first, while a call runs:
 
 =================================  ===================================================================================
 the call itself                    a run begins and ends: clock, seed, generator state, settings, exception, last canvas
 ``_prepare_inputs``                prompt and its mask
-``model.model.encoder.forward``    the canvas before, as it was appended to the context
+``model.model.encoder``            the canvas before, as it was appended to the context
 ``scheduler.step``                 noised canvas; afterwards what it sampled and decided
 ``scheduler.step_correct``         the same of a corrector sweep: a decoder pass, and so a step, of its own
 ``scheduler._select_positions``    which positions the sweep resamples
 =================================  ===================================================================================
 
 Every hook calls the original with its own arguments and returns its result untouched; see
-:mod:`dgemma_viz.recorders.diffusion_gemma` for what that takes. The scheduler is looked up when a call begins, so it
-may be exchanged between calls.
+:mod:`dgemma_viz.recorders.diffusion_gemma` for what that takes. Model and scheduler are looked up when a call begins,
+so they may be exchanged between calls. Calls of one pipeline that run at the same time share the hooks and are kept
+apart by thread; of calls within a call, the innermost is the one that runs.
+
+Where things are: :mod:`~dgemma_viz.recorders.pipeline_call` takes what the hooks see,
+:mod:`~dgemma_viz.recorders.scheduler_decisions` knows the schedulers,
+:mod:`~dgemma_viz.recorders.pipeline_stopping` the pipeline's stop rule.
 
 What differs from transformers' loop: the pipeline emits the CANVAS that it ends with, not the draft (a finished
 sample's canvas is its draft); nothing after the end of a sequence is replaced by padding; without a temperature, the
@@ -22,52 +27,24 @@ candidate is the draft, and what is recorded is the softmax of the raw logits, a
 
 from __future__ import annotations
 
-import importlib.metadata
+import threading
 import time
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
-from dgemma_viz.recorders.pipeline_stopping import PipelineStopping
+from dgemma_viz.recorders.pipeline_call import PipelineCall
+from dgemma_viz.recorders.pipeline_facts import facts_of_call
 from dgemma_viz.recorders.recording import Recording
-from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
-from dgemma_viz.recorders.run_buffer import Run, Step
-from dgemma_viz.recorders.run_facts import facts_at_start, generator_state, vocabulary_size
-from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, Decided, DiscreteDDIM, Follower
+from dgemma_viz.recorders.run_buffer import Run
+from dgemma_viz.recorders.run_facts import generator_state, vocabulary_size
+from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, followed_class
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
-from dgemma_viz.trace.decision import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-_CALL_SETTINGS = (
-    "temperature",
-    "stability_threshold",
-    "confidence_threshold",
-    "cache_implementation",
-    "eos_early_stop",
-)
-_RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
-
-
-@dataclass
-class _Call:
-    """What one call of the pipeline needs to be followed."""
-
-    run: Run
-    given: Mapping[str, Any]
-    """Arguments of the call by name, defaults included."""
-    follower: Follower
-    stopping: PipelineStopping
-    canvas_length: int
-    sweeps_left: int = 0
-    """Corrector sweeps still to come before the pipeline looks at its stop rule."""
-    finished_before: torch.Tensor | None = None
-    """Rows that had finished the canvas before the step, ``(B,)``; None in its first."""
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class DiffusionGemmaPipelineRecording(Recording):
@@ -78,6 +55,11 @@ class DiffusionGemmaPipelineRecording(Recording):
         if tokenizer is not None:
             check_tokenizer(tokenizer, vocabulary_size(pipeline.model), ())
         super().__init__(pipeline, tokenizer, **options)
+        self._calls: dict[int, PipelineCall] = {}
+        """Calls that are running, by the id of their run."""
+        self._call_hooks = InstanceHooks()
+        self._hooked: list[tuple[Any, str]] = []
+        self._hooking = threading.Lock()
 
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the pipeline's call; everything else is hooked when one begins."""
@@ -87,183 +69,113 @@ class DiffusionGemmaPipelineRecording(Recording):
 
     def _around_call(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         given = by_name(original, args, kwargs, defaults=True)
-        run = Run(_facts(self._model, given, self._task), _state(self._model, given.get("generator")))
-        with self._running(run), InstanceHooks() as hooks:
-            run.attempt(lambda: self._follow(hooks, run, given))
+        facts = facts_of_call(self._model, given, self._task)
+        run = Run(facts, generator_state(torch.device(self._model.model.device), given["generator"]))
+        with self._running(run), self._following(run, given):
             result = original(*args, **kwargs)
-            run.attempt(lambda: _take_last(run, self._model.model.config.canvas_length, result))
+            if call := self._call():
+                run.attempt(lambda: call.take_emitted(result[0] if isinstance(result, tuple) else result.sequences))
             return result
 
-    def _follow(self, hooks: InstanceHooks, run: Run, given: Mapping[str, Any]) -> None:
+    @contextmanager
+    def _following(self, run: Run, given: Mapping[str, Any]) -> Iterator[None]:
+        """Hooks on what the pipeline uses, put back when no call is running."""
+        try:
+            with self._hooking:
+                run.attempt(lambda: self._follow(run, given))
+            yield
+        finally:
+            with self._hooking:
+                self._calls.pop(id(run), None)
+                if not self._calls:
+                    self._unhook()
+
+    def _follow(self, run: Run, given: Mapping[str, Any]) -> None:
         pipeline, scheduler = self._model, self._model.scheduler
-        names = [cls.__name__ for cls in type(scheduler).__mro__]
-        known = next((name for name in names if name in FOLLOWERS), None)
-        if known is None:
-            raise RecordingError(
-                f"the scheduler {names[0]} is not known: recording follows {', '.join(FOLLOWERS)}. For another one, "
-                "record its steps with dv.Recorder"
+        known = followed_class(scheduler)
+        if type(scheduler).step is not known.step:  # type: ignore[attr-defined]
+            run.warn(
+                f"{type(scheduler).__name__} decides in a step of its own. What it decided is recorded; temperature, "
+                f"bound and probabilities are those that {known.__name__} would have used"
             )
-        follower = FOLLOWERS[known](scheduler)
-        stopping = partial(PipelineStopping, given["stability_threshold"], given["confidence_threshold"])
-        call = _Call(run, given, follower, stopping(), pipeline.model.config.canvas_length)
-        hooks.wrap(pipeline, "_prepare_inputs", partial(_around_inputs, run))
-        hooks.wrap(pipeline.model.model.encoder, "forward", partial(_around_encoder, call, stopping))
-        hooks.wrap(scheduler, "step", partial(self._around_step, call))
+        follower = FOLLOWERS[known.__name__](scheduler)
+        length = pipeline.model.config.canvas_length
+        self._calls[id(run)] = PipelineCall(run, given, scheduler, follower, length, self._top_k)
+        encoder = pipeline.model.model.encoder
+        self._hook(pipeline, "_prepare_inputs", self._around_inputs)
+        self._hook(encoder, _called_through(encoder), self._around_encoder)
+        self._hook(scheduler, "step", self._around_step)
         if isinstance(follower, DiscreteDDIM):
-            hooks.wrap(scheduler, "_select_positions", partial(_around_selection, run, follower))
-            hooks.wrap(scheduler, "step_correct", partial(self._around_sweep, call, follower))
+            self._hook(scheduler, "_select_positions", self._around_selection)
+            self._hook(scheduler, "step_correct", self._around_sweep)
 
-    # -- a step --------------------------------------------------------------------------------------------------
+    def _hook(self, target: Any, name: str, around: Callable[..., Any]) -> None:
+        if not any(target is hooked and name == method for hooked, method in self._hooked):
+            self._call_hooks.wrap(target, name, around)
+            self._hooked.append((target, name))
 
-    def _around_step(self, call: _Call, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _unhook(self) -> None:
+        self._call_hooks.restore()
+        self._hooked.clear()
+
+    def _release(self) -> None:
+        """At the end of the block, a call may still be running in another thread."""
+        with self._hooking:
+            self._calls.clear()
+            self._unhook()
+        super()._release()
+
+    def _call(self) -> PipelineCall | None:
+        """The call that a hook belongs to; None for one that is not followed."""
+        run = self._current()
+        return None if run is None else self._calls.get(id(run))
+
+    # -- hooks inside a call -------------------------------------------------------------------------------------
+
+    def _around_inputs(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if call := self._call():
+            call.run.attempt(lambda: call.begin(result[0], result[1]))
+        return result
+
+    def _around_encoder(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if call := self._call():
+            call.run.attempt(lambda: call.begin_canvas(kwargs["input_ids"]))
+        return original(*args, **kwargs)
+
+    def _around_step(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not (call := self._call()):
+            return original(*args, **kwargs)
         run, given = call.run, by_name(original, args, kwargs)
-        tensors: dict[str, torch.Tensor] = {}
         run.attempt(lambda: call.follower.before(given))
-        run.attempt(lambda: _take_begin(call, given, tensors))
+        run.attempt(lambda: call.begin_step(given["sample"]))
         output = original(*args, **kwargs)
         wall_time = time.perf_counter() - run.start_time
-
-        def complete() -> None:
-            call.stopping.step(output.pred_logits)
-            draft, finished = call.stopping.draft, call.stopping.finished
-            call.sweeps_left = _sweeps_after(self._model.scheduler, call.given, int(given["timestep"]))
-            self._keep(call, call.follower.after(given, output), tensors, draft, finished, wall_time, Phase.DENOISE)
-
-        run.attempt(complete)
+        run.attempt(lambda: call.complete_step(given, output, wall_time))
         self._announce(run)
         return output
 
-    def _around_sweep(
-        self, call: _Call, follower: DiscreteDDIM, original: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> Any:
+    def _around_sweep(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        call = self._call()
+        if not call or not isinstance(follower := call.follower, DiscreteDDIM):
+            return original(*args, **kwargs)
         run, given = call.run, by_name(original, args, kwargs)
-        tensors: dict[str, torch.Tensor] = {}
-        run.attempt(lambda: _take_begin(call, given, tensors))
+        run.attempt(lambda: call.begin_step(given["sample"]))
         output = original(*args, **kwargs)
         wall_time = time.perf_counter() - run.start_time
-
-        def complete() -> None:
-            call.sweeps_left -= 1
-            draft = given["model_output"].argmax(dim=-1)
-            decided = follower.after_sweep(output)
-            self._keep(call, decided, tensors, draft, call.stopping.finished, wall_time, Phase.CORRECT)
-
-        run.attempt(complete)
+        run.attempt(lambda: call.complete_sweep(given, follower.after_sweep(given, output), wall_time))
         self._announce(run)
         return output
 
-    def _keep(
-        self,
-        call: _Call,
-        decided: Decided,
-        tensors: dict[str, torch.Tensor],
-        draft: torch.Tensor | None,
-        finished: torch.Tensor | None,
-        wall_time: float,
-        phase: Phase,
-    ) -> None:
-        assert draft is not None  # noqa: S101 - stopping.step() ran
-        assert finished is not None  # noqa: S101
-        run = call.run
-        take = run.copies.take
-        if call.sweeps_left:  # the pipeline looks at the stop rule after the sweeps
-            finished = torch.zeros_like(finished) if call.finished_before is None else call.finished_before
-        else:
-            call.finished_before = finished
-        reduced = reduce_logits(decided.logits, decided.candidate, self._top_k)
-        tensors["candidate"] = take(decided.candidate, torch.int32)
-        tensors["decision"] = take(decided.decision, torch.uint8)
-        tensors["draft"] = take(draft, torch.int32)
-        tensors["finished"] = take(finished, torch.bool)
-        tensors |= {name: take(reduced[name], dtype) for name, dtype in DTYPES.items()}
-        canvas, step = run.next_place
-        run.steps.append(Step(canvas, step, tensors, decided.temperature, decided.entropy_bound, wall_time, int(phase)))
+    def _around_selection(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        positions = original(*args, **kwargs)
+        call = self._call()
+        if call and isinstance(follower := call.follower, DiscreteDDIM):
+            given = by_name(original, args, kwargs)
+            call.run.attempt(lambda: follower.chosen(positions, given["cond_log_probs"]))
+        return positions
 
 
-def _take_begin(call: _Call, given: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    sample = given["sample"]
-    before = call.finished_before
-    active = torch.ones(sample.shape[0], dtype=torch.bool) if before is None else ~before
-    tensors["noised"] = call.run.copies.take(sample, torch.int32)
-    tensors["active"] = call.run.copies.take(active, torch.bool)
-
-
-def _sweeps_after(scheduler: Any, given: Mapping[str, Any], step: int) -> int:
-    """Corrector sweeps that follow a predictor step: the pipeline folds them into the budget of forwards."""
-    sweeps = int(getattr(scheduler.config, "corrector_steps", 0))
-    corrected = (given["num_inference_steps"] - 1) // (1 + sweeps) if sweeps > 0 else 0
-    return sweeps if step < corrected else 0
-
-
-def _around_inputs(run: Run, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    result = original(*args, **kwargs)
-
-    def take() -> None:
-        ids, mask = result[0], result[1]
-        run.prompt = (run.copies.take(ids, torch.int32), run.copies.take(mask, torch.bool))
-
-    run.attempt(take)
-    return result
-
-
-def _around_encoder(
-    call: _Call, stopping: Callable[[], PipelineStopping], original: Callable[..., Any], *args: Any, **kwargs: Any
-) -> Any:
-    """A canvas begins: the encoder reads the one before."""
-
-    def take() -> None:
-        if call.run.steps:
-            _take_emitted(call.run, by_name(original, args, kwargs)["input_ids"][:, -call.canvas_length :])
-        call.stopping, call.finished_before = stopping(), None
-
-    call.run.attempt(take)
-    return original(*args, **kwargs)
-
-
-def _around_selection(run: Run, follower: DiscreteDDIM, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    positions = original(*args, **kwargs)
-    run.attempt(lambda: follower.chosen(positions, by_name(original, args, kwargs)["cond_log_probs"]))
-    return positions
-
-
-def _take_emitted(run: Run, ids: torch.Tensor) -> None:
-    """A canvas as it was appended, and the rows that had emitted the end of their sequence before it."""
-    eos = run.facts.eos_token_ids
-    ended = torch.zeros(ids.shape[0], dtype=torch.bool)
-    run.copies.wait()
-    for earlier, _ in run.emitted:
-        for token in eos:
-            ended |= (earlier == token).any(dim=-1)
-    run.emitted.append((run.copies.take(ids, torch.int32), ended))
-
-
-def _take_last(run: Run, canvas_length: int, result: Any) -> None:
-    sequences = result[0] if isinstance(result, tuple) else result.sequences
-    _take_emitted(run, sequences[:, -canvas_length:])
-
-
-def _facts(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, Any]) -> Any:
-    model, scheduler = pipeline.model, pipeline.scheduler
-    facts = facts_at_start(model, task)
-    eos = given.get("eos_token_id")
-    eos = pipeline.eos_token_id if eos is None else eos
-    config = {name: value for name, value in dict(scheduler.config).items() if not name.startswith("_")}
-    config.pop("num_inference_steps", None)  # the call's number of steps rules
-    settings = {**facts.settings, **config, "library": "diffusers"}
-    settings |= {name: given.get(name) for name in _CALL_SETTINGS}
-    settings |= {ours: given.get(theirs) for theirs, ours in _RENAMED.items()}
-    generator = given.get("generator")
-    return replace(
-        facts,
-        sampler=type(scheduler).__name__,
-        settings=settings,
-        versions={**facts.versions, "diffusers": importlib.metadata.version("diffusers")},
-        eos_token_ids=() if eos is None else (int(eos),),
-        seed=facts.seed if generator is None else generator.initial_seed(),
-    )
-
-
-def _state(pipeline: Any, generator: Any) -> Any:
-    if generator is None:
-        return generator_state(torch.device(pipeline.model.device))
-    return generator.get_state().numpy().copy()
+def _called_through(module: Any) -> str:
+    """What a call of a module goes through: ``module.compile()`` puts something in place of ``forward``."""
+    return "forward" if getattr(module, "_compiled_call_impl", None) is None else "_compiled_call_impl"

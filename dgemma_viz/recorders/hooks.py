@@ -39,7 +39,10 @@ class InstanceHooks:
         own = type(target)
 
         def call(instance: Any, *args: Any, **kwargs: Any) -> Any:
-            return around(partial(own.__call__, instance), *args, **kwargs)
+            original = partial(own.__call__, instance)
+            if instance is not target:  # a copy that was made meanwhile
+                return original(*args, **kwargs)
+            return around(original, *args, **kwargs)
 
         update_wrapper(call, own.__call__)
         names = {name: getattr(own, name) for name in ("__module__", "__qualname__", "__doc__")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-_INSIDE = ("dgemma_viz.recorders", "transformers", "torch")
+_INSIDE = ("dgemma_viz.recorders", "transformers", "diffusers", "torch", "contextlib")
 
 
 class RecorderWarning(UserWarning):

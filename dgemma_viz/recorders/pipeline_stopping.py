@@ -1,39 +1,52 @@
 """Which samples of a canvas ``DiffusionGemmaPipeline`` has declared finished: a local variable of its loop.
 
 Repeated here operation by operation from diffusers 0.42 (``DiffusionGemmaPipeline.__call__``, "Adaptive stopping"), on
-the same logits, because nothing shows it from outside. It changes nothing: a finished sample's canvas is its argmax
-prediction from then on, and the loop ends once all are finished.
+the same logits, because nothing shows it from outside. It changes nothing: a finished sample's canvas is its draft from
+then on, and the loop ends once all are finished.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass
 class PipelineStopping:
-    """Follows the adaptive stopping of one canvas; the thresholds are those of the pipeline's call."""
+    """Follows the adaptive stopping of one canvas: :meth:`step`, then :meth:`look` after its corrector sweeps."""
 
-    stability_threshold: int
     confidence_threshold: float | None
-    finished: torch.Tensor | None = field(default=None, init=False)
-    """Bool ``(B,)``; None before the first step."""
-    draft: torch.Tensor | None = field(default=None, init=False)
-    _history: torch.Tensor | None = field(default=None, init=False)
+    finished: torch.Tensor
+    """Samples that are finished as far as the pipeline knows, bool ``(B,)``."""
+    draft: torch.Tensor
+    """Ids ``(B, C)``; those of finished samples no longer change."""
+    _history: torch.Tensor
+    """The drafts before, oldest first, ``(stability_threshold, B, C)``."""
+    _next: torch.Tensor
+    """What ``finished`` becomes when the pipeline looks."""
+
+    @classmethod
+    def begin(cls, canvas: torch.Tensor, given: Mapping[str, Any]) -> Self:
+        """At a canvas ``(B, C)`` of noise, by the thresholds that the pipeline's call was given."""
+        none = torch.zeros(canvas.shape[0], dtype=torch.bool, device=canvas.device)
+        history = canvas.new_full((max(given["stability_threshold"], 1), *canvas.shape), -1)
+        return cls(given["confidence_threshold"], none, canvas.clone(), history, none)
 
     def step(self, logits: torch.Tensor) -> None:
         """Take the scheduler's ``pred_logits`` ``(B, C, V)`` of a step."""
-        draft = logits.argmax(dim=-1)
-        if self.finished is None or self.draft is None or self._history is None:
-            self.finished = torch.zeros(draft.shape[0], dtype=torch.bool, device=draft.device)
-            self._history = draft.new_full((max(self.stability_threshold, 1), *draft.shape), -1)
-        else:
-            draft = torch.where(self.finished[:, None], self.draft, draft)
-        if self.confidence_threshold is not None:
-            stable = (self._history == draft[None]).all(dim=-1).all(dim=0)
-            self._history = torch.cat([self._history[1:], draft[None]])
-            entropy = torch.distributions.Categorical(logits=logits.float()).entropy()
-            self.finished = self.finished | (stable & (entropy.mean(-1) < self.confidence_threshold))
-        self.draft = draft
+        self.draft = torch.where(self.finished[:, None], self.draft, logits.argmax(dim=-1))
+        if self.confidence_threshold is None:
+            return
+        stable = (self._history == self.draft[None]).all(dim=-1).all(dim=0)
+        self._history = torch.cat([self._history[1:], self.draft[None]])
+        entropy = torch.distributions.Categorical(logits=logits.float()).entropy()
+        self._next = self.finished | (stable & (entropy.mean(-1) < self.confidence_threshold))
+
+    def look(self) -> None:
+        """The pipeline looks at its stop rule: finished samples are frozen at their draft."""
+        self.finished = self._next

@@ -2,7 +2,7 @@
 
 A subclass says what to hook (:meth:`Recording.install`) and how a finished run becomes a trace. This class sees to what
 all recorders share: one recording per model at a time, everything put back at the end of the block however it ends, and
-traces that are built when they are first asked for, so that ``generate()`` returns without waiting for them.
+traces that are built when they are first asked for, so that the recorded call returns without waiting for them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Recording(ABC):
             if id(self._model) in _being_recorded:
                 raise RecordingError(
                     f"this {type(self._model).__name__} is being recorded already. Leave the other recording's block "
-                    "first; several generate() calls may share one block (recording.traces)"
+                    "first; several calls may share one block (recording.traces)"
                 )
             _being_recorded.add(id(self._model))
         try:
@@ -90,7 +90,7 @@ class Recording(ABC):
             with _lock:
                 _being_recorded.discard(id(self._model))
             for run in self._runs:
-                run.end("interrupted", "the recording's block ended while generate() was running in another thread")
+                run.end("interrupted", "the recording's block ended while the call was running in another thread")
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Recording(ABC):
 
     @property
     def traces(self) -> list[Trace]:
-        """One trace per ended ``generate()`` call of which at least one denoising step ran, in the order they began."""
+        """One trace per ended call of which at least one denoising step ran, in the order they began."""
         return [self._trace_of(run) for run in self._runs if run.ended and run.steps]
 
     @property
@@ -151,15 +151,15 @@ class Recording(ABC):
         """
         if not self._runs:
             raise RecordingError(
-                "nothing was recorded: call generate() of the recorded model inside the 'with' block, "
+                "nothing was recorded: call the model's generate(), or the pipeline, inside the 'with' block, "
                 "then read recording.trace"
             )
         run = self._runs[-1]
         if not run.ended:
-            raise RecordingError("generate() is still running; read recording.trace after it, or use on_step")
+            raise RecordingError("the call is still running; read recording.trace after it, or use on_step")
         if not run.steps:
             cause = run.facts.error or "it ended without one"
-            raise RecordingError(f"generate() did not finish a single denoising step: {cause}")
+            raise RecordingError(f"the call did not finish a single denoising step: {cause}")
         return self._trace_of(run)
 
     def _trace_of(self, run: Run) -> Trace:

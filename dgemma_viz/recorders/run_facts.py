@@ -99,9 +99,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def generator_state(device: torch.device) -> npt.NDArray[np.uint8]:
-    """State of the generator that sampling on a device draws from, uint8; read, never changed."""
-    if device.type == "cuda":
+def generator_state(device: torch.device, generator: torch.Generator | None = None) -> npt.NDArray[np.uint8]:
+    """State of a generator, or of the one that sampling on a device draws from, uint8; read, never changed."""
+    if generator is not None:
+        state = generator.get_state()
+    elif device.type == "cuda":
         state = torch.cuda.get_rng_state(device)
     elif device.type == "mps":
         state = torch.mps.get_rng_state()

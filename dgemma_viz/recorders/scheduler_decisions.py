@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from dgemma_viz.errors import RecordingError
 from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Decided:
     candidate
         Token ids sampled, ``(B, C)``.
     logits
-        Logits ``(B, C, V)`` whose softmax was sampled from.
+        Logits ``(B, C, V)`` whose softmax was sampled from; of a corrector sweep, logarithms of the probabilities.
     decision
         Codes of :class:`~dgemma_viz.trace.decision.Decision`, ``(B, C)``.
     temperature
@@ -68,11 +69,13 @@ def _codes(*where: tuple[torch.Tensor, Decision]) -> torch.Tensor:
     return codes
 
 
-def _sampled_from(given: Mapping[str, Any]) -> tuple[torch.Tensor, float]:
-    """Logits of the distribution that candidates come from, and the temperature."""
-    temperature = float(given.get("temperature") or 0.0)
-    logits: torch.Tensor = given["model_output"]
-    return (logits / temperature, temperature) if temperature not in (0.0, 1.0) else (logits, 1.0)
+def _temperature(given: Mapping[str, Any]) -> float:
+    """What the logits are divided by; 1 where nothing is sampled."""
+    return float(given.get("temperature") or 1.0)
+
+
+def _divided(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    return logits if temperature == 1.0 else logits / temperature
 
 
 @dataclass
@@ -112,14 +115,15 @@ class BlockRefinement:
         self._committed = torch.zeros_like(given["sample"], dtype=torch.bool) if fresh else committed.clone()
 
     def after(self, given: Mapping[str, Any], output: Any) -> Decided:
-        """Committed before, now, or edited."""
-        logits, temperature = _sampled_from(given)
+        """Committed before and still, now, or edited."""
         assert self._committed is not None  # noqa: S101 - before() ran
         decision = _codes(
-            (self._committed, Decision.KEPT),
+            (self._committed & self.scheduler._committed, Decision.KEPT),
             (output.transfer_index, Decision.ACCEPTED),
             (output.editing_transfer_index, Decision.EDITED),
         )
+        temperature = _temperature(given)
+        logits = _divided(given["model_output"], temperature).float()
         return Decided(output.sampled_tokens, logits, decision, temperature)
 
 
@@ -129,37 +133,50 @@ class DiscreteDDIM:
 
     scheduler: Any
     _clean: torch.Tensor | None = field(default=None, init=False)
+    _left: torch.Tensor | None = field(default=None, init=False)
+    """The canvas as the last step or sweep left it."""
     _chosen: tuple[torch.Tensor, torch.Tensor] | None = field(default=None, init=False)
     """Positions ``(B, k)`` that the running sweep resamples, and the log-probabilities that it draws from."""
 
     def before(self, given: Mapping[str, Any]) -> None:
         """A canvas begins with noise."""
-        if int(given["timestep"]) == 0 or self._clean is None or self._clean.shape != given["sample"].shape:
-            self._clean = torch.zeros_like(given["sample"], dtype=torch.bool)
+        sample = given["sample"]
+        if int(given["timestep"]) == 0 or self._left is None or self._left.shape != sample.shape:
+            self._leave(sample, torch.zeros_like(sample, dtype=torch.bool))
+        self._see(sample)
 
     def after(self, given: Mapping[str, Any], output: Any) -> Decided:
         """Route by what the position holds afterwards."""
-        logits, temperature = _sampled_from(given)
         took = output.prev_sample == output.sampled_tokens
         stayed = (output.prev_sample == given["sample"]) & self._known
         decision = _codes((stayed, Decision.KEPT), (took, Decision.ACCEPTED))
-        self._clean = took | stayed
+        self._leave(output.prev_sample, took | stayed)
+        temperature = _temperature(given)
+        logits = _divided(given["model_output"].float(), temperature)
         return Decided(output.sampled_tokens, logits, decision, temperature)
 
     def chosen(self, positions: torch.Tensor, log_probabilities: torch.Tensor) -> None:
         """What ``_select_positions`` returned, and the conditional that it was given."""
         self._chosen = (positions, log_probabilities)
 
-    def after_sweep(self, output: Any) -> Decided:
+    def after_sweep(self, given: Mapping[str, Any], output: Any) -> Decided:
         """Resampled positions were corrected; the others are what they were."""
+        self._see(given["sample"])
         if self._chosen is None:
             raise RuntimeError("the corrector did not select positions")
         positions, log_probabilities = self._chosen
         self._chosen = None
         corrected = torch.zeros_like(self._known).scatter(-1, positions, value=True)
         decision = _codes((self._known, Decision.KEPT), (corrected, Decision.CORRECTED))
-        self._clean = self._known | corrected
+        self._leave(output.prev_sample, self._known | corrected)
         return Decided(output.prev_sample, log_probabilities, decision, 1.0)
+
+    def _leave(self, canvas: torch.Tensor, clean: torch.Tensor) -> None:
+        self._left, self._clean = canvas.clone(), clean
+
+    def _see(self, canvas: torch.Tensor) -> None:
+        """What a callback put into the canvas since the last step was no candidate."""
+        self._clean = self._known & (canvas == self._left)
 
     @property
     def _known(self) -> torch.Tensor:
@@ -172,4 +189,21 @@ FOLLOWERS: dict[str, Callable[[Any], Follower]] = {
     "BlockRefinementScheduler": BlockRefinement,
     "DiscreteDDIMScheduler": DiscreteDDIM,
 }
-"""By a name in the scheduler's method resolution order."""
+"""By class name."""
+
+
+def followed_class(scheduler: Any) -> type:
+    """The scheduler's class, or the base of it, that there is a follower for.
+
+    Raises
+    ------
+    RecordingError
+        There is none.
+    """
+    for cls in type(scheduler).__mro__:
+        if cls.__name__ in FOLLOWERS:
+            return cls
+    raise RecordingError(
+        f"the scheduler {type(scheduler).__name__} is not known: recording follows {', '.join(FOLLOWERS)}. For another "
+        "one, record its steps with dv.Recorder"
+    )

@@ -39,7 +39,7 @@ def load_tiny(folder: str | PathLike[str] = WEIGHTS) -> tuple[DiffusionGemmaForB
             f"There are no weights in {folder}. Install dgemma-viz again, or train them: "
             "python -m dgemma_viz.tiny.train"
         )
-    with _no_progress_bar():
+    with no_progress_bar():
         model = DiffusionGemmaForBlockDiffusion.from_pretrained(folder, local_files_only=True)
     if folder == WEIGHTS:
         model.config._name_or_path = NAME
@@ -47,7 +47,7 @@ def load_tiny(folder: str | PathLike[str] = WEIGHTS) -> tuple[DiffusionGemmaForB
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Keep transformers from drawing a bar for a load of a few milliseconds."""
     was_on = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

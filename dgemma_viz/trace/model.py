@@ -77,6 +77,10 @@ class RunFacts:
         last ones that were recorded.
     mask_token_id
         Token that stands for noise in a model with a mask token; None where noise is uniform over the vocabulary.
+    output_span
+        Begin and end of the output in the emitted canvases, laid end to end: where blocks are counted from the start of
+        the prompt, the first canvas begins with the prompt's last tokens, and the last one may reach beyond the tokens
+        that were asked for. None: the output is all of them.
     """
 
     model_id: str = ""
@@ -97,11 +101,13 @@ class RunFacts:
     task: Mapping[str, Any] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     mask_token_id: int | None = None
+    output_span: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""
         data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings", "absent")}
-        return {name: value for name, value in data.items() if value or name not in ("absent", "mask_token_id")}
+        later = ("absent", "mask_token_id", "output_span")
+        return {name: value for name, value in data.items() if value not in (None, []) or name not in later}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -127,6 +133,8 @@ class RunFacts:
             values[name] = tuple(values.get(name, ()))
         if unknown := set(values["absent"]) - {*ARRAYS, INACTIVE_ROWS}:
             raise TraceError(f"run fact 'absent' names {sorted(unknown)}, which a trace does not have")
+        if (span := values.get("output_span")) is not None:
+            values["output_span"] = _span(span)
         return cls(**values)
 
 
@@ -143,6 +151,12 @@ _FACT_TYPES: dict[str, tuple[type, Any]] = {
     "absent": (list, str),
 }
 """Types of facts as JSON gives them, and of their items: a file is not to be trusted."""
+
+
+def _span(value: Any) -> tuple[int, int]:
+    if isinstance(value, list | tuple) and [type(part) for part in value] == [int, int] and 0 <= value[0] <= value[1]:
+        return value[0], value[1]
+    raise TraceError("run fact 'output_span' is not a begin and an end, counted from 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,9 +312,14 @@ class Trace:
         ids = self.prompt[sample][self.prompt_mask[sample]]
         return "".join(self.token_text(i) for i in ids)
 
+    @property
+    def output_span(self) -> tuple[int, int]:
+        """Begin and end of the output in the emitted canvases, laid end to end; see :attr:`RunFacts.output_span`."""
+        return self.facts.output_span or (0, self.emitted.shape[0] * self.canvas_length)
+
     def output_ids(self, sample: int = 0) -> Array:
         """Emitted token ids of all canvases, up to and without the first end-of-sequence token."""
-        ids = self.emitted[:, sample].reshape(-1)
+        ids = self.emitted[:, sample].reshape(-1)[slice(*self.output_span)]
         ends = np.flatnonzero(np.isin(ids, self.facts.eos_token_ids))
         return ids[: ends[0]] if len(ends) else ids
 
@@ -376,6 +395,14 @@ class CanvasRun:
     def emitted(self) -> Array | None:
         """Emitted token ids ``(C,)``, or None."""
         return self.trace.emitted[self.canvas, self.sample] if self.canvas < len(self.trace.emitted) else None
+
+    @property
+    def in_output(self) -> Array:
+        """Positions that belong to the output, see :attr:`RunFacts.output_span`: bool ``(C,)``."""
+        places = self.canvas * self.canvas_length + np.arange(self.canvas_length)
+        begin, end = self.trace.facts.output_span or (0, self.trace.n_canvases * self.canvas_length)
+        inside: Array = (places >= begin) & (places < end)
+        return inside
 
     @property
     def past_end(self) -> bool:

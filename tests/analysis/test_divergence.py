@@ -132,6 +132,8 @@ def without(trace, *names):
     """The trace as a runtime would give it that did not log these arrays."""
     nothing = {"i": UNKNOWN_TOKEN, "f": np.nan, "b": False}
     arrays = {name: np.full_like(getattr(trace, name), nothing[getattr(trace, name).dtype.kind]) for name in names}
+    if "accepted" in names:
+        arrays["decision"] = None
     return replace(trace, **arrays, facts=replace(trace.facts, absent=names))
 
 

@@ -25,7 +25,10 @@ def test_another_torch_module(model):
 
 
 def test_nothing_recorded_yet(model):
-    with record(model) as recording, pytest.raises(RecordingError, match=r"call generate\(\).*inside the 'with' block"):
+    with (
+        record(model) as recording,
+        pytest.raises(RecordingError, match=r"call the model's generate\(\).*inside the 'with' block"),
+    ):
         _ = recording.trace
 
 

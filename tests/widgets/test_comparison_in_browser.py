@@ -19,9 +19,9 @@ draft, candidate = np.array(a.draft), np.array(a.candidate)
 draft[5, 0, 7] = candidate[4, 0, 7] = 3
 draft[9:, 0, [2, 7]] = 3
 b = replace(a, draft=draft[:10], candidate=candidate[:10], **{
-    name: getattr(a, name)[:10] for name in ("canvas", "step_in_canvas", "noised", "accepted", "entropy", "confidence",
-    "candidate_probability", "top_k_ids", "top_k_probabilities", "active", "finished", "temperature", "entropy_bound",
-    "entropy_spent", "mean_entropy", "stable_steps", "wall_time")}, emitted=draft[9:10])
+    name: getattr(a, name)[:10] for name in ("canvas", "step_in_canvas", "noised", "accepted", "decision", "phase",
+    "entropy", "confidence", "candidate_probability", "top_k_ids", "top_k_probabilities", "active", "finished",
+    "temperature", "entropy_bound", "entropy_spent", "mean_entropy", "stable_steps", "wall_time")}, emitted=draft[9:10])
 busy = ipywidgets.Button(description="Keep the kernel busy")
 busy.on_click(lambda _: time.sleep(6))
 display(compare(a, b), busy)

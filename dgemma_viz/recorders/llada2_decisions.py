@@ -1,0 +1,90 @@
+"""What ``BlockRefinementScheduler`` decided in a step with a mask token (diffusers 0.42).
+
+Its output says what it would transfer and edit; ``LLaDA2Pipeline`` then leaves rows alone that have emitted the end of
+their sequence. Both together are what became of a position. A sampler may also draw the mask token itself: whatever the
+scheduler calls that, the position is masked afterwards, and so noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dgemma_viz.trace.decision import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class MaskedStep:
+    """One step of a block.
+
+    Attributes
+    ----------
+    logits
+        Logits ``(B, C, V)`` in float32 whose softmax was sampled from.
+    temperature
+        What the model's logits were divided by; 1 where the most probable token was taken without sampling.
+    decision
+        Codes of :class:`~dgemma_viz.trace.decision.Decision`, ``(B, C)``. Prompt tokens in the block are kept.
+    after
+        The block after the step, ``(B, C)``.
+    had_masks
+        Whether any row had a mask when the step began; without one, the step could only edit.
+    settled
+        Rows that have no mask after the step, and that it did not edit, ``(B,)``.
+    """
+
+    logits: torch.Tensor
+    temperature: float
+    decision: torch.Tensor
+    after: torch.Tensor
+    had_masks: bool
+    settled: torch.Tensor
+
+
+def masked_step(scheduler: Any, given: Mapping[str, Any], output: Any, frozen: torch.Tensor) -> MaskedStep:
+    """Read a step.
+
+    Parameters
+    ----------
+    scheduler
+        The ``BlockRefinementScheduler``.
+    given
+        Arguments of its ``step`` by name. ``sample`` must still be what the step read.
+    output
+        What it returned.
+    frozen
+        Rows that the pipeline leaves alone, ``(B,)``.
+    """
+    before, mask = given["sample"], given["mask_token_id"]
+    free = ~frozen[:, None]
+    unmasked, edited = output.transfer_index & free, output.editing_transfer_index & free
+    after = torch.where(unmasked | edited, output.prev_sample, before)
+    decision = torch.where(unmasked, int(Decision.ACCEPTED), int(Decision.KEPT))
+    decision = torch.where(edited, int(Decision.EDITED), decision)
+    decision = torch.where(after == mask, int(Decision.NOISE), decision)
+    logits, temperature = _sampled_from(scheduler, given)
+    return MaskedStep(
+        logits,
+        temperature,
+        decision.to(torch.uint8),
+        after,
+        bool((before == mask).any()),
+        ~((after == mask) | edited).any(dim=-1),
+    )
+
+
+def _sampled_from(scheduler: Any, given: Mapping[str, Any]) -> tuple[torch.Tensor, float]:
+    """The distribution of ``BlockRefinementScheduler._sample_from_logits``, operation by operation."""
+    logits: torch.Tensor = given["model_output"]
+    temperature, method = float(given["temperature"]), given["sampling_method"]
+    if temperature == 0.0 or method == "greedy":
+        return logits.float(), 1.0
+    if temperature != 1.0:
+        logits = logits / temperature
+    logits = scheduler._top_k_filtering(logits, top_k=given["top_k"])
+    return scheduler._top_p_filtering(logits, top_p=given["top_p"]).float(), temperature

@@ -1,0 +1,279 @@
+"""Record any denoising loop in three lines of its own code, with the same trace as :func:`dgemma_viz.record` makes.
+
+LLaDA (arXiv 2502.09992), for instance; ``x`` holds prompt and answer, ``block`` is a slice of the answer::
+
+    recorder = dv.Recorder(tokenizer, prompt=prompt_ids, mask_token_id=mask_id)          # 1
+    for block in blocks:
+        for step in range(steps):
+            logits = model(x).logits
+            before, x0 = x.clone(), logits.argmax(-1)
+            transfer_index = ...  # where the loop unmasks now
+            x[transfer_index] = x0[transfer_index]
+            recorder.step(noised=before[:, block], logits=logits[:, block], candidate=x0[:, block])  # 2
+        recorder.emit(x[:, block])                                                       # 3
+    recorder.trace
+
+Design. The recorder is told, it hooks nothing; so what is wrong in what it is told is refused at once, naming step and
+argument. Arrays are copied, logits are reduced in :meth:`Recorder.step` and not kept. A trace is built from the steps
+like one of JSON lines (:mod:`dgemma_viz.trace.json_lines`): what was never handed over is NaN, false or
+:data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`, and stands in ``trace.facts.absent``. Needs numpy; torch only where
+tensors of it are handed over.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from dgemma_viz.errors import RecordingError, SettingError
+from dgemma_viz.recorders.notices import warn_user
+from dgemma_viz.recorders.own_loop_arrays import in_vocabulary, per_position, prompts
+from dgemma_viz.recorders.own_loop_facts import facts_given
+from dgemma_viz.recorders.own_loop_outcome import lost
+from dgemma_viz.recorders.own_loop_step import OwnStep, check_like, judge_arrays, judge_states, reduce_step
+from dgemma_viz.recorders.own_loop_trace import trace_of_steps
+from dgemma_viz.recorders.recording import text_of
+from dgemma_viz.recorders.token_texts import TokenTexts
+from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.trace.decision import Phase
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from dgemma_viz.recorders.own_loop_arrays import Array
+    from dgemma_viz.trace.model import Trace
+
+
+class Recorder:
+    """Recorder of one run of an own loop.
+
+    As a context manager it notes how the run ended: an exception inside the block makes the trace so far "failed" (or
+    "interrupted", by Ctrl-C), and goes on.
+
+    Parameters
+    ----------
+    tokenizer
+        The model's tokenizer, or the processor that holds it; None leaves the trace without token texts.
+    prompt
+        Token ids: ``(P,)``; ``(B, P)``; or a list of them for each sample, where lengths differ. None: no prompt.
+    mask_token_id
+        For models with a mask token: its id. Positions that hold it count as noise.
+    top_k
+        Alternatives kept per position where logits are given.
+    **facts
+        What else there is to know: fields of :class:`~dgemma_viz.trace.model.RunFacts`, such as ``sampler``,
+        ``settings``, ``seed``, ``task``, ``model_id``, ``eos_token_ids`` (default: the tokenizer's) and ``vocab_size``
+        (default: what the logits have, else the tokenizer's). JSON types only.
+
+    Raises
+    ------
+    RecordingError
+        This is no tokenizer, a fact is unknown or of the wrong type, or the prompt holds no token ids.
+    SettingError
+        ``top_k`` is less than 1.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any = None,
+        *,
+        prompt: Any = None,
+        mask_token_id: int | None = None,
+        top_k: int = 8,
+        **facts: Any,
+    ) -> None:
+        if top_k < 1:
+            raise SettingError(f"top_k of {top_k} is out of range; choose 1 or more alternatives to keep")
+        self._tokenizer = tokenizer_of(tokenizer)
+        self._facts = facts_given(facts, self._tokenizer, mask_token_id)
+        self._size_is_given = bool(facts.get("vocab_size"))
+        self._prompt = prompts(prompt)
+        self._top_k = top_k
+        self._texts = TokenTexts(self._tokenizer)
+        self._started = time.perf_counter()
+        self._steps: list[OwnStep] = []
+        self._emitted: list[Array] = []
+        self._trace: Trace | None = None
+
+    # -- what the loop says --------------------------------------------------------------------------------------
+
+    def step(  # noqa: PLR0913 - each is an array of the schema, and most are optional
+        self,
+        *,
+        noised: Any,
+        logits: Any = None,
+        candidate: Any = None,
+        draft: Any = None,
+        accepted: Any = None,
+        decision: Any = None,
+        entropy: Any = None,
+        confidence: Any = None,
+        candidate_probability: Any = None,
+        top_k_ids: Any = None,
+        top_k_probabilities: Any = None,
+        temperature: float | None = None,
+        entropy_bound: float | None = None,
+        phase: int = Phase.DENOISE,
+        active: Any = True,
+        finished: Any = None,
+    ) -> None:
+        """Take one denoising step of the current canvas: call it once per decoder pass, after the decision.
+
+        Arrays are torch tensors, numpy arrays or lists, of the canvas's positions only (not of the prompt): ``(C,)``
+        for one sample or ``(B, C)``. What is given in one step must be given in all.
+
+        Parameters
+        ----------
+        noised
+            Token ids that the step READ; a copy from before the loop changed them.
+        logits
+            ``(C, V)`` or ``(B, C, V)``, as they were sampled from (after temperature and filters); reduced at once.
+            They give ``draft``, ``entropy``, ``confidence``, ``candidate_probability`` and the alternatives, unless
+            these are given themselves.
+        candidate
+            Token ids that the step sampled.
+        draft
+            Argmax token ids. Needed where there are no logits, unless there is a candidate, which then counts as draft.
+        accepted
+            True where the candidate was put into the canvas. With a mask token it may be left out: it is then seen from
+            what the next step reads; and positions unmasked before count as kept, edited or masked again by the same.
+        decision
+            Instead of it, codes of :class:`~dgemma_viz.trace.decision.Decision`.
+        entropy, confidence, candidate_probability
+            Of the distribution that was sampled from; nats, probability of the draft, probability of the candidate.
+        top_k_ids, top_k_probabilities
+            The most probable tokens, best first: ``(C, K)`` or ``(B, C, K)``.
+        temperature
+            What the logits had been divided by.
+        entropy_bound
+            In nats, if the sampler has one.
+        phase
+            Code of :class:`~dgemma_viz.trace.decision.Phase`.
+        active
+            False for samples that had finished before the step: ``(B,)``; default all true.
+        finished
+            True for samples whose canvas is done after the step: ``(B,)`` or one value.
+
+        Raises
+        ------
+        RecordingError
+            Says which argument is wrong and why; nothing of the step is kept then.
+        """
+        canvas, first = len(self._emitted), self._steps[0] if self._steps else None
+        number = sum(step.canvas == canvas for step in self._steps)
+        where = f"canvas {canvas}, step {number}"
+        of_positions = {
+            "noised": noised,
+            "candidate": candidate,
+            "draft": draft,
+            "accepted": accepted,
+            "decision": decision,
+            "entropy": entropy,
+            "confidence": confidence,
+            "candidate_probability": candidate_probability,
+            "top_k_ids": top_k_ids,
+            "top_k_probabilities": top_k_probabilities,
+        }
+        values = judge_arrays(where, of_positions, first)
+        size = self._facts.vocab_size
+        if logits is None or self._size_is_settled:
+            in_vocabulary(where, values, size)
+        if logits is not None:
+            reduced, size = reduce_step(where, logits, values, self._top_k)
+            self._check_size(where, size)
+            values = reduced | values
+        values |= judge_states(where, len(values["noised"]), active, finished, phase)
+        of_the_step = {"temperature": temperature, "entropy_bound": entropy_bound}
+        values |= {name: np.array(value, dtype=np.float32) for name, value in of_the_step.items() if value is not None}
+        values["wall_time"] = np.array(time.perf_counter() - self._started)
+        step = OwnStep.of(where, canvas, number, values, self._facts.mask_token_id)
+        check_like(where, step, first)
+        self._facts = replace(self._facts, vocab_size=size)
+        if number:
+            self._settle(step.values["noised"])
+        self._steps.append(step)
+        self._trace = None
+
+    def emit(self, tokens: Any) -> None:
+        """Take what the canvas became, ``(C,)`` or ``(B, C)``. It ends here; the next step begins another one.
+
+        Raises
+        ------
+        RecordingError
+            No step of this canvas was recorded, or these are not its token ids.
+        """
+        canvas = len(self._emitted)
+        if not self._steps or self._steps[-1].canvas != canvas:
+            raise RecordingError(
+                f"emit() of canvas {canvas} came before any step() of it: call step() in the loop first"
+            )
+        where = f"emit() of canvas {canvas}"
+        ids = per_position(where, "emitted", tokens, self._steps[0].shape)
+        in_vocabulary(where, {"emitted": ids}, self._facts.vocab_size)
+        self._settle(ids)
+        self._emitted.append(ids)
+        self._trace = None
+
+    # -- the block -----------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            self._facts = replace(self._facts, status=status, error=text_of(error))
+            self._trace = None
+
+    # -- results -------------------------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> Trace:
+        """Trace of all steps so far; while the last canvas is not emitted, its status is "interrupted".
+
+        Raises
+        ------
+        RecordingError
+            There is no step yet, or the number of prompts is not that of the samples.
+        """
+        if not self._steps:
+            raise RecordingError("nothing was recorded: call step() once per denoising step, then read the trace")
+        if self._trace is None:
+            self._trace = trace_of_steps(self._facts, self._steps, self._emitted, self._prompt, self._texts)
+        return self._trace
+
+    # -- from step to step ---------------------------------------------------------------------------------------
+
+    @property
+    def _size_is_settled(self) -> bool:
+        """Whether the size of the vocabulary is more than a guess by the tokenizer, which models may exceed."""
+        return self._size_is_given or bool(self._steps)
+
+    def _check_size(self, where: str, size: int) -> None:
+        if self._size_is_settled and size != self._facts.vocab_size:
+            raise RecordingError(
+                f"{where}: the logits are over {size:,} tokens, but the vocabulary has {self._facts.vocab_size:,}"
+            )
+        if self._tokenizer is not None:
+            check_tokenizer(self._tokenizer, size, ())
+
+    def _settle(self, after: Array) -> None:
+        """Tell the last step what came of it."""
+        last, mask = self._steps[-1], self._facts.mask_token_id
+        last.after = after
+        if mask is None or last.accepted is None:
+            return
+        count = lost(last.accepted, last.values.get("candidate"), after, mask)
+        if not count:
+            return
+        text = (
+            f"{count} positions that canvas {last.canvas}, step {last.number} accepted hold the mask token afterwards: "
+            "hand over 'noised' as the step read it, or 'decision' where accepted tokens are masked again"
+        )
+        self._facts = replace(self._facts, warnings=(*self._facts.warnings, text))
+        warn_user(text)

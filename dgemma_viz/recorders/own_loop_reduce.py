@@ -1,0 +1,80 @@
+"""Logits of one step of an own loop, torch or numpy, to the few numbers per position that a trace keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_CHUNK_ELEMENTS = 2**22
+"""Elements of float64 temporaries at a time: 32 MiB each."""
+
+
+def is_torch(value: Any) -> bool:
+    """Whether a value is a torch tensor, without importing torch."""
+    return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
+
+
+def reduce_any(logits: Any, candidate: Array | None, top_k: int) -> dict[str, Array]:
+    """Draft, entropy, confidence and alternatives of each position, and the candidate's probability if there is one.
+
+    Parameters
+    ----------
+    logits
+        Torch tensor (reduced on its device) or array, ``(B, C, V)``: their softmax is the distribution.
+    candidate
+        Token ids ``(B, C)``, or None.
+    top_k
+        Alternatives wanted; at most ``V`` are given.
+
+    Returns
+    -------
+    dict
+        By the names of :data:`dgemma_viz.trace.schema.ARRAYS`.
+    """
+    reduced = _of_tensor(logits, candidate, top_k) if is_torch(logits) else _of_array(logits, candidate, top_k)
+    if candidate is None:
+        del reduced["candidate_probability"]
+    return reduced
+
+
+def _of_tensor(logits: Any, candidate: Array | None, top_k: int) -> dict[str, Array]:
+    import torch
+
+    from dgemma_viz.recorders.reduce import reduce_logits
+
+    with torch.no_grad():
+        draft = logits.argmax(dim=-1)
+        sampled = draft if candidate is None else torch.tensor(candidate, dtype=torch.long, device=logits.device)
+        reduced = reduce_logits(logits.detach().float(), sampled, top_k)
+    return {name: values.cpu().numpy() for name, values in (reduced | {"draft": draft}).items()}
+
+
+def _of_array(logits: Array, candidate: Array | None, top_k: int) -> dict[str, Array]:
+    vocabulary = logits.shape[-1]
+    rows = logits.reshape(-1, vocabulary)
+    sampled = rows.argmax(axis=-1) if candidate is None else candidate.reshape(-1)
+    size = max(1, _CHUNK_ELEMENTS // vocabulary)
+    spans = [slice(start, start + size) for start in range(0, len(rows), size)]
+    parts = [_rows(rows[span].astype(np.float64), sampled[span], min(top_k, vocabulary)) for span in spans]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: values.reshape(*logits.shape[:-1], *values.shape[1:]) for name, values in joined.items()}
+
+
+def _rows(logits: Array, sampled: Array, top_k: int) -> dict[str, Array]:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    p = np.exp(log_p)
+    best = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
+    lowest = np.finfo(np.float64).min  # a token that is ruled out adds 0, not 0 times infinity
+    return {
+        "draft": logits.argmax(axis=-1),
+        "entropy": -(p * np.maximum(log_p, lowest)).sum(axis=-1),
+        "confidence": p.max(axis=-1),
+        "candidate_probability": np.take_along_axis(p, sampled[:, None], axis=-1)[:, 0],
+        "top_k_ids": best,
+        "top_k_probabilities": np.take_along_axis(p, best, axis=-1),
+    }

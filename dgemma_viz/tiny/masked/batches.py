@@ -1,0 +1,115 @@
+"""Training batches of the mask-token model, as a pure function of (seed, step).
+
+The layout is that of ``LLaDA2Pipeline``: prompt (padded on the left), answer, and EOS to the end; blocks are counted
+from the first column, so one may begin inside the prompt. Blocks are denoised from left to right, and a model that
+denoises block b is shown nothing behind it. So an example is cut off after one of its blocks, everything before that
+block is clean, and in the block the answer is corrupted in two ways:
+
+- tokens are masked, each with probability t (LLaDA, arXiv 2502.09992, equation 3), t leaning towards 1;
+- in half of the examples, some of the tokens left are replaced by wrong ones, half of these from the whole vocabulary,
+  half from the same sequence (a model's own mistakes are plausible). The pipeline edits tokens that stand, by what the
+  model says about them; a model that learned from masked positions alone says nothing useful there. LLaDA2.1 (arXiv
+  2602.08676) calls the two kinds mask-to-token and token-to-token.
+
+The prompt is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgemma_viz.tiny.batches import noise_levels
+from dgemma_viz.tiny.masked.tokenizer import MASK_ID
+from dgemma_viz.tiny.tasks import TASKS, sample_example
+from dgemma_viz.tiny.vocabulary import EOS_ID, PAD_ID, vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Bucket = tuple[tuple[str, ...], int]
+
+_STREAM = 3
+_BLOCK_LENGTHS = (16, 32)
+_MOST_PADDING = 7
+_MOST_REPLACED = 0.3
+_ANY_TOKEN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedBatch:
+    """One batch of B examples, W columns.
+
+    Attributes
+    ----------
+    clean
+        (B, W) prompt, answer, EOS fill; int64.
+    noised
+        (B, W) the same with one block corrupted; int64.
+    attention_mask
+        (B, W) 1 on what the model may read: not the padding on the left, nothing behind the block; int64.
+    weight
+        (B, W) of each position's loss: 0 outside the corrupted block and on the prompt; float32.
+    """
+
+    clean: NDArray[np.int64]
+    noised: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+
+def make_masked_batch(
+    bucket: Bucket, tokenizer: Any, *, seed: int, step: int, index: int, skew: float, easy: float
+) -> MaskedBatch:
+    """Make bucket number ``index`` of one step.
+
+    Parameters
+    ----------
+    bucket
+        Tasks, each of which fills an equal share of the batch, and the number of examples.
+    skew
+        Of the mask ratio, see :func:`dgemma_viz.tiny.batches.noise_levels`.
+    easy
+        Weight of positions that take no thought, EOS fill and tokens that stand as they should; others have 1.
+    """
+    names, examples = bucket
+    rng = np.random.default_rng((_STREAM, seed, step, index))
+    drawn = [sample_example(TASKS[names[row % len(names)]], rng, held_out=False) for row in range(examples)]
+    prompts = tokenizer([example.prompt for example in drawn])["input_ids"]
+    answers = tokenizer([example.answer for example in drawn], add_special_tokens=False)["input_ids"]
+    padding = rng.integers(_MOST_PADDING, size=examples) * (rng.random(examples) < 0.5)  # noqa: PLR2004
+    lengths = rng.choice(_BLOCK_LENGTHS, size=examples)
+
+    begins = padding + np.array([len(prompt) for prompt in prompts])
+    ends = begins + np.array([len(answer) for answer in answers]) + 1
+    block_ends = np.array([_draw_block_end(rng, *row) for row in zip(begins, ends, lengths, strict=True)])
+    clean = np.full((examples, block_ends.max()), EOS_ID)
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        clean[row, : padding[row]] = PAD_ID
+        text = [*prompt, *answer]
+        clean[row, padding[row] : padding[row] + len(text)] = text[: clean.shape[1] - padding[row]]
+
+    column = np.arange(clean.shape[1])
+    first = np.maximum(begins, block_ends - lengths)
+    in_block = (column >= first[:, None]) & (column < block_ends[:, None])
+    masked = in_block & (rng.random(clean.shape) < noise_levels(rng, examples, skew)[:, None])
+    share = rng.uniform(0, _MOST_REPLACED, examples) * (rng.random(examples) < 0.5)  # noqa: PLR2004
+    replaced = in_block & ~masked & (rng.random(clean.shape) < share[:, None])
+    anything = rng.integers(len(vocabulary()), size=clean.shape)
+    plausible = rng.permuted(clean, axis=1)
+    noised = np.where(replaced, np.where(rng.random(clean.shape) < _ANY_TOKEN, anything, plausible), clean)
+    noised = np.where(masked, MASK_ID, noised)
+    takes_thought = (noised != clean) & (column < ends[:, None])
+    return MaskedBatch(
+        clean,
+        noised,
+        ((column >= padding[:, None]) & (column < block_ends[:, None])).astype(np.int64),
+        np.where(takes_thought, 1.0, easy * in_block).astype(np.float32),
+    )
+
+
+def _draw_block_end(rng: np.random.Generator, begin: int, end: int, length: int) -> int:
+    """End of the block in which a token, drawn from the answer and its EOS (columns begin to end - 1), lies."""
+    return int((rng.integers(begin, end) // length + 1) * length)

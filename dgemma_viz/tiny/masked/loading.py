@@ -1,0 +1,55 @@
+"""Load the bundled mask-token model from the package's own files; nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import ModernBertForMaskedLM, PreTrainedTokenizerFast
+
+from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.tiny.loading import no_progress_bar
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+WEIGHTS = Path(__file__).parent / "weights"
+NAME = "dgemma-viz-tiny-masked"
+"""What the model is called on screen and in traces."""
+
+
+def load_tiny_masked(
+    folder: str | PathLike[str] = WEIGHTS,
+) -> tuple[ModernBertForMaskedLM, PreTrainedTokenizerFast]:
+    """Return the bundled mask-token model, in evaluation mode and float32, and its tokenizer.
+
+    Parameters
+    ----------
+    folder
+        Another folder in the same form, such as one that ``python -m dgemma_viz.tiny.masked.train --folder`` wrote.
+
+    Raises
+    ------
+    DgemmaVizError
+        If the folder lacks the weights.
+
+    Examples
+    --------
+    >>> from diffusers import BlockRefinementScheduler, LLaDA2Pipeline
+    >>> model, tokenizer = load_tiny_masked()
+    >>> pipeline = LLaDA2Pipeline(model=model, scheduler=BlockRefinementScheduler(), tokenizer=tokenizer)
+    >>> pipeline(prompt="sort 27182818=", gen_length=32).texts
+    ['11227888']
+    """
+    folder = Path(folder)
+    if not (folder / "model.safetensors").is_file():
+        raise DgemmaVizError(
+            f"There are no weights in {folder}. Install dgemma-viz again, or train them: "
+            "python -m dgemma_viz.tiny.masked.train"
+        )
+    with no_progress_bar():
+        model = ModernBertForMaskedLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    if folder == WEIGHTS:
+        model.config._name_or_path = NAME
+    return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
