@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dgemma_viz.labs.sweep.result import Sweep
     from dgemma_viz.trace.model import Trace
 
 
@@ -30,6 +31,14 @@ class RunFailedError(DgemmaVizError, RuntimeError):
     def __init__(self, message: str, trace: Trace) -> None:
         super().__init__(message)
         self.trace = trace
+
+
+class SweepInterruptedError(DgemmaVizError, RuntimeError):
+    """A sweep broke off because what ran it did, such as a worker process; ``sweep`` holds what was finished."""
+
+    def __init__(self, message: str, sweep: Sweep) -> None:
+        super().__init__(message)
+        self.sweep = sweep
 
 
 class TraceError(DgemmaVizError, ValueError):

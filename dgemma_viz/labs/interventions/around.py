@@ -1,0 +1,106 @@
+"""Interventions as hooks of whatever loop runs: for ``run_sampler(around=...)``, or a call of one's own.
+
+This is the way to intervene in fresh runs, for instance in many with different seeds; to change a run that was recorded
+there is :func:`~dgemma_viz.labs.interventions.intervene`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.interventions.changeable import CHANGEABLE
+from dgemma_viz.labs.interventions.plan import plan_of
+from dgemma_viz.labs.interventions.run_conditions import ChangeParameters
+from dgemma_viz.labs.interventions.sampler_of_class import SAMPLER_OF_CLASS
+from dgemma_viz.labs.samplers import SAMPLERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from dgemma_viz.labs.interventions.intervention import Intervention
+    from dgemma_viz.labs.interventions.plan import Plan
+
+
+def around_of(
+    interventions: Sequence[Intervention], model: Any, tokenizer: Any
+) -> Callable[[Any], AbstractContextManager[None]]:
+    """A function from the running model or pipeline to a context manager that carries the interventions out.
+
+    A recording must be entered before, as ``run_sampler(..., around=...)`` does: only then does the trace show what
+    really ran. The trace does not know by itself that there were interventions; tell it, with
+    ``task={"interventions": [one.to_json() for one in interventions]}``.
+
+    Parameters
+    ----------
+    interventions
+        What to change; see the classes of :mod:`dgemma_viz.labs.interventions`.
+    model, tokenizer
+        That run.
+
+    Raises
+    ------
+    SettingError
+        At once: a position outside the canvas, an unknown token, two that contradict each other, or nothing to do. On
+        entering: the sampler cannot do it. In the first step: a sample that the batch does not have.
+    """
+    plan = plan_for(interventions, model, tokenizer)
+    return lambda recordable: _hooked(recordable, plan)
+
+
+def plan_for(interventions: Sequence[Intervention], model: Any, tokenizer: Any) -> Plan:
+    """Interventions judged against a model, or a pipeline's.
+
+    Raises
+    ------
+    SettingError
+        The model is no DiffusionGemma; and as :func:`~dgemma_viz.labs.interventions.plan.plan_of`.
+    """
+    model = model_of(model)
+    config = getattr(model, "config", None)
+    length, text = getattr(config, "canvas_length", None), getattr(config, "text_config", None)
+    if length is None or text is None:
+        raise SettingError(f"interventions know DiffusionGemma only; a {type(model).__name__} has no canvas")
+    return plan_of(interventions, tokenizer, int(text.vocab_size), int(length))
+
+
+def model_of(model: Any) -> Any:
+    """The model itself, where it was compiled or a pipeline was given."""
+    model = getattr(model, "_orig_mod", model)
+    return getattr(model, "model", model) if hasattr(model, "scheduler") else model
+
+
+def _hooked(recordable: Any, plan: Plan) -> AbstractContextManager[None]:
+    classes = {cls.__name__ for cls in type(recordable).__mro__}
+    scheduler = type(getattr(recordable, "scheduler", None)).__name__
+    if "DiffusionGemmaGenerationMixin" in classes:
+        from dgemma_viz.labs.interventions.generate_hooks import hooked_generate
+
+        _check_parameters(plan, "entropy_bound")
+        return hooked_generate(recordable, plan)
+    if "DiffusionGemmaPipeline" in classes and scheduler in SAMPLER_OF_CLASS:
+        from dgemma_viz.labs.interventions.pipeline_hooks import hooked_pipeline
+
+        _check_parameters(plan, SAMPLER_OF_CLASS[scheduler])
+        return hooked_pipeline(recordable, plan)
+    raise SettingError(
+        f"interventions in a {type(recordable).__name__} are not possible: they know transformers' DiffusionGemma, "
+        "and diffusers' DiffusionGemmaPipeline with one of its own schedulers"
+    )
+
+
+def _check_parameters(plan: Plan, sampler: str) -> None:
+    """Raise SettingError for a parameter that cannot be changed, or not to that value."""
+    known = {parameter.name: parameter for parameter in SAMPLERS[sampler].parameters}
+    changeable = CHANGEABLE[sampler]
+    for one in plan.interventions:
+        for name, value in one.values.items() if isinstance(one, ChangeParameters) else ():
+            if name not in changeable:
+                why = (
+                    "is fixed once a run of '{}' has begun" if name in known else "is no parameter of the sampler '{}'"
+                )
+                raise SettingError(
+                    f"{name} {why.format(sampler)}; while it runs, {', '.join(changeable)} can be changed"
+                )
+            known[name].checked(value)

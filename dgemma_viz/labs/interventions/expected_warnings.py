@@ -1,0 +1,40 @@
+"""Take back the recorder's warning about tokens that are missing because an intervention wrote others there.
+
+The recorder warns when an accepted candidate does not stand in the next step's canvas: the decisions that it recorded
+then do not explain what ran. Replaced and pinned tokens, and noise that was added, explain it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dgemma_viz.labs.interventions.plan import Plan
+from dgemma_viz.trace.decision import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dgemma_viz.labs.interventions.intervention import Intervention
+    from dgemma_viz.trace.model import Trace
+
+_WARNING = "accepted candidates are missing from the canvas of the step after"
+"""Part of the text that ``dgemma_viz.recorders.assemble`` gives."""
+
+
+def without_expected_warnings(trace: Trace, interventions: Sequence[Intervention]) -> Trace:
+    """The trace without that warning, if the interventions account for every such token."""
+    kept = tuple(text for text in trace.facts.warnings if _WARNING not in text)
+    if len(kept) == len(trace.facts.warnings):
+        return trace
+    plan = Plan(tuple(interventions), trace.facts.vocab_size)
+    for step in np.flatnonzero(trace.canvas[1:] == trace.canvas[:-1]):
+        after = step + 1
+        put = (trace.decision[step] == Decision.ACCEPTED) & trace.active[after, :, None]
+        lost = put & (trace.noised[after] != trace.candidate[step])
+        effects = plan.effects(int(trace.canvas[after]), int(trace.step_in_canvas[after]))
+        if (lost & ~effects.written(*lost.shape)).any():
+            return trace
+    return replace(trace, facts=replace(trace.facts, warnings=kept))

@@ -1,0 +1,158 @@
+"""Interventions that were judged, and what they do to one step: the part that knows neither model nor sampler.
+
+The hooks of a loop ask :meth:`Plan.effects` in each step and apply the answer to the tensors at hand. The answer only
+uses methods of these tensors, so nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.interventions.contradictions import refuse_contradictions
+from dgemma_viz.labs.interventions.forced_decisions import ForceAccept, ForcedDecision
+from dgemma_viz.labs.interventions.intervention import Intervention
+from dgemma_viz.labs.interventions.run_conditions import ChangeParameters, DropSelfConditioning
+from dgemma_viz.labs.interventions.token_id import token_id
+from dgemma_viz.labs.interventions.tokens_read import AddNoise, Pin, Replace, TokensRead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Interventions with ids as tokens, of which no two contradict each other; made by :func:`plan_of`."""
+
+    interventions: tuple[Intervention, ...]
+    vocabulary: int
+
+    def effects(self, canvas: int, step: int) -> Effects:
+        """What holds in one step."""
+        return Effects(tuple(one for one in self.interventions if one.holds(canvas, step)), canvas, self.vocabulary)
+
+    def check_batch(self, samples: int) -> None:
+        """Raise SettingError if an intervention names a sample that a batch of this size does not have."""
+        for one in self.interventions:
+            if one.sample is not None and one.sample >= samples:
+                raise SettingError(
+                    f"there is no sample {one.sample} in a batch of {samples} (counted from 0): {one.describe()}"
+                )
+
+
+def plan_of(interventions: Sequence[Intervention], tokenizer: Any, vocabulary: int, canvas_length: int) -> Plan:
+    """Judge interventions against a model.
+
+    Raises
+    ------
+    SettingError
+        There are none, one is no intervention, a position is outside the canvas, a token is unknown, or two contradict
+        each other.
+    """
+    if isinstance(interventions, Intervention):
+        raise SettingError("interventions are a list, even of one")
+    if not interventions:
+        raise SettingError("there are no interventions: give at least one, for instance Replace({3: 'a'}, step=4)")
+    for one in interventions:
+        if not isinstance(one, Intervention):
+            raise SettingError(f"{one!r} is no intervention")
+        if outside := [place for place in one.positions_named() if place >= canvas_length]:
+            raise SettingError(
+                f"position {outside[0]} is outside the canvas, whose positions run from 0 to {canvas_length - 1}: "
+                f"{one.describe()}"
+            )
+    with_ids = tuple(one.with_tokens(lambda token: token_id(token, tokenizer, vocabulary)) for one in interventions)
+    refuse_contradictions(with_ids)
+    return Plan(with_ids, vocabulary)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the interventions that hold in one step do to its tensors. Nothing given is changed in place."""
+
+    holding: tuple[Intervention, ...]
+    canvas: int
+    vocabulary: int
+
+    def read(self, noised: Any) -> Any:
+        """Canvas ``(B, C)`` with noise, replaced and pinned tokens; the given one if there are none."""
+        if not any(isinstance(one, TokensRead) for one in self.holding):
+            return noised
+        changed = noised.clone()
+        for sample, tokens in self._written(*noised.shape):
+            for position, token in tokens.items():
+                changed[sample, position] = token
+        return changed
+
+    def written(self, samples: int, length: int) -> npt.NDArray[np.bool_]:
+        """Where :meth:`read` writes, bool ``(B, C)``."""
+        where = np.zeros((samples, length), dtype=bool)
+        for sample, tokens in self._written(samples, length):
+            where[sample, list(tokens)] = True
+        return where
+
+    def _written(self, samples: int, length: int) -> Iterator[tuple[int, dict[int, int]]]:
+        """Sample, and token by position, in the order in which they are written: noise, replaced, pinned."""
+        for kind in (AddNoise, Replace, Pin):
+            for one in self.holding:
+                if isinstance(one, kind):
+                    for sample in range(samples) if one.sample is None else [one.sample]:
+                        yield sample, one.tokens_for(self.canvas, sample, length, self.vocabulary)
+
+    @property
+    def pins(self) -> bool:
+        """Whether a position is pinned."""
+        return any(isinstance(one, Pin) for one in self.holding)
+
+    def certain(self, logits: Any) -> Any:
+        """Logits ``(B, C, V)`` that give the pinned tokens probability 1; the given ones if there are none."""
+        if not self.pins:
+            return logits
+        changed = logits.clone()
+        for one in self.holding:
+            if isinstance(one, Pin):
+                changed[_rows(one), one.position] = -float("inf")
+                changed[_rows(one), one.position, one.token] = 0.0
+        return changed
+
+    @property
+    def forces(self) -> bool:
+        """Whether a decision is forced."""
+        return any(isinstance(one, ForcedDecision) for one in self.holding)
+
+    def forced(self, accepted: Any) -> Any:
+        """Accepted mask, bool ``(B, C)``, with the forced decisions."""
+        changed = accepted.clone()
+        for one in self.holding:
+            if isinstance(one, ForcedDecision):
+                for position in one.positions:
+                    changed[_rows(one), position] = isinstance(one, ForceAccept)
+        return changed
+
+    @property
+    def withholds(self) -> bool:
+        """Whether the self-conditioning of a sample is dropped."""
+        return any(isinstance(one, DropSelfConditioning) for one in self.holding)
+
+    def self_conditioned(self, like: Any) -> Any:
+        """For which samples the self-conditioning stays, bool ``(B,)``, on the device of a tensor ``(B, ...)``."""
+        kept = like.new_ones(len(like)).bool()
+        for one in self.holding:
+            if isinstance(one, DropSelfConditioning):
+                kept[_rows(one)] = False
+        return kept
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters that are changed, the latest change of each."""
+        changes = sorted((one for one in self.holding if isinstance(one, ChangeParameters)), key=lambda one: one.begins)
+        return {name: value for one in changes for name, value in one.values.items()}
+
+
+def _rows(one: Intervention) -> Any:
+    """Index of the samples that an intervention is for."""
+    return slice(None) if one.sample is None else one.sample

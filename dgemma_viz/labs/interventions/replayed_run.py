@@ -1,0 +1,145 @@
+"""Repeat a recorded run, whole or up to a step, and say whether it is the same.
+
+A replay runs the library's own loop once more, from the recorded prompt, parameters and state of the random generator.
+On the same machine with the same versions it gives the same run to the last bit. Where it does not, that is said, with
+the first step that differs and what is known to differ besides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.interventions.around import around_of, model_of
+from dgemma_viz.labs.interventions.cut import cut, place_of
+from dgemma_viz.labs.interventions.intervention import whole
+from dgemma_viz.labs.interventions.lacking import check_repeatable
+from dgemma_viz.labs.interventions.recorded_interventions import recorded_interventions
+from dgemma_viz.labs.interventions.rerun import rerun
+from dgemma_viz.labs.interventions.sameness import first_difference, identical
+from dgemma_viz.labs.interventions.suspects import suspects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dgemma_viz.analysis.divergence import Divergence
+    from dgemma_viz.recorders.step_record import StepRecord
+    from dgemma_viz.trace.model import Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A recorded run and its repetition.
+
+    Attributes
+    ----------
+    original
+        What was recorded, up to where the replay was to end.
+    trace
+        What ran now.
+    divergence
+        First difference, over all samples; None if the runs are the same.
+    """
+
+    original: Trace
+    trace: Trace
+    divergence: Divergence | None
+
+    @property
+    def same(self) -> bool:
+        """Same tokens, decisions and output; distributions up to rounding (see ``TracePair.differences``)."""
+        return self.divergence is None
+
+    @property
+    def identical(self) -> bool:
+        """The same to the last bit, times aside."""
+        return identical(self.original, self.trace)
+
+    def explain(self) -> str:
+        """Whether it is the same run and, if not, where it parts and what may be to blame. Sentences, not escaped."""
+        steps = f"{self.trace.n_steps} step{'' if self.trace.n_steps == 1 else 's'}"
+        if self.identical:
+            return f"The replay is the recorded run to the last bit, over {steps}."
+        if self.divergence is None:
+            return f"The replay made the same decisions over {steps}; its probabilities differ by rounding only."
+        where = f"canvas {self.divergence.canvas}, step {self.divergence.step}"
+        whose = f" of sample {self.divergence.sample}" if self.original.n_samples > 1 else ""
+        told = [f"The replay diverges from the recorded run in {where}{whose}.", self.divergence.what]
+        return " ".join([*told, *(f"{one}." for one in suspects(self.original, self.trace))])
+
+
+def replay(
+    model: Any,
+    tokenizer: Any,
+    trace: Trace,
+    *,
+    until: tuple[int, int] | None = None,
+    on_step: Callable[[StepRecord], None] | None = None,
+) -> Replay:
+    """Run a recorded generation again.
+
+    Interventions that the trace was made with are made again. A run that failed or was interrupted is repeated up to
+    its last recorded step.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Those that were recorded; a pipeline stands for its model.
+    trace
+        Of any ``generate()`` or diffusers pipeline call that was recorded; a batch as well.
+    until
+        Canvas and step after which to stop; None for the whole run.
+    on_step
+        As for :func:`dgemma_viz.record`. ``KeyboardInterrupt`` ends the replay within that step.
+
+    Raises
+    ------
+    SettingError
+        The trace does not have the step ``until``; or the model is another, of another vocabulary or canvas length, or
+        on another kind of device.
+    TraceError
+        The trace lacks what is needed: the generator's state, the prompt, logits processors or images of the call.
+    RunFailedError
+        The loop failed after at least one step; the error holds the trace so far.
+    """
+    check_repeatable(trace, model_of(model), tokenizer)
+    steps = 0 if trace.facts.status == "complete" else trace.n_steps
+    if until is not None:
+        steps = place_of(trace, *_place(until)) + 1
+    before = recorded_interventions(trace)
+    around = around_of(before, model, tokenizer) if before else None
+    again = rerun(model, tokenizer, trace, around=around, on_step=_ending(on_step, steps))
+    original = cut(trace, again.n_steps) if again.facts.status == "interrupted" else trace
+    return Replay(original, again, first_difference(original, again))
+
+
+class _Enough(KeyboardInterrupt):
+    """Ends a run after the step that was asked for, in the way in which every recorded loop can be ended."""
+
+
+def _ending(on_step: Callable[[StepRecord], None] | None, steps: int) -> Callable[[StepRecord], None] | None:
+    """``on_step`` that ends the run after so many steps; 0: never."""
+    if not steps:
+        return on_step
+    done = 0
+
+    def ending(record: StepRecord) -> None:
+        nonlocal done
+        done += 1
+        try:
+            if on_step is not None:
+                on_step(record)
+        finally:
+            if done >= steps:
+                raise _Enough(f"stopped after {steps} steps, as asked")
+
+    return ending
+
+
+def _place(until: Any) -> tuple[int, int]:
+    try:
+        canvas, step = until
+        return whole(canvas, "the canvas of until"), whole(step, "the step of until")
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"until is the canvas and step to stop after, like (0, 3), not {until!r}") from error

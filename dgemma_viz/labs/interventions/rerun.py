@@ -1,0 +1,143 @@
+"""Run what a trace recorded again: the library's own loop, from the recorded prompt, parameters and generator state."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import RunFailedError, SettingError
+from dgemma_viz.labs.interventions.around import model_of
+from dgemma_viz.labs.interventions.expected_warnings import without_expected_warnings
+from dgemma_viz.labs.interventions.recorded_interventions import recorded_interventions
+from dgemma_viz.labs.interventions.sampler_of_class import sampler_of
+from dgemma_viz.labs.recorded_call import recorded_call, with_task
+from dgemma_viz.labs.samplers import Prepared, sampler_named
+from dgemma_viz.labs.samplers.given_ids import GivenIds
+from dgemma_viz.recorders.tokenizer_match import tokenizer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from dgemma_viz.recorders.step_record import StepRecord
+    from dgemma_viz.trace import Trace
+
+_OF_GENERATE = (
+    "max_denoising_steps",
+    "t_min",
+    "t_max",
+    "stability_threshold",
+    "confidence_threshold",
+    "max_new_tokens",
+    "max_length",
+    "cache_implementation",
+    "disable_compile",
+)
+"""Settings that the recorder of ``generate()`` takes from the effective config, by upstream's names."""
+
+_OF_PIPELINE = ("temperature", "stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")
+"""Settings that the recorder of the pipeline takes from its call, by upstream's names."""
+
+
+def rerun(
+    model: Any,
+    tokenizer: Any,
+    trace: Trace,
+    *,
+    around: Callable[[Any], AbstractContextManager[Any]] | None = None,
+    on_step: Callable[[StepRecord], None] | None = None,
+    task: Mapping[str, Any] | None = None,
+) -> Trace:
+    """Trace of the repeated run.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Those that were recorded; a pipeline stands for its model.
+    trace
+        Of ``generate()`` or of diffusers' pipeline, called by anyone, and
+        :func:`~dgemma_viz.labs.interventions.lacking.check_repeatable` by now.
+    around, on_step
+        As for :func:`~dgemma_viz.labs.samplers.run_sampler`.
+    task
+        More facts for the new trace, whose task is otherwise that of the old one.
+
+    Raises
+    ------
+    SettingError
+        A pipeline is needed, and there is no tokenizer.
+    RunFailedError
+        The loop failed after at least one step; the error holds the trace so far.
+    """
+    model = model_of(model)
+    prepared = _prepared(model, tokenizer, trace)
+    try:
+        again = recorded_call(
+            prepared.recordable,
+            tokenizer,
+            prepared.run,
+            seed=trace.facts.seed or 0,
+            generator_state=trace.generator_state,
+            top_k=max(1, trace.top_k),
+            on_step=on_step,
+            around=around,
+        )
+    except RunFailedError as error:
+        raise RunFailedError(str(error), _with_task_of(trace, error.trace, task)) from error
+    return _with_task_of(trace, again, task)
+
+
+def _prepared(model: Any, tokenizer: Any, trace: Trace) -> Prepared:
+    import torch
+
+    inputs = {
+        "input_ids": torch.tensor(trace.prompt, dtype=torch.long, device=model.device),
+        "attention_mask": torch.tensor(trace.prompt_mask, dtype=torch.long, device=model.device),
+    }
+    if sampler_of(trace) != "entropy_bound":
+        return _prepared_pipeline(model, tokenizer, trace, inputs)
+    return Prepared(model, lambda: model.generate(**inputs, **_generate_arguments(trace)))
+
+
+def _prepared_pipeline(model: Any, tokenizer: Any, trace: Trace, inputs: Mapping[str, Any]) -> Prepared:
+    """The recorded scheduler with its recorded config, in a pipeline that reads the recorded prompt."""
+    sampler_named(sampler_of(trace)).need_library()
+    import diffusers
+
+    if tokenizer is None:
+        raise SettingError("a pipeline cannot run without its tokenizer: pass it, or the pipeline's processor")
+    settings, ends = trace.facts.settings, trace.facts.eos_token_ids
+    kind = getattr(diffusers, trace.facts.sampler)
+    known = inspect.signature(kind.__init__).parameters
+    scheduler = kind(**{name: settings[name] for name in known if name in settings})
+    pipeline = diffusers.DiffusionGemmaPipeline(
+        model=model, scheduler=scheduler, processor=GivenIds(tokenizer_of(tokenizer), inputs)
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    call = {name: settings[name] for name in _OF_PIPELINE if name in settings}
+    renamed = {"gen_length": settings["max_new_tokens"], "num_inference_steps": settings["max_denoising_steps"]}
+    call |= renamed | {"eos_token_id": ends[0] if ends else None, "output_type": "seq"}
+    return Prepared(pipeline, lambda: pipeline(prompt="", **call))
+
+
+def _generate_arguments(trace: Trace) -> dict[str, Any]:
+    """The effective config of the recorded call, so that it does not matter what the model's own config says today."""
+    from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+
+    settings = trace.facts.settings
+    arguments = {name: settings[name] for name in _OF_GENERATE if name in settings}
+    if settings.get("entropy_bound") is not None:
+        arguments["sampler_config"] = EntropyBoundSamplerConfig(entropy_bound=float(settings["entropy_bound"]))
+    ends = list(trace.facts.eos_token_ids)
+    return arguments | {"eos_token_id": ends or None, "pad_token_id": trace.facts.pad_token_id}
+
+
+def _with_task_of(trace: Trace, again: Trace, task: Mapping[str, Any] | None) -> Trace:
+    """The old run's task facts; of several right answers the one nearest to the new output."""
+    known = dict(trace.facts.task)
+    if isinstance(known.get("prompt"), str):
+        fresh = with_task(again, [known["prompt"]], None).facts.task
+        known |= {name: fresh[name] for name in ("reference",) if name in fresh and name in known}
+    again = replace(again, facts=replace(again.facts, task=known | dict(task or {})))
+    return without_expected_warnings(again, recorded_interventions(again))
