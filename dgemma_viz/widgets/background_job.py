@@ -42,6 +42,7 @@ class BackgroundJob:
         self._work = work
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._starting = threading.Lock()
         self.run_button = ipw.Button(description="Run", button_style="primary", tooltip=tooltip)
         self.stop_button = ipw.Button(description="Stop", disabled=True, tooltip="Stop within one denoising step")
         self.status_line = ipw.HTML().add_class("dgv-status")
@@ -55,19 +56,22 @@ class BackgroundJob:
 
     def start(self) -> None:
         """Start in a thread; a job in progress is left alone."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        self._stop.clear()
-        self.run_button.disabled = True
-        self.stop_button.disabled = False
-        self.say("Running…")
-        self._thread = threading.Thread(target=self.run_here, name="dgemma_viz job", daemon=True)
-        self._thread.start()
+        with self._starting:  # a button and a timer may start it at once
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._stop.clear()
+            self.run_button.disabled = True
+            self.stop_button.disabled = False
+            self.say("Running…")
+            self._thread = threading.Thread(target=self.run_here, name="dgemma_viz job", daemon=True)
+            self._thread.start()
 
     def run_here(self) -> None:
         """Do the work in this thread."""
         try:
             self._work()
+        except StoppedError:
+            self.say("Stopped before anything was recorded.")
         except DgemmaVizError as error:
             self.complain(str(error))
         except Exception as error:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from dgemma_viz.analysis.comparison import Differences, TracePair
+    from dgemma_viz.analysis.divergence import Divergence
     from dgemma_viz.analysis.reference import Reference
     from dgemma_viz.figures.run_pair import RunStyle
     from dgemma_viz.trace.model import CanvasRun
@@ -80,7 +81,7 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, pair: TracePair, reference: Reference | None = None) -> None:
         self.pair, self._reference = pair, reference
-        self.first = divergence_of(pair)
+        self.first: Divergence | None = None
         self.selection = Selection()
         self.canvases = tuple(TokenCanvas(title=f"Token canvas of run {run.name}") for run in (A, B))
         self.position = ComparedPosition()
@@ -91,23 +92,18 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
         self.curves: Chart | None = None
         self._head, self._table = (widgets.HTML(layout=widgets.Layout(width="100%")) for _ in range(2))
         self._headings = [widgets.HTML(layout=widgets.Layout(width="100%")) for _ in range(2)]
-        self._choice = RunChoice(self.pair.n_canvases, self.pair.n_samples)
+        self._choice = RunChoice(1, 1)
         self._links = [widgets.jslink(*((canvas, name) for canvas in self.canvases)) for name in LINKED]
-        self._from_page = False
+        self._from_page = self._replacing = False
         self._redraws = Redraw(self._redraw)
         runs = [
             widgets.VBox([heading, canvas], layout=widgets.Layout(min_width="0", width="100%"))
             for heading, canvas in zip(self._headings, self.canvases, strict=True)
         ]
-        views = [self._head, self.jump, self._choice, columns(*runs, narrowest="520px"), self.position]
-        if self.pair.n_canvases:
-            self.map = Chart(self._map_figure(), self._map_clicked)
-            self.curves = Chart(self._curves_figure(), self._curves_clicked)
-            left = widgets.VBox([panel(self.map), self._table], layout=widgets.Layout(min_width="0", grid_gap="14px"))
-            views.append(columns(left, panel(self.curves)))
-        else:
-            views.append(self._table)
-        super().__init__(views, layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px"))
+        self._views = [self._head, self.jump, self._choice, columns(*runs, narrowest="520px"), self.position]
+        super().__init__(
+            [*self._views, self._table], layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px")
+        )
         for name in ("canvas", "sample"):
             traitlets.link((self.selection, name), (getattr(self._choice, name), "value"))
         for canvas in self.canvases:
@@ -116,7 +112,28 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
         self.canvases[0].observe(self._selection_changed, "dark")
         self.selection.observe(self._selection_changed)
         self.jump.on_click(lambda _: self.jump_to_first())
-        self._redraw({"canvas"})
+        self.show(pair, reference)
+
+    def show(self, pair: TracePair, reference: Reference | None = None) -> None:
+        """Compare two other traces in the same views; what is looked at stays as far as both have it.
+
+        Raises
+        ------
+        SettingError
+            The reference is not one, or its function failed.
+        """
+        canvas, sample = self.selection.canvas, self.selection.sample
+        self._replacing = True
+        try:
+            self.pair, self._reference = pair, reference
+            self._choice.offer(pair.n_canvases, pair.n_samples)
+            self.selection.canvas = max(0, min(canvas, pair.n_canvases - 1))
+            self.selection.sample = max(0, min(sample, pair.n_samples - 1))
+        finally:
+            self._replacing = False
+        with self._redraws.together():
+            self._redraws.note("canvas")
+            self._run_chosen(other_canvas=self.selection.canvas != canvas)
 
     @property
     def runs(self) -> tuple[CanvasRun | None, CanvasRun | None]:
@@ -167,6 +184,8 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
                 canvas.playing = False
 
     def _selection_changed(self, change: traitlets.Bunch) -> None:
+        if self._replacing:
+            return
         with self._redraws.together():
             name = change["name"]
             self._redraws.note(name)
@@ -204,14 +223,25 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
             for run, style, canvas, heading in zip(self.runs, (A, B), self.canvases, self._headings, strict=True):
                 heading.value = run_heading_html(self.pair, style, chosen.sample)
                 self._show_canvas(canvas, run, style, found)
-        if self.map is not None and self.curves is not None:
-            if changed <= {"step", "position"}:
-                self._mark(self.map, self.curves)
-            elif changed != {"quantity"}:
-                self.map.show(self._map_figure())
-                self.curves.show(self._curves_figure())
+        self._draw_charts(changed)
         if changed != {"quantity"}:
             self.position.show(self.runs, chosen.step, chosen.position, self.theme)
+
+    def _draw_charts(self, changed: set[str]) -> None:
+        """Draw the map and the curves; they are made with the first pair that has steps."""
+        if self.map is None or self.curves is None:
+            if not self.pair.n_canvases:
+                return
+            self.map = Chart(self._map_figure(), self._map_clicked)
+            self.curves = Chart(self._curves_figure(), self._curves_clicked)
+            layout = widgets.Layout(min_width="0", grid_gap="14px")
+            left = widgets.VBox([panel(self.map), self._table], layout=layout)
+            self.children = [*self._views, columns(left, panel(self.curves))]
+        elif changed <= {"step", "position"}:
+            self._mark(self.map, self.curves)
+        elif changed != {"quantity"}:
+            self.map.show(self._map_figure())
+            self.curves.show(self._curves_figure())
 
     def _show_canvas(self, canvas: TokenCanvas, run: CanvasRun | None, style: RunStyle, found: Differences) -> None:
         if run is not None and run.n_steps:

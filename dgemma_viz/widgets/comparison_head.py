@@ -77,11 +77,11 @@ def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str
 
 
 def run_heading_html(pair: TracePair, run: RunStyle, sample: int) -> str:
-    """Name of a run, and what sets it apart from the other: up to three facts that changed."""
+    """Name of a run, and what sets it apart from the other: up to three facts that changed, settings last."""
     rows = changed_facts(*pair.traces, sample)
     settings = {name.replace("_", " ") for trace in pair.traces for name in trace.facts.settings}
-    named = [row for row in rows if row.name in _NAMED | settings][:_MOST_NAMED]
-    words = " · ".join(f"{readable(row.name)} {_value(row.a if run is A else row.b)}" for row in named)
+    named = sorted((row for row in rows if row.name in _NAMED | settings), key=lambda row: row.name not in _NAMED)
+    words = " · ".join(f"{readable(row.name)} {_value(row.a if run is A else row.b)}" for row in named[:_MOST_NAMED])
     return f"<div class='dgc'><h3>{glyph_html(run)} Run {run.name}<span>{words}</span></h3></div>"
 
 

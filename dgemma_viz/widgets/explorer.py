@@ -9,13 +9,13 @@ selection redraws each chart once, and sends only what differs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import traitlets
 
 from dgemma_viz.diagnosis import diagnose
-from dgemma_viz.errors import TraceError
+from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import curves, heatmap
 from dgemma_viz.figures.markers import crosshair, step_marker
 from dgemma_viz.figures.theme import theme_named
@@ -23,6 +23,7 @@ from dgemma_viz.trace.model import Trace
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.findings_list import FindingsList
 from dgemma_viz.widgets.inspector import Inspector
+from dgemma_viz.widgets.intervention_panel import InterventionPanel
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.redraw import Redraw
 from dgemma_viz.widgets.run_choice import RunChoice
@@ -52,6 +53,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         What to explore.
     reference
         The right answer, for the diagnosis; see :data:`dgemma_viz.analysis.reference.Reference`.
+    model, tokenizer
+        What the trace was recorded with: then its run can be changed and repeated from here.
 
     Attributes
     ----------
@@ -63,15 +66,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         What is looked at; set it to move every view, observe it to follow the user.
     findings, token_canvas, heatmap, curves, inspector
         The views; the charts are None for a trace without steps.
+    interventions
+        Panel that changes something and repeats the run; None without a model.
     """
 
-    def __init__(self, trace: Trace, reference: Reference | None = None) -> None:
+    def __init__(
+        self, trace: Trace, reference: Reference | None = None, *, model: Any = None, tokenizer: Any = None
+    ) -> None:
         self.selection = Selection()
         self.findings = FindingsList()
         self.token_canvas = TokenCanvas()
         self.inspector = Inspector()
         self.heatmap: Chart | None = None
         self.curves: Chart | None = None
+        self.interventions = None if model is None else InterventionPanel(model, tokenizer)
         self._header = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._choice = RunChoice(1, 1)
         self._choice_links: list[traitlets.link] = []
@@ -91,6 +99,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self.diagnosis = diagnose(trace, reference)
         self.trace = trace
         self.findings.show(self.diagnosis)
+        if self.interventions is not None:
+            self.interventions.show(trace, reference)
         self._replacing = True
         try:
             self.selection.canvas = self.selection.sample = self.selection.step = 0
@@ -122,7 +132,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close every view, so that neither kernel nor browser keeps them."""
-        for part in (*self._top, self.inspector, self._charts):
+        for part in (*self._top, *self._below):
             if part not in self.children:
                 close_tree(part)
         close_tree(self, closing=super().close)
@@ -132,6 +142,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     @property
     def _top(self) -> list[widgets.Widget]:
         return [self._header, self.findings, self._choice, self.token_canvas]
+
+    @property
+    def _below(self) -> list[widgets.Widget]:
+        """Views of a canvas that has steps."""
+        return [self.inspector, self._charts, *([] if self.interventions is None else [self.interventions])]
 
     def _offer_choice(self) -> None:
         """Selectors for the canvases and samples of the trace, in place of those of the trace before."""
@@ -208,7 +223,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             ended = ENDED_BEFORE.format(sample=self.selection.sample, canvas=self.selection.canvas)
             self.token_canvas.show(run, "" if run.n_steps else ended)
             self._name_positions()
-            self.children = [*self._top, *([self.inspector, self._charts] if run.n_steps else [])]
+            self.children = [*self._top, *(self._below if run.n_steps else [])]
         if not run.n_steps or self.heatmap is None or self.curves is None:
             return
         if changed <= {"step", "position"}:
@@ -218,6 +233,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self.curves.show(self._curves_figure())
         if changed != {"quantity"}:
             self.inspector.show(run, self.selection, self.theme)
+            if self.interventions is not None:
+                self.interventions.look_at(run, self.selection)
 
     def _mark(self, run: CanvasRun, heatmap: Chart, curves: Chart) -> None:
         """Move the selection's marks: all that another step or position changes in these two."""
@@ -239,7 +256,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         return curves(self.trace, chosen.canvas, chosen.sample, step=chosen.step, theme=self.theme)
 
 
-def explore(trace: Trace | str | os.PathLike[str], reference: Reference | None = None) -> Explorer:
+def explore(
+    trace: Trace | str | os.PathLike[str],
+    reference: Reference | None = None,
+    *,
+    model: Any = None,
+    tokenizer: Any = None,
+) -> Explorer:
     """Explore a trace, or a trace file, with linked interactive views, and what a diagnosis finds in it.
 
     Parameters
@@ -249,20 +272,25 @@ def explore(trace: Trace | str | os.PathLike[str], reference: Reference | None =
     reference
         The right answer, or a function of prompt and completion that returns whether it is right, or the right answer;
         the trace's own reference if None.
+    model, tokenizer
+        What the trace was recorded with. Then a click on a token, and the panel below the charts, change something at
+        the step that is shown, repeat the run, and compare the two; from code, :func:`dgemma_viz.intervene`.
 
     Raises
     ------
     TraceError
         It is neither trace nor path, or the file cannot be read.
     SettingError
-        The reference is not one, or its function failed.
+        The reference is not one, or its function failed; or there is a model without its tokenizer.
     """
+    if (model is None) != (tokenizer is None):
+        raise SettingError("explore() needs both model and tokenizer to repeat the run, or neither")
     if isinstance(trace, Trace):
-        return Explorer(trace, reference)
+        return Explorer(trace, reference, model=model, tokenizer=tokenizer)
     if isinstance(trace, str) or hasattr(trace, "__fspath__"):
         from dgemma_viz.trace import load_trace
 
-        return Explorer(load_trace(trace), reference)
+        return Explorer(load_trace(trace), reference, model=model, tokenizer=tokenizer)
     recorded = getattr(trace, "trace", None)
     hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
     raise TraceError(

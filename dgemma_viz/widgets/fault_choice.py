@@ -44,6 +44,12 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
         fault: Fault | Literal[""] = self.fault.value
         return fault.plant(model) if fault else nullcontext()
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """For ``trace.facts.task``: which fault the run had, if any."""
+        fault: Fault | Literal[""] = self.fault.value
+        return {"fault": fault.title} if fault else {}
+
     def _explain(self) -> None:
         fault: Fault | Literal[""] = self.fault.value
         source = f" Seen in {fault.source}." if fault and fault.source else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dgemma_viz.widgets.run_header import readable
 
-_ALERT = "padding:.55rem .8rem;border-left:4px solid #b3261e;background:rgba(179,38,30,.1);border-radius:2px"
+_WRAP = "overflow-wrap:anywhere;max-height:12em;overflow:auto"
+"""A message may quote a prompt without a space in it, of any length."""
+_ALERT = f"padding:.55rem .8rem;border-left:4px solid #b3261e;background:rgba(179,38,30,.1);border-radius:2px;{_WRAP}"
 
 
 def status(message: str) -> str:
     """What goes on; announced when the reader is idle."""
-    return f"<div role='status' aria-live='polite' style='margin:.5rem 0'>{readable(message)}</div>"
+    return f"<div role='status' aria-live='polite' style='margin:.5rem 0;{_WRAP}'>{readable(message)}</div>"
 
 
 def alert(message: str) -> str:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
-import numpy as np
 
-from dgemma_viz.analysis.steps import tokens_per_forward
-from dgemma_viz.errors import DgemmaVizError, RecordingError, RunFailedError
+from dgemma_viz.errors import RecordingError, RunFailedError
 from dgemma_viz.labs.single_run import RunSettings, load_model, record_run
-from dgemma_viz.tiny.tasks import TASKS, sample_example, task_of
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.explorer import Explorer
-from dgemma_viz.widgets.fault_choice import FaultChoice, explanation
+from dgemma_viz.widgets.fault_choice import FaultChoice
+from dgemma_viz.widgets.prompt_chooser import PromptChooser
+from dgemma_viz.widgets.run_summary import run_summary
 from dgemma_viz.widgets.watcher import LiveCanvas
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from dgemma_viz.recorders.step_record import StepRecord
     from dgemma_viz.trace import Trace
 
-_LONGEST_PROMPT = 2000
 _SLOW_MOTION = 0.25
 """Seconds that a step is left on screen in slow motion: the bundled model is too fast to follow by eye."""
 
@@ -45,6 +43,11 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         Run the first example while the panel is built, so that a page never opens empty.
     faults
         Faults that the reader may plant in the model for a run (:mod:`dgemma_viz.labs.sabotage`).
+
+    Attributes
+    ----------
+    prompts
+        Chooser of task and prompt.
     """
 
     def __init__(
@@ -64,9 +67,8 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         self._live = LiveCanvas()
         self._live.token_canvas.shows = "noised"
         self._explorer: Explorer | None = None
-        self._examples_drawn = 0
-        self._build_controls(task, faults)
-        self._prompt.value = TASKS[task].example_prompts[example]
+        self.prompts = PromptChooser(task, example)
+        self._build_controls(faults)
         self._stage = ipw.VBox()
         super().__init__([self._controls, self._job.status_line, self._stage])
         self.add_class("dgv-run-panel")
@@ -100,14 +102,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _build_controls(self, task: str, faults: Sequence[Fault]) -> None:
-        wide = ipw.Layout(width="calc(100% - 4px)")  # ipywidgets puts 2 px around everything
-        self._task = ipw.Dropdown(
-            options=[(entry.title, name) for name, entry in TASKS.items()], value=task, description="Task", layout=wide
-        )
-        self._prompt = ipw.Textarea(description="Prompt", rows=2, layout=wide)
-        self._another = ipw.Button(description="Another example", tooltip="A prompt that the model was not trained on")
-        self._about = ipw.HTML()
+    def _build_controls(self, faults: Sequence[Fault]) -> None:
         self._seed = ipw.IntText(value=0, description="Seed", layout=ipw.Layout(width="11rem"))
         self._steps = ipw.IntText(value=48, description="Steps", layout=ipw.Layout(width="11rem"))
         self._bound = ipw.FloatLogSlider(
@@ -128,38 +123,21 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             indent=False,
             layout=ipw.Layout(width="8rem"),
         )
-        self._another.on_click(lambda _: self._draw_example())
-        self._task.observe(lambda _: self._choose_task(), "value")
         rows = ipw.Layout(flex_flow="row wrap", align_items="center", width="100%", grid_gap="0.25rem 0.75rem")
         self._controls = ipw.VBox(
             [
-                self._task,
-                self._about,
-                self._prompt,
+                self.prompts,
                 ipw.Box([self._seed, self._steps, self._bound], layout=rows),
                 self._faults,
-                ipw.Box([self._job.run_button, self._job.stop_button, self._another, self._slowly], layout=rows),
+                ipw.Box([self._job.run_button, self._job.stop_button, self.prompts.another, self._slowly], layout=rows),
             ],
             layout=ipw.Layout(width="100%", max_width="52rem"),
         )
-        self._choose_task()
-
-    def _choose_task(self) -> None:
-        task = TASKS[self._task.value]
-        self._about.value = explanation(task.description)
-        self._prompt.value = task.example_prompts[0]
-
-    def _draw_example(self) -> None:
-        self._examples_drawn += 1
-        random = np.random.default_rng(self._examples_drawn)
-        self._prompt.value = sample_example(TASKS[self._task.value], random, held_out=True).prompt
 
     # -- running -------------------------------------------------------------------------------------------------
 
     def _record(self) -> None:
-        prompt = self._prompt.value
-        if len(prompt) > _LONGEST_PROMPT:
-            raise DgemmaVizError(f"The prompt has {len(prompt):,} characters; the most is {_LONGEST_PROMPT:,}.")
+        prompt = self.prompts.checked()
         settings = RunSettings(
             seed=self._seed.value, max_denoising_steps=self._steps.value, entropy_bound=self._bound.value
         )
@@ -183,7 +161,9 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         """Run and show; of a run that fails, what was recorded until then."""
         try:
             with self._faults.planted(self._model):
-                trace = record_run(self._model, self._tokenizer, prompt, settings, on_step=on_step)
+                trace = record_run(
+                    self._model, self._tokenizer, prompt, settings, on_step=on_step, task=self._faults.facts
+                )
         except RunFailedError as error:
             self._show(error.trace, prompt)
             raise
@@ -194,25 +174,8 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
     def _show(self, trace: Trace, prompt: str) -> None:
         self._trace = trace
         if self._explorer is None:
-            self._explorer = Explorer(trace)
+            self._explorer = Explorer(trace, model=self._model, tokenizer=self._tokenizer)
         else:
             self._explorer.show(trace)
         self._stage.children = [self._explorer]
-        self._job.say(self._summary(trace, prompt))
-
-    def _summary(self, trace: Trace, prompt: str) -> str:
-        output = trace.output_text()
-        parts = [output.strip() or "(empty answer)"]
-        if trace.facts.status != "complete":
-            parts.append(f"stopped after {trace.n_steps} steps: what was recorded until then is below")
-        else:
-            try:
-                task = task_of(prompt)
-                task.validate_prompt(prompt)
-            except DgemmaVizError as error:
-                parts.append(f"no program can check this answer. {error}")
-            else:
-                right = task.check(prompt, output)
-                parts.append("✓ right, says the checker" if right else "✗ wrong, says the checker")
-            parts.append(f"{trace.n_steps} steps, {tokens_per_forward(trace):.1f} tokens per forward")
-        return " · ".join(parts)
+        self._job.say(run_summary(trace, prompt))

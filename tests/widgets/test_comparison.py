@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.divergence import Cause
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures.run_pair import A
@@ -218,6 +219,53 @@ def test_paths_and_what_is_neither(tmp_path):
         compare(trace, 3)
     with pytest.raises(SettingError, match="not a list"):
         compare(trace, trace, ["3"])
+
+
+def test_other_traces_are_shown_in_the_same_views_and_what_is_looked_at_stays(comparison):
+    views = [*comparison.canvases, comparison.map, comparison.curves, comparison.position]
+    comparison.selection.step, comparison.selection.position, comparison.selection.quantity = 6, 3, "flips"
+    a, b = synthetic_trace(length=12, steps=5, seed=2), synthetic_trace(length=12, steps=9, seed=3)
+    comparison.show(pair_of(a, b))
+    assert [*comparison.canvases, comparison.map, comparison.curves, comparison.position] == views
+    chosen = comparison.selection
+    assert (chosen.step, chosen.position, chosen.quantity) == (4, 3, "flips"), "the last step that both have"
+    assert [canvas.step for canvas in comparison.canvases] == [4, 4]
+    assert [canvas.n_steps for canvas in comparison.canvases] == [5, 9]
+    alone = compare(a, b)
+    assert comparison.first == alone.first
+    for shown, expected in ((comparison.map, alone.map), (comparison.curves, alone.curves)):
+        assert [trace.type for trace in shown.data] == [trace.type for trace in expected.data]
+    assert comparison._head.value == alone._head.value
+    assert comparison._table.value == alone._table.value
+    assert marks(comparison.canvases[0]).tolist() == marks(alone.canvases[0]).tolist()
+
+
+def test_other_traces_with_more_or_fewer_canvases_are_offered(comparison):
+    comparison.selection.canvas, comparison.selection.position = 1, 3
+    comparison.show(pair_of(synthetic_trace(length=12), synthetic_trace(length=12, seed=1)))
+    assert (comparison.selection.canvas, comparison.selection.step, comparison.selection.position) == (0, 0, -1)
+    assert comparison._choice.layout.display == "none"
+    three = synthetic_trace(canvases=3, length=12, steps=4)
+    comparison.show(pair_of(three, three))
+    assert [label for label, _ in comparison._choice.canvas.options] == ["0 (of 3)", "1 (of 3)", "2 (of 3)"]
+    comparison._choice.canvas.value = 2
+    assert comparison.selection.canvas == 2
+    assert [canvas.n_steps for canvas in comparison.canvases] == [three.canvas_run(2).n_steps] * 2
+
+
+def test_charts_are_made_with_the_first_traces_that_have_steps():
+    trace = without_steps(synthetic_trace())
+    comparison = compare(trace, trace)
+    assert comparison.map is None
+    comparison.show(pair_of(synthetic_trace(), synthetic_trace(seed=1)))
+    assert comparison.map in _all_in(comparison)
+    comparison.show(pair_of(trace, trace))
+    assert "Nothing to compare" in comparison._head.value
+
+
+def _all_in(widget):
+    children = getattr(widget, "children", ())
+    return [*children, *(inner for child in children for inner in _all_in(child))]
 
 
 def test_closing_closes_links_and_views(comparison):

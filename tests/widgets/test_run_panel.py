@@ -1,5 +1,7 @@
 """The run panel on the bundled model: every mistake becomes a message, and the panel stays usable after it."""
 
+from operator import attrgetter
+
 import numpy as np
 import pytest
 
@@ -46,18 +48,18 @@ def test_nothing_recorded_yet(panel):
 
 @pytest.mark.parametrize("task", list(TASKS))
 def test_every_task_runs_and_is_judged(panel, task):
-    panel._task.value = task
+    panel.prompts.task.value = task
     status = run(panel)
     output = panel.trace.output_text()
-    right = TASKS[task].check(panel._prompt.value, output)
+    right = TASKS[task].check(panel.prompts.prompt.value, output)
     assert ("✓ right" in status) == right
     assert "tokens per forward" in status
-    assert panel.trace.prompt_text().endswith(panel._prompt.value)
+    assert panel.trace.prompt_text().endswith(panel.prompts.prompt.value)
 
 
 @pytest.mark.parametrize("prompt", ["sudoku 12345=", "story Tom has a red kite. Who has the hat?"])
 def test_an_answer_that_no_program_can_check_is_not_called_wrong(panel, prompt):
-    panel._prompt.value = prompt
+    panel.prompts.prompt.value = prompt
     status = run(panel)
     assert panel.trace.facts.status == "complete"
     assert "no program can check this answer" in status
@@ -76,32 +78,33 @@ def test_settings_reach_the_sampler(panel):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"_prompt": ""}, "prompt is empty"),
-        ({"_prompt": "   "}, "prompt is empty"),
-        ({"_prompt": "sort ☃<b>"}, "☃"),
-        ({"_prompt": "1" * 3000}, "3,000 characters"),
+        ({"prompts.prompt": ""}, "prompt is empty"),
+        ({"prompts.prompt": "   "}, "prompt is empty"),
+        ({"prompts.prompt": "sort ☃<b>"}, "☃"),
+        ({"prompts.prompt": "1" * 3000}, "3,000 characters"),
         ({"_steps": 0}, "0 denoising steps is out of range"),
         ({"_steps": -3}, "-3 denoising steps is out of range"),
         ({"_seed": -1}, "seed -1 is out of range"),
     ],
 )
 def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
-    before = {name: getattr(panel, name).value for name in change}
+    controls = {name: attrgetter(name)(panel) for name in change}
+    before = {name: control.value for name, control in controls.items()}
     for name, value in change.items():
-        getattr(panel, name).value = value
+        controls[name].value = value
     status = run(panel)
     assert message in status
     assert "role='alert'" in status
     assert "<b>" not in status
     for name, value in before.items():
-        getattr(panel, name).value = value
+        controls[name].value = value
     assert "says the checker" in run(panel)
 
 
 def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
     panel._slowly.value = True
-    panel._task.value = "story"
-    panel._prompt.value = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
+    panel.prompts.task.value = "story"
+    panel.prompts.prompt.value = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
     panel.start()
     while not panel._live.token_canvas.n_steps:
         panel.wait(0.01)
@@ -116,9 +119,9 @@ def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
 def test_other_examples_were_not_trained_on(panel):
     seen = set()
     for _ in range(5):
-        panel._another.click()
-        seen.add(panel._prompt.value)
-        assert is_held_out(TASKS[panel._task.value], panel._prompt.value)
+        panel.prompts.another.click()
+        seen.add(panel.prompts.prompt.value)
+        assert is_held_out(TASKS[panel.prompts.task.value], panel.prompts.prompt.value)
     assert len(seen) == 5
 
 
@@ -138,7 +141,7 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel):
         if len(calls) == 3:
             raise MemoryError("no memory left")
 
-    panel._prompt.value = TASKS["story"].example_prompts[1]
+    panel.prompts.prompt.value = TASKS["story"].example_prompts[1]
     hook = panel._model.model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
     status = run(panel)
     hook.remove()

@@ -1,0 +1,147 @@
+"""Change something in a recorded run and let it go on: interventions by clicking, and the two runs side by side.
+
+State and wiring only: what an intervention does is :mod:`dgemma_viz.labs.interventions`. The run is repeated from its
+beginning, so everything before the intervention is as it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as ipw
+
+from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.errors import DgemmaVizError, RunFailedError, SettingError, TraceError
+from dgemma_viz.labs.interventions import intervene
+from dgemma_viz.labs.interventions.around import model_of
+from dgemma_viz.labs.interventions.lacking import check_repeatable
+from dgemma_viz.widgets.background_job import BackgroundJob
+from dgemma_viz.widgets.comparison import Comparison
+from dgemma_viz.widgets.intervention_form import InterventionForm
+from dgemma_viz.widgets.run_header import readable
+
+if TYPE_CHECKING:
+    from dgemma_viz.analysis.reference import Reference
+    from dgemma_viz.labs.interventions import Intervention
+    from dgemma_viz.trace.model import CanvasRun, Trace
+    from dgemma_viz.widgets.selection import Selection
+
+_TITLE = "What if? Change something here, and let the run go on"
+
+
+class InterventionPanel(ipw.VBox):  # type: ignore[misc]
+    """A form, the list of what will be changed, and the comparison of the original with the changed run.
+
+    Parameters
+    ----------
+    model, tokenizer
+        What the trace was recorded with.
+
+    Attributes
+    ----------
+    form
+        Fields of the next intervention.
+    chosen
+        Interventions of the next run.
+    changed
+        Trace of the last changed run, or None.
+    comparison
+        Original (A) and changed run (B), or None.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._trace: Trace | None = None
+        self._reference: Reference | None = None
+        self.form = InterventionForm()
+        self.chosen: list[Intervention] = []
+        self.changed: Trace | None = None
+        self.comparison: Comparison | None = None
+        self.add_button = ipw.Button(description="Add another", tooltip="Put this change on the list, to add another")
+        self.job = BackgroundJob(self._work, tooltip="Repeat the run with the changes on the list, or with this one")
+        self._list, self._result = ipw.VBox(), ipw.VBox()
+        self.add_button.on_click(lambda _: self.add())
+        rows = ipw.Layout(flex_flow="row wrap", align_items="center", grid_gap="0.25rem 0.75rem")
+        self._controls = [
+            self.form,
+            self._list,
+            ipw.Box([self.job.run_button, self.job.stop_button, self.add_button], layout=rows),
+            self.job.status_line,
+        ]
+        self._inside = ipw.VBox(self._controls)
+        self._folded = ipw.Accordion([self._inside], titles=(_TITLE,), selected_index=None)
+        super().__init__([self._folded, self._result], layout=ipw.Layout(width="100%", min_width="0"))
+        self.add_class("dgv-interventions")
+
+    def show(self, trace: Trace, reference: Reference | None = None) -> None:
+        """Another trace: nothing is chosen and nothing was run yet."""
+        self._trace, self._reference = trace, reference
+        self.chosen, self.changed = [], None
+        self._result.children = []
+        self.job.say("")
+        self._offer(trace)
+        self._redraw()
+
+    def _offer(self, trace: Trace) -> None:
+        """The form, or why this run cannot be repeated."""
+        try:
+            check_repeatable(trace, model_of(self._model), self._tokenizer)
+            self.form.offer(trace)
+        except (TraceError, SettingError) as error:
+            self._inside.children = [ipw.HTML(readable(f"Nothing can be changed here: {error}."))]
+        else:
+            self._inside.children = self._controls
+
+    def look_at(self, run: CanvasRun, selection: Selection) -> None:
+        """Follow the explorer's selection."""
+        self.form.look_at(run, selection)
+
+    def add(self) -> None:
+        """Add what the form says to the list."""
+        try:
+            self.chosen.append(self.form.intervention())
+        except SettingError as error:
+            self.job.complain(str(error))
+            return
+        self.job.say("")
+        self._redraw()
+
+    def _remove(self, index: int) -> None:
+        del self.chosen[index]
+        self._redraw()
+
+    def _redraw(self) -> None:
+        rows = []
+        for index, intervention in enumerate(self.chosen):
+            words = intervention.describe(self._trace.token_texts if self._trace else None)
+            remove = ipw.Button(description="Remove", tooltip=f"Remove: {words}", layout=ipw.Layout(width="6rem"))
+            remove.on_click(lambda _, index=index: self._remove(index))
+            rows.append(ipw.HBox([remove, ipw.HTML(readable(words))], layout=ipw.Layout(align_items="center")))
+        self._list.children = rows
+
+    def _work(self) -> None:
+        if self._trace is None:
+            raise DgemmaVizError("There is no run to change.")
+        if not self.chosen:
+            self.chosen.append(self.form.intervention())
+            self._redraw()
+        self.job.say("Repeating the run with these changes…")
+        try:
+            done = intervene(
+                self._model, self._tokenizer, self._trace, self.chosen, on_step=lambda _step: self.job.pause()
+            )
+        except RunFailedError as error:
+            self._put_beside(error.trace)
+            raise
+        self._put_beside(done.trace)
+        self.job.say(done.explain())
+
+    def _put_beside(self, changed: Trace) -> None:
+        assert self._trace is not None  # noqa: S101 - told in _work
+        self.changed = changed
+        pair = pair_of(self._trace, changed)
+        if self.comparison is None:
+            self.comparison = Comparison(pair, self._reference)
+        else:
+            self.comparison.show(pair, self._reference)
+        self._result.children = [self.comparison]

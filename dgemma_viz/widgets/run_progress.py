@@ -1,0 +1,55 @@
+"""How far a run has come: a bar of the steps done out of the most that are possible, and where it is in words.
+
+A canvas that ends early makes the bar jump to the next canvas's part. The words are not announced step by step; the
+bar has a name and a value for who asks.
+"""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets as ipw
+
+if TYPE_CHECKING:
+    from dgemma_viz.recorders.step_record import StepRecord
+
+_SECONDS_BETWEEN = 0.1
+_LINE = "display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;font-variant-numeric:tabular-nums"
+_BAR = "flex:1 1 160px;max-width:26rem;min-width:0;height:14px;accent-color:#2f74b5"
+
+
+class RunProgress(ipw.HTML):  # type: ignore[misc]
+    """Hidden while nothing runs."""
+
+    def __init__(self) -> None:
+        super().__init__(layout=ipw.Layout(visibility="hidden", width="calc(100% - 4px)"))
+        self._canvases, self._steps, self._drawn = 1, 1, 0.0
+
+    def begin(self, canvases: int, steps: int) -> None:
+        """A run starts, of at most so many canvases and steps a canvas."""
+        self._canvases, self._steps, self._drawn = canvases, steps, 0.0
+        self._draw(0, "")
+        self.layout.visibility = "visible"
+
+    def step(self, step: StepRecord) -> None:
+        """A step is done."""
+        if time.monotonic() - self._drawn < _SECONDS_BETWEEN:
+            return
+        done = step.canvas * self._steps + step.step_in_canvas + 1
+        self._draw(done, f"canvas {step.canvas}, step {step.step_in_canvas}")
+        self._drawn = time.monotonic()
+
+    def end(self) -> None:
+        """The run has ended."""
+        self.layout.visibility = "hidden"
+
+    def _draw(self, done: int, where: str) -> None:
+        most = max(done, self._canvases * self._steps)
+        place = f"{where} · " if where else ""
+        words = f"{place}at most {self._canvases} canvas{'es' * (self._canvases > 1)} of {self._steps} steps"
+        self.value = (
+            f"<div style='{_LINE}'><progress style='{_BAR}' aria-label='Denoising steps done' max='{most}' "
+            f"value='{done}'></progress><span>{escape(words)}</span></div>"
+        )

@@ -1,0 +1,156 @@
+"""Choose a sampler and its parameters; every control is built from :data:`dgemma_viz.labs.samplers.SAMPLERS`.
+
+Design. ipywidgets' sliders have no name for a screen reader, its dropdowns cannot disable an entry, and a bounded field
+changes a wrong number without a word. So this is one small anywidget of native inputs: a number box that takes whatever
+is typed (a value out of range is refused with a message when it is used, :meth:`SamplerControls.checked`), beside it a
+slider over the values that are usual. Every parameter shows what it means and whether it differs from its default.
+
+What the reader has changed stays changed under another sampler that has a parameter of that name.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets as t
+
+from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.samplers import SAMPLERS, sampler_named
+from dgemma_viz.widgets.esm import joined_module, style_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.labs.samplers import Parameter, Sampler
+
+_DECADES = 3
+"""A logarithmic slider reaches so far to either side of the default."""
+
+
+class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
+    """A list of samplers and the parameters of the chosen one.
+
+    Parameters
+    ----------
+    sampler
+        Chosen at first; a key of ``SAMPLERS``.
+    values
+        Parameters that differ from their defaults at first.
+    offered
+        Names of the samplers to offer; all if None. Those whose library is missing are shown and cannot be chosen.
+
+    Attributes
+    ----------
+    sampler
+        Name of the chosen sampler.
+    values
+        Parameter to value, as typed; see :meth:`checked`.
+
+    Raises
+    ------
+    SettingError
+        There is no such sampler, or a value cannot be used.
+    """
+
+    _esm = joined_module("sampler_controls.js")
+    _css = style_sheet("sampler_controls.css")
+
+    samplers = t.List().tag(sync=True)
+    sampler = t.Unicode().tag(sync=True)
+    about = t.Unicode().tag(sync=True)
+    parameters = t.List().tag(sync=True)
+    values = t.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        sampler: str = "entropy_bound",
+        values: Mapping[str, Any] | None = None,
+        offered: tuple[str, ...] | None = None,
+    ) -> None:
+        chosen = sampler_named(sampler)
+        self._chosen = dict(chosen.checked(values))
+        super().__init__(samplers=[_sampler_entry(SAMPLERS[name]) for name in offered or SAMPLERS])
+        self.observe(self._note_choices, "values")
+        self.observe(self._offer_parameters, "sampler")
+        self.sampler = sampler
+
+    def checked(self) -> dict[str, Any]:
+        """All parameters of the chosen sampler.
+
+        Raises
+        ------
+        SettingError
+            One is out of range, or two do not go together.
+        """
+        return SAMPLERS[self.sampler].values(self.values)
+
+    def reset(self) -> None:
+        """Every parameter at its default."""
+        self.values = {parameter.name: parameter.default for parameter in SAMPLERS[self.sampler].parameters}
+
+    @t.validate("sampler")  # type: ignore[untyped-decorator]
+    def _known(self, proposal: t.Bunch) -> str:
+        return sampler_named(proposal["value"]).name
+
+    @t.validate("values")  # type: ignore[untyped-decorator]
+    def _of_this_sampler(self, proposal: t.Bunch) -> dict[str, Any]:
+        """Values of the chosen sampler: a page that was changed faster than it was redrawn sends another's."""
+        given, before = proposal["value"], self.values
+        known = SAMPLERS[self.sampler].parameters if self.sampler else ()
+        return {p.name: given.get(p.name, before.get(p.name, p.default)) for p in known}
+
+    def _offer_parameters(self, _change: t.Bunch) -> None:
+        sampler = SAMPLERS[self.sampler]
+        with self.hold_sync():
+            self.about = sampler.description
+            self.parameters = [_parameter_entry(parameter) for parameter in sampler.parameters]
+            self.values = {parameter.name: self._kept(parameter) for parameter in sampler.parameters}
+
+    def _note_choices(self, _change: t.Bunch) -> None:
+        for parameter in SAMPLERS[self.sampler].parameters:
+            value = self.values.get(parameter.name, parameter.default)
+            if value == parameter.default:
+                self._chosen.pop(parameter.name, None)
+            else:
+                self._chosen[parameter.name] = value
+
+    def _kept(self, parameter: Parameter) -> Any:
+        """What the reader has chosen for a parameter of that name, if this one can have it."""
+        try:
+            return parameter.checked(self._chosen.get(parameter.name, parameter.default))
+        except SettingError:
+            return parameter.default
+
+
+def usual_range(parameter: Parameter) -> tuple[float, float]:
+    """First and last value of a parameter's slider: around its default, and never beyond what is allowed.
+
+    The default of most parameters says how large they are: three decades to either side of a logarithmic one, four
+    times it for the others, and at least up to 2 (16 for whole numbers).
+    """
+    default = parameter.default if isinstance(parameter.default, int | float) else 0.0
+    if parameter.log and default > 0:
+        low, high = default * 10.0**-_DECADES, default * 10.0**_DECADES
+    else:
+        low, high = parameter.least, max(4 * default, 16 if parameter.kind == "whole" else 2)
+    return max(low, parameter.least), min(high, parameter.most)
+
+
+def _sampler_entry(sampler: Sampler) -> dict[str, Any]:
+    hint = f"More samplers with {sampler.library}: pip install 'dgemma-viz[{sampler.library}]'."
+    return {"name": sampler.name, "title": sampler.title, "installed": sampler.installed, "hint": hint}
+
+
+def _parameter_entry(parameter: Parameter) -> dict[str, Any]:
+    names = ("name", "label", "meaning", "unit", "kind", "default", "least", "log", "optional")
+    low, high = usual_range(parameter)
+    start = parameter.default if parameter.default is not None else (low + high) / 2
+    return {name: getattr(parameter, name) for name in names} | {
+        "choices": list(parameter.choices),
+        "most": parameter.most if math.isfinite(parameter.most) else None,
+        "from": low,
+        "to": high,
+        "start": start,
+    }

@@ -1,0 +1,239 @@
+"""The sampler lab: choose a sampler and its parameters, run, see the run beside the one before, keep them all.
+
+State and wiring only. A run is :func:`dgemma_viz.labs.samplers.run_sampler` as a background job, so that there is one
+at a time and *Cancel* ends it within one denoising step. What is shown follows from the history alone: the run that is
+opened there, or else the two that are compared. The live canvas stands above them while a run lasts.
+
+With *Run on every change* a changed control stops the run in progress, which is then out of date and not kept, and
+starts the next once the controls have come to rest (:mod:`dgemma_viz.widgets.rerun`).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as ipw
+
+from dgemma_viz.errors import RecordingError, RunFailedError
+from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.single_run import RunSettings, load_model
+from dgemma_viz.widgets.background_job import BackgroundJob
+from dgemma_viz.widgets.lab_stage import LabStage
+from dgemma_viz.widgets.panels import close_tree, columns
+from dgemma_viz.widgets.prompt_chooser import PromptChooser
+from dgemma_viz.widgets.rerun import Rerun
+from dgemma_viz.widgets.run_history import RunHistory
+from dgemma_viz.widgets.run_progress import RunProgress
+from dgemma_viz.widgets.run_summary import run_summary
+from dgemma_viz.widgets.sampler_controls import SamplerControls
+from dgemma_viz.widgets.watcher import LiveCanvas
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.recorders.step_record import StepRecord
+    from dgemma_viz.trace import Trace
+    from dgemma_viz.widgets.lab_run import LabRun
+
+_SLOW_MOTION = 0.25
+"""Seconds that a step is left on screen in slow motion."""
+_SHORT = 0.4
+"""Seconds. A run that is over sooner shows no live canvas, so that the page does not jump."""
+_LARGEST_RANDOM_SEED = 9999
+
+
+class SamplerLab(ipw.VBox):  # type: ignore[misc]
+    """Controls, history, and the explorer of one run or the comparison of two.
+
+    Parameters
+    ----------
+    model, tokenizer
+        A DiffusionGemma of the caller's own, or the folder or hub id of one; the bundled one if None. What is not
+        loaded yet is loaded at the first run.
+    task
+        Task selected at first, a key of ``dgemma_viz.tiny.tasks.TASKS``.
+    sampler, parameters
+        Sampler selected at first, a key of ``dgemma_viz.labs.samplers.SAMPLERS``, and its parameters that differ from
+        their defaults.
+    seed
+        Of the first run.
+    autorun
+        Run once while the lab is built, so that a page never opens empty.
+
+    Attributes
+    ----------
+    prompts, controls, history
+        Chooser of task and prompt, the sampler with its parameters, and the table of runs.
+
+    Raises
+    ------
+    SettingError
+        There is no such sampler, or a parameter is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        tokenizer: Any = None,
+        *,
+        task: str = "sudoku",
+        sampler: str = "entropy_bound",
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        autorun: bool = True,
+    ) -> None:
+        self._name = model if isinstance(model, str) else None
+        self._model: Any = None if isinstance(model, str) else model
+        self._tokenizer = tokenizer
+        self._showing = threading.RLock()  # a run ends in its own thread
+        self._job = BackgroundJob(self._record, tooltip="Denoise this prompt with these settings")
+        self._job.stop_button.description = "Cancel"
+        self._rerun = Rerun(self._job)
+        self.prompts = PromptChooser(task)
+        uniform = tuple(name for name, known in SAMPLERS.items() if known.noise == "uniform")
+        self.controls = SamplerControls(sampler, parameters, uniform)
+        self.history = RunHistory()
+        self._progress = RunProgress()
+        self._live = LiveCanvas()
+        self._live.token_canvas.shows = "noised"
+        hidden = ipw.Layout(width="100%", min_width="0", display="none")
+        self._live_place = ipw.VBox([self._live], layout=hidden)
+        self._stage = LabStage(lambda: (self._model, self._tokenizer))
+        layout = ipw.Layout(width="100%", min_width="0", grid_gap="8px")
+        super().__init__([*self._build_controls(seed), self._live_place, self._stage], layout=layout)
+        self.add_class("dgv-sampler-lab")
+        self.history.observe(lambda _: self._show(), ["a", "b", "opened"])
+        if autorun:
+            self._job.run_here()
+
+    @property
+    def runs(self) -> tuple[LabRun, ...]:
+        """Runs in the history, oldest first."""
+        return self.history.runs
+
+    @property
+    def trace(self) -> Trace:
+        """Trace of the newest run in the history.
+
+        Raises
+        ------
+        RecordingError
+            There is none.
+        """
+        if not self.runs:
+            raise RecordingError("nothing was recorded yet: press Run, or call lab.start() and lab.wait()")
+        return self.runs[-1].trace
+
+    def start(self) -> None:
+        """Start a run with what the controls say; a run in progress is left alone."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """End the run in progress within one denoising step; what was recorded so far is kept."""
+        self._rerun.forget()
+        self._job.stop()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the run in progress has ended, and one that a change has asked for; at most ``timeout`` each."""
+        self._rerun.wait(timeout)
+        self._job.wait(timeout)
+
+    def close(self) -> None:
+        """Stop, and close every view."""
+        self.stop()
+        self._job.wait()
+        close_tree(self, closing=super().close)
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _build_controls(self, seed: int) -> list[ipw.Widget]:
+        self._seed = ipw.IntText(value=seed, description="Seed", layout=ipw.Layout(width="11rem"))
+        another_seed = ipw.Button(description="Another seed", tooltip="Draw a seed: other noise, other candidates")
+        self._slowly = _checkbox("Slow motion", f"Wait {_SLOW_MOTION:g} s after each step; the result is the same")
+        self._every_change = _checkbox("Run on every change", "Run anew whenever one of these controls changes")
+        another_seed.on_click(lambda _: setattr(self._seed, "value", random.randint(0, _LARGEST_RANDOM_SEED)))  # noqa: S311
+        self._job.stop_button.on_click(lambda _: self._rerun.forget())
+        for control, name in (
+            (self.prompts.prompt, "value"),
+            (self._seed, "value"),
+            (self.controls, "values"),
+            (self.controls, "sampler"),
+        ):
+            control.observe(lambda _: self._changed(), name)
+        self._every_change.observe(lambda change: None if change["new"] else self._rerun.forget(), "value")
+        rows = ipw.Layout(flex_flow="row wrap", align_items="center", width="100%", grid_gap="0.25rem 0.75rem")
+        run = [self._job.run_button, self._job.stop_button, self._every_change, self._slowly]
+        right = [
+            self.prompts,
+            ipw.Box([self._seed, another_seed, self.prompts.another], layout=rows),
+            ipw.Box(run, layout=rows),
+            self._progress,
+            self._job.status_line,
+        ]
+        asked = ipw.VBox(right, layout=ipw.Layout(min_width="0", width="100%", grid_gap="4px"))
+        return [columns(self.controls, asked, narrowest="480px"), self.history]
+
+    def _changed(self) -> None:
+        if self._every_change.value:
+            self._rerun.soon()
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    def _record(self) -> None:
+        prompt, sampler, values = self.prompts.checked(), self.controls.sampler, self.controls.checked()
+        seed = RunSettings(seed=self._seed.value).seed
+        SAMPLERS[sampler].need_library()
+        if self._model is None:
+            self._job.say("Loading the model…")
+            self._model, self._tokenizer = load_model(self._name)
+        self._job.pause()
+        self._job.say("Denoising…")
+        self._progress.begin(_canvases(self._model), values["max_denoising_steps"])
+        started = time.monotonic()
+
+        def on_step(step: StepRecord) -> None:
+            self._progress.step(step)
+            if not self._job.in_background:  # the first run, before anybody looks
+                return
+            self._live.add_step(step)
+            if self._slowly.value or time.monotonic() - started > _SHORT:
+                self._live_place.layout.display = ""
+            self._job.pause(_SLOW_MOTION if self._slowly.value else 0)
+
+        try:
+            trace = run_sampler(self._model, self._tokenizer, prompt, sampler, values, seed=seed, on_step=on_step)
+        except RunFailedError as error:
+            self._keep(error.trace, prompt)
+            raise
+        finally:
+            self._progress.end()
+            self._live_place.layout.display = "none"
+        if trace.facts.status == "interrupted" and self._rerun.pending:
+            return
+        self._keep(trace, prompt)
+
+    def _keep(self, trace: Trace, prompt: str) -> None:
+        with self._showing:
+            self.history.add(trace)
+            self._job.say(run_summary(trace, prompt))
+
+    def _show(self) -> None:
+        """Show what the history has chosen."""
+        with self._showing:
+            history = self.history
+            opened, a, b = (history.run(number) for number in (history.opened, history.a, history.b))
+            self._stage.show([opened] if opened else [run for run in (a, b) if run])
+
+
+def _checkbox(description: str, tooltip: str) -> ipw.Checkbox:
+    return ipw.Checkbox(description=description, tooltip=tooltip, indent=False, layout=ipw.Layout(width="auto"))
+
+
+def _canvases(model: Any) -> int:
+    """The most canvases that a run can fill."""
+    length: int = model.config.canvas_length
+    most: int = model.generation_config.max_new_tokens or length
+    return -(-most // length)

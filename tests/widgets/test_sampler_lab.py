@@ -1,0 +1,328 @@
+"""The sampler lab on the bundled model: runs side by side, mistakes as messages, nothing lost."""
+
+import threading
+import time
+
+import pytest
+
+import dgemma_viz as dv
+from dgemma_viz.analysis.divergence import divergence
+from dgemma_viz.errors import RecordingError, SettingError
+from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.tiny.tasks import TASKS
+from dgemma_viz.widgets.comparison import Comparison
+from dgemma_viz.widgets.explorer import Explorer
+from dgemma_viz.widgets.run_history import NONE
+from dgemma_viz.widgets.sampler_lab import SamplerLab
+
+PATIENCE = 60
+LONG_RUN = TASKS["story"].example_prompts[1]
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return dv.load_tiny()
+
+
+@pytest.fixture
+def lab(bundled):
+    lab = SamplerLab(*bundled, autorun=False)
+    yield lab
+    lab.close()
+
+
+def run(lab, **values):
+    lab.controls.values = {**lab.controls.values, **values}
+    lab._job.run_button.click()
+    lab.wait(PATIENCE)
+    assert not lab._job.run_button.disabled
+    assert lab._job.stop_button.disabled
+    assert lab._progress.layout.visibility == "hidden"
+    assert lab._live_place.layout.display == "none"
+    return lab._job.status_line.value
+
+
+def wait_until(fulfilled):
+    deadline = time.monotonic() + PATIENCE
+    while not fulfilled():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_it_opens_with_a_run_in_the_explorer(bundled):
+    lab = SamplerLab(*bundled)
+    view = lab._stage.view
+    assert isinstance(view, Explorer)
+    assert view.trace is lab.trace
+    assert "says the checker" in lab._job.status_line.value
+    lab.close()
+
+
+def test_a_run_is_that_of_the_sampler_with_these_settings(lab, bundled):
+    lab._seed.value = 9
+    run(lab, max_denoising_steps=5, entropy_bound=2.0, confidence_threshold=None)
+    alone = run_sampler(
+        *bundled,
+        lab.prompts.prompt.value,
+        "entropy_bound",
+        {"max_denoising_steps": 5, "entropy_bound": 2.0, "confidence_threshold": None},
+        seed=9,
+    )
+    assert divergence(alone, lab.trace) is None
+    assert lab.trace.facts.task["parameters"] == lab.controls.checked()
+    assert lab.trace.n_steps == 5 * lab.trace.n_canvases, "adaptive stopping is off"
+
+
+def test_the_second_run_stands_beside_the_first_and_the_views_are_kept(lab):
+    run(lab)
+    explorer = lab._stage.explorer
+    run(lab, entropy_bound=5.0)
+    view = lab._stage.view
+    assert isinstance(view, Comparison)
+    assert [*view.pair.traces] == [run.trace for run in lab.runs]
+    first = divergence(*view.pair.traces)
+    assert view.first == first
+    assert lab.history.rows[0]["where"] == f"canvas {first.canvas}, step {first.step}"
+    run(lab, entropy_bound=0.01)
+    assert lab._stage.view is view
+    assert [*view.pair.traces] == [run.trace for run in lab.runs[1:]]
+    lab.history.opened = 1
+    assert lab._stage.view is explorer
+    assert explorer.trace is lab.runs[0].trace
+    lab.history.opened = NONE
+    assert lab._stage.view is view
+
+
+def test_the_same_settings_twice_are_the_same_run(lab):
+    run(lab)
+    run(lab)
+    assert lab.history.rows[0]["where"] == "none"
+    assert "No difference" in lab._stage.comparison._head.value
+
+
+def test_any_two_are_compared(lab):
+    for bound in (0.1, 1.0, 5.0):
+        run(lab, entropy_bound=bound)
+    lab.history.a, lab.history.b = 3, 1
+    assert [*lab._stage.comparison.pair.traces] == [lab.runs[2].trace, lab.runs[0].trace]
+
+
+def test_a_base_stays_the_first_of_the_two(lab):
+    for bound in (0.1, 1.0):
+        run(lab, entropy_bound=bound)
+    lab.history.base = 1
+    run(lab, entropy_bound=5.0)
+    assert [*lab._stage.comparison.pair.traces] == [lab.runs[0].trace, lab.runs[2].trace]
+
+
+def test_the_stage_follows_what_is_removed(lab):
+    run(lab)
+    run(lab, entropy_bound=5.0)
+    lab.history.remove(1)
+    assert lab._stage.view is lab._stage.explorer
+    assert lab._stage.explorer.trace is lab.runs[0].trace
+    lab.history.remove(2)
+    assert lab._stage.view is None
+    with pytest.raises(RecordingError, match="press Run"):
+        _ = lab.trace
+    run(lab)
+    assert lab._stage.view is lab._stage.explorer
+
+
+def test_two_vocabularies_are_not_compared_and_that_is_said(lab):
+    run(lab)
+    trace = lab.trace
+    with lab._showing:
+        lab.history.add(_other_vocabulary(trace))
+    assert "cannot be compared" in lab._stage.problem.value
+    assert lab._stage.view is None
+    run(lab)
+    lab.history.a = 1
+    assert lab._stage.problem.value == ""
+    assert lab._stage.view is lab._stage.comparison
+
+
+def _other_vocabulary(trace):
+    from dataclasses import replace
+
+    return replace(trace, token_texts={token: f"{text}x" for token, text in trace.token_texts.items()})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lab: setattr(lab.prompts.prompt, "value", " "), "prompt is empty"),
+        (lambda lab: setattr(lab.prompts.prompt, "value", "sort ☃<b>"), "☃"),
+        (lambda lab: setattr(lab.prompts.prompt, "value", "1" * 3000), "3,000 characters"),
+        (lambda lab: setattr(lab._seed, "value", -1), "seed -1 is out of range"),
+        (lambda lab: _set(lab, max_denoising_steps=0), "max_denoising_steps of 0 is out of range"),
+        (lambda lab: _set(lab, max_denoising_steps=None), "max_denoising_steps must be a whole number"),
+        (lambda lab: _set(lab, t_max=0.3), "t_max of 0.3 must be above t_min of 0.4"),
+    ],
+)
+def test_a_mistake_is_a_message_and_the_runs_are_kept(lab, change, message):
+    run(lab)
+    before = lab.runs
+    change(lab)
+    status = run(lab)
+    assert message in status
+    assert "role='alert'" in status
+    assert "<b>" not in status
+    assert lab.runs == before
+    lab._seed.value = 0
+    lab.prompts.task.value = "sort"
+    lab.controls.reset()
+    assert "says the checker" in run(lab)
+
+
+def _set(lab, **values):
+    lab.controls.values = {**lab.controls.values, **values}
+
+
+def test_a_model_that_cannot_be_loaded_is_a_message(tmp_path):
+    lab = SamplerLab(str(tmp_path))
+    assert "no DiffusionGemma could be loaded" in lab._job.status_line.value
+    assert not lab._job.run_button.disabled
+    lab.close()
+
+
+def test_a_library_that_is_missing_is_a_message(lab, monkeypatch):
+    monkeypatch.setattr("dgemma_viz.labs.samplers.sampler.find_spec", lambda _name: None)
+    lab.controls.sampler = "block_refinement"
+    assert "pip install &#x27;dgemma-viz[diffusers]&#x27;" in run(lab)
+
+
+def test_what_cannot_be_shown_is_refused_at_once():
+    with pytest.raises(SettingError, match="no sampler 'no_such'"):
+        SamplerLab(sampler="no_such", autorun=False)
+
+
+def test_cancel_ends_within_a_step_and_keeps_what_there_is(lab):
+    lab._slowly.value = True
+    lab.prompts.prompt.value = LONG_RUN
+    lab.start()
+    wait_until(lambda: lab._live.token_canvas.n_steps)
+    assert lab._live_place.layout.display == ""
+    assert "canvas 0, step" in lab._progress.value
+    seen = lab._live.token_canvas.n_steps
+    lab._job.stop_button.click()
+    lab.wait(PATIENCE)
+    assert lab.trace.facts.status == "interrupted"
+    assert seen <= lab.trace.n_steps <= seen + 1
+    assert "stopped after" in lab._job.status_line.value
+    assert lab.history.rows[0]["verdict"] == "‖ cancelled"
+    lab._slowly.value = False
+    assert "says the checker" in run(lab)
+
+
+def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab):
+    def failing(_module, _args, kwargs, calls=[]):  # noqa: B006 - counts its calls
+        calls.append(kwargs)
+        if len(calls) == 3:
+            raise MemoryError("no memory <left>")
+
+    lab.prompts.prompt.value = LONG_RUN
+    hook = lab._model.model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
+    status = run(lab)
+    hook.remove()
+    assert "failed after 2 steps with MemoryError: no memory &lt;left&gt;" in status
+    assert "role='alert'" in status
+    assert lab.history.rows[0]["verdict"] == "✕ failed"
+    assert lab.history.rows[0]["error"]
+    assert lab._stage.view is lab._stage.explorer
+    assert "says the checker" in run(lab)
+
+
+def test_every_change_runs_and_only_the_last_one_is_kept(lab):
+    run(lab)
+    lab._every_change.value = True
+    for bound in (0.2, 0.5, 1.0, 5.0):
+        lab.controls.values = {**lab.controls.values, "entropy_bound": bound}
+    lab.wait(PATIENCE)
+    assert [run.trace.facts.task["parameters"]["entropy_bound"] for run in lab.runs] == [0.1, 5.0]
+    lab._every_change.value = False
+    lab._seed.value = 5
+    lab.wait(PATIENCE)
+    assert len(lab.runs) == 2
+
+
+def test_a_change_replaces_the_run_in_progress(lab):
+    lab._slowly.value = True
+    lab.prompts.prompt.value = LONG_RUN
+    lab._every_change.value = True
+    lab.start()
+    wait_until(lambda: lab._live.token_canvas.n_steps)
+    lab._slowly.value = False
+    lab._seed.value = 3
+    wait_until(lambda: lab.runs)
+    lab.wait(PATIENCE)
+    assert [run.trace.facts.seed for run in lab.runs] == [3]
+    assert lab.trace.facts.status == "complete"
+
+
+def test_cancel_also_cancels_what_a_change_has_asked_for(lab):
+    lab._every_change.value = True
+    lab._seed.value = 3
+    lab.stop()
+    lab.wait(PATIENCE)
+    assert lab.runs == ()
+
+
+def test_another_seed_is_another_one(lab):
+    seeds = set()
+    for _ in range(5):
+        next(button for button in _buttons(lab) if button.description == "Another seed").click()
+        seeds.add(lab._seed.value)
+    assert len(seeds) > 1
+
+
+def _buttons(widget):
+    import ipywidgets
+
+    for child in getattr(widget, "children", ()):
+        if isinstance(child, ipywidgets.Button):
+            yield child
+        yield from _buttons(child)
+
+
+def test_runs_while_the_reader_chooses_never_break_it(lab):
+    """A run ends in its own thread while another view is asked for."""
+    run(lab)
+    run(lab, entropy_bound=5.0)
+    stop = threading.Event()
+
+    def choose():
+        while not stop.is_set():
+            lab.history.opened = 1
+            lab.history.opened = NONE
+
+    chooser = threading.Thread(target=choose)
+    chooser.start()
+    try:
+        for seed in range(3):
+            lab._seed.value = seed
+            assert "says the checker" in run(lab)
+    finally:
+        stop.set()
+        chooser.join(PATIENCE)
+    lab.history.a, lab.history.b, lab.history.opened = 1, 5, NONE
+    assert [*lab._stage.comparison.pair.traces] == [lab.runs[0].trace, lab.runs[4].trace]
+
+
+def test_closing_stops_and_closes_everything(bundled):
+    lab = SamplerLab(*bundled)
+    run(lab, entropy_bound=5.0)
+    views = [
+        lab._stage.comparison.map,
+        *lab._stage.comparison._links,
+        lab.controls,
+        lab.history,
+        lab._live.token_canvas,
+    ]
+    lab.close()
+    assert all(view.comm is None for view in views)
+
+
+def test_samplers_of_this_model_only(lab):
+    offered = [entry["name"] for entry in lab.controls.samplers]
+    assert offered == [name for name, sampler in SAMPLERS.items() if sampler.noise == "uniform"]
