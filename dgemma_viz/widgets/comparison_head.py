@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.analysis.changed_facts import FactRow, changed_facts, facts_of_both
 from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
 from dgemma_viz.figures.run_pair import A, B, RunStyle
+from dgemma_viz.widgets.changed_on_purpose import explained, purposes
 from dgemma_viz.widgets.esm import style_sheet
 from dgemma_viz.widgets.run_header import readable
 
@@ -34,10 +35,12 @@ _NAMED = {"seed", "model", "sampler"}
 def first_difference_html(pair: TracePair, first: Divergence | None, sample: int) -> str:
     """Where the runs part and why, or that they do not; and what is not compared."""
     styles = "".join(f"<style>{style_sheet(name)}</style>" for name in ("explorer.css", "comparison.css"))
-    remarks = "".join(f"<li>{readable(remark)}</li>" for remark in pair.remarks)
+    told = [f"Run {name} was changed on purpose: {'; '.join(what)}." for name, what in purposes(pair).items() if what]
+    remarks = "".join(f"<li>{readable(remark)}</li>" for remark in (*told, *pair.remarks))
     if first is not None:
         place = f"canvas {first.canvas}, step {first.step}: {first.cause.value}"
-        words = f"<b>First difference</b> {place} <span class='dgx-tag'>derived</span><br>{readable(first.what)}"
+        why = readable(explained(pair, first) or first.what)
+        words = f"<b>First difference</b> {place} <span class='dgx-tag'>derived</span><br>{why}"
         banner = f"<p class='dgc-first' role='note'>{words}</p>"
     elif any(pair.differences(canvas, sample).common for canvas in range(pair.canvases)):
         banner = (
@@ -82,6 +85,8 @@ def run_heading_html(pair: TracePair, run: RunStyle, sample: int) -> str:
     settings = {name.replace("_", " ") for trace in pair.traces for name in trace.facts.settings}
     named = sorted((row for row in rows if row.name in _NAMED | settings), key=lambda row: row.name not in _NAMED)
     words = " · ".join(f"{readable(row.name)} {_value(row.a if run is A else row.b)}" for row in named[:_MOST_NAMED])
+    if purposes(pair)[run.name]:
+        words = " · ".join(filter(None, ["changed on purpose", words]))
     return f"<div class='dgc'><h3>{glyph_html(run)} Run {run.name}<span>{words}</span></h3></div>"
 
 

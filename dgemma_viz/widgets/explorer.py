@@ -146,7 +146,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     @property
     def _below(self) -> list[widgets.Widget]:
         """Views of a canvas that has steps."""
-        return [self.inspector, self._charts, *([] if self.interventions is None else [self.interventions])]
+        return [self.inspector, *([] if self.interventions is None else [self.interventions]), self._charts]
 
     def _offer_choice(self) -> None:
         """Selectors for the canvases and samples of the trace, in place of those of the trace before."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun, Trace
     from dgemma_viz.widgets.selection import Selection
 
-_TITLE = "What if? Change something here, and let the run go on"
+_TITLE = "Change something at this step, and let the run go on from there"
 
 
 class InterventionPanel(ipw.VBox):  # type: ignore[misc]
@@ -39,6 +39,8 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
 
     Attributes
     ----------
+    opened
+        Button that shows the form.
     form
         Fields of the next intervention.
     chosen
@@ -69,8 +71,13 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
             self.job.status_line,
         ]
         self._inside = ipw.VBox(self._controls)
-        self._folded = ipw.Accordion([self._inside], titles=(_TITLE,), selected_index=None)
-        super().__init__([self._folded, self._result], layout=ipw.Layout(width="100%", min_width="0"))
+        self._inside.layout.display = "none"
+        # A button, not an accordion: ipywidgets' accordion cannot be opened by keyboard.
+        self.opened = ipw.ToggleButton(
+            description="What if?", tooltip=_TITLE, icon="code-fork", layout=ipw.Layout(width="9rem")
+        )
+        self.opened.observe(lambda _: self._open(), "value")
+        super().__init__([self.opened, self._inside, self._result], layout=ipw.Layout(width="100%", min_width="0"))
         self.add_class("dgv-interventions")
 
     def show(self, trace: Trace, reference: Reference | None = None) -> None:
@@ -95,6 +102,9 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
     def look_at(self, run: CanvasRun, selection: Selection) -> None:
         """Follow the explorer's selection."""
         self.form.look_at(run, selection)
+
+    def _open(self) -> None:
+        self._inside.layout.display = None if self.opened.value else "none"
 
     def add(self) -> None:
         """Add what the form says to the list."""
@@ -144,4 +154,5 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
             self.comparison = Comparison(pair, self._reference)
         else:
             self.comparison.show(pair, self._reference)
+        self.comparison.jump_to_first()
         self._result.children = [self.comparison]

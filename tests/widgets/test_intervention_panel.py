@@ -169,3 +169,16 @@ def test_a_run_with_a_planted_fault_cannot_be_repeated(bundled):
     panel._job.run_here()
     assert panel.trace.facts.task["fault"] == fault.title
     assert "planted fault" in panel._explorer.interventions._inside.children[0].value
+
+
+def test_the_comparison_begins_where_the_runs_part_and_says_that_it_was_on_purpose(panel):
+    panel.form.action.value = "pin"
+    panel.form.token.value = "9"
+    run(panel)
+    comparison = panel.comparison
+    assert (comparison.selection.step, comparison.selection.position) == (2, 3)
+    head = comparison._head.value
+    assert "Run B was changed here on purpose." in head
+    assert "Run B was changed on purpose: canvas 0, sample 0, from step 2 on: pin &#x27;9&#x27; to position 3." in head
+    assert "changed on purpose" in comparison._headings[1].value
+    assert "changed on purpose" not in comparison._headings[0].value
