@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as ipw
 
 from dgemma_viz.errors import RecordingError, RunFailedError
-from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.samplers import SAMPLERS, noise_of, run_sampler, sampler_named
 from dgemma_viz.labs.single_run import RunSettings, load_model
+from dgemma_viz.tiny.masked import load_tiny_masked
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.lab_stage import LabStage
 from dgemma_viz.widgets.panels import close_tree, columns
@@ -34,6 +35,7 @@ from dgemma_viz.widgets.watcher import LiveCanvas
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dgemma_viz.labs.samplers import Noise
     from dgemma_viz.recorders.step_record import StepRecord
     from dgemma_viz.trace import Trace
     from dgemma_viz.widgets.lab_run import LabRun
@@ -51,13 +53,14 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     Parameters
     ----------
     model, tokenizer
-        A DiffusionGemma of the caller's own, or the folder or hub id of one; the bundled one if None. What is not
-        loaded yet is loaded at the first run.
+        A model of the caller's own, or the folder or hub id of a DiffusionGemma: then the samplers of its kind of noise
+        are offered. If None, all samplers are, on the bundled models. What is not loaded yet is loaded at the first
+        run.
     task
         Task selected at first, a key of ``dgemma_viz.tiny.tasks.TASKS``.
     sampler, parameters
-        Sampler selected at first, a key of ``dgemma_viz.labs.samplers.SAMPLERS``, and its parameters that differ from
-        their defaults.
+        Sampler selected at first, a key of ``dgemma_viz.labs.samplers.SAMPLERS`` (None: the first that fits), and its
+        parameters that differ from their defaults.
     seed
         Of the first run.
     autorun
@@ -71,7 +74,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     Raises
     ------
     SettingError
-        There is no such sampler, or a parameter is unknown or out of range.
+        There is no such sampler, it needs another kind of model, or a parameter is unknown or out of range.
     """
 
     def __init__(
@@ -80,28 +83,34 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
         tokenizer: Any = None,
         *,
         task: str = "sudoku",
-        sampler: str = "entropy_bound",
+        sampler: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         seed: int = 0,
         autorun: bool = True,
     ) -> None:
         self._name = model if isinstance(model, str) else None
-        self._model: Any = None if isinstance(model, str) else model
-        self._tokenizer = tokenizer
+        self._models: dict[Noise, tuple[Any, Any]] = {}
+        own: Noise | None = "uniform" if self._name is not None else None
+        if model is not None and self._name is None:
+            own = noise_of(model)
+            self._models[own] = (model, tokenizer)
         self._showing = threading.RLock()  # a run ends in its own thread
         self._job = BackgroundJob(self._record, tooltip="Denoise this prompt with these settings")
         self._job.stop_button.description = "Cancel"
         self._rerun = Rerun(self._job)
         self.prompts = PromptChooser(task)
-        uniform = tuple(name for name, known in SAMPLERS.items() if known.noise == "uniform")
-        self.controls = SamplerControls(sampler, parameters, uniform)
+        offered = tuple(name for name, known in SAMPLERS.items() if own in (None, known.noise))
+        sampler = sampler or offered[0]
+        if own and sampler_named(sampler).noise != own:
+            SAMPLERS[sampler].need_model(model)
+        self.controls = SamplerControls(sampler, parameters, offered)
         self.history = RunHistory()
         self._progress = RunProgress()
         self._live = LiveCanvas()
         self._live.token_canvas.shows = "noised"
         hidden = ipw.Layout(width="100%", min_width="0", display="none")
         self._live_place = ipw.VBox([self._live], layout=hidden)
-        self._stage = LabStage(lambda: (self._model, self._tokenizer))
+        self._stage = LabStage(lambda: self._loaded(own or "uniform"))
         layout = ipw.Layout(width="100%", min_width="0", grid_gap="8px")
         super().__init__([*self._build_controls(seed), self._live_place, self._stage], layout=layout)
         self.add_class("dgv-sampler-lab")
@@ -186,12 +195,13 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
         prompt, sampler, values = self.prompts.checked(), self.controls.sampler, self.controls.checked()
         seed = RunSettings(seed=self._seed.value).seed
         SAMPLERS[sampler].need_library()
-        if self._model is None:
+        noise = SAMPLERS[sampler].noise
+        if noise not in self._models:
             self._job.say("Loading the model…")
-            self._model, self._tokenizer = load_model(self._name)
+        model, tokenizer = self._loaded(noise)
         self._job.pause()
         self._job.say("Denoising…")
-        self._progress.begin(_canvases(self._model), values["max_denoising_steps"])
+        self._progress.begin(_canvases(model), values["max_denoising_steps"])
         started = time.monotonic()
 
         def on_step(step: StepRecord) -> None:
@@ -204,7 +214,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
             self._job.pause(_SLOW_MOTION if self._slowly.value else 0)
 
         try:
-            trace = run_sampler(self._model, self._tokenizer, prompt, sampler, values, seed=seed, on_step=on_step)
+            trace = run_sampler(model, tokenizer, prompt, sampler, values, seed=seed, on_step=on_step)
         except RunFailedError as error:
             self._keep(error.trace, prompt)
             raise
@@ -214,6 +224,12 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
         if trace.facts.status == "interrupted" and self._rerun.pending:
             return
         self._keep(trace, prompt)
+
+    def _loaded(self, noise: Noise) -> tuple[Any, Any]:
+        """Model and tokenizer of a kind of noise, loaded when first needed."""
+        if noise not in self._models:
+            self._models[noise] = load_tiny_masked() if noise == "mask" else load_model(self._name)
+        return self._models[noise]
 
     def _keep(self, trace: Trace, prompt: str) -> None:
         with self._showing:
@@ -233,7 +249,9 @@ def _checkbox(description: str, tooltip: str) -> ipw.Checkbox:
 
 
 def _canvases(model: Any) -> int:
-    """The most canvases that a run can fill."""
+    """The most canvases that a run can fill; a mask-token model fills one block."""
+    if noise_of(model) == "mask":
+        return 1
     length: int = model.config.canvas_length
     most: int = model.generation_config.max_new_tokens or length
     return -(-most // length)

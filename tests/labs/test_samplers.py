@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dgemma_viz.errors import MissingDependencyError, PromptError, RunFailedError, SettingError
 from dgemma_viz.labs.samplers import SAMPLERS, Parameter, run_sampler, sampler_named
 from dgemma_viz.tiny import load_tiny
+from dgemma_viz.tiny.masked import load_tiny_masked
 from dgemma_viz.tiny.tasks import TASKS
 
 PROMPT = TASKS["sudoku"].example_prompts[0]
@@ -20,6 +21,12 @@ PROMPT = TASKS["sudoku"].example_prompts[0]
 @pytest.fixture(scope="module")
 def tiny():
     return load_tiny()
+
+
+@pytest.fixture(scope="module")
+def models(tiny):
+    """Model and tokenizer by kind of noise."""
+    return {"uniform": tiny, "mask": load_tiny_masked()}
 
 
 def test_the_defaults_are_the_library_s():
@@ -92,6 +99,32 @@ def test_mistakes_are_told_before_anything_runs(sampler, parameters, message):
         run_sampler(None, None, PROMPT, sampler, parameters)
 
 
+@pytest.mark.parametrize(("name", "noise"), [("llada2", "uniform"), ("entropy_bound", "mask")])
+def test_a_model_of_the_other_kind_is_refused(models, name, noise):
+    with pytest.raises(SettingError, match=rf"the sampler '{name}' needs .*load_tiny"):
+        run_sampler(*models[noise], PROMPT, name)
+
+
+def test_the_defaults_are_the_masked_pipeline_s():
+    import inspect
+
+    import diffusers
+
+    call = inspect.signature(diffusers.LLaDA2Pipeline.__call__).parameters
+    scheduler = inspect.signature(diffusers.BlockRefinementScheduler).parameters
+    ours = sampler_named("llada2").values()
+    assert ours.pop("max_denoising_steps") == call["num_inference_steps"].default
+    assert ours.pop("block_length") == scheduler["block_length"].default
+    assert ours == {name: call[name].default for name in ours}
+
+
+def test_a_masked_run_fills_as_many_blocks_as_asked_for(models):
+    trace = run_sampler(*models["mask"], PROMPT, "llada2", {"block_length": 8}, max_new_tokens=20)
+    assert trace.canvas_length == 8
+    assert len(trace.output_ids()) <= 20
+    assert TASKS["sudoku"].check(PROMPT, trace.output_text())
+
+
 def test_a_missing_library_says_what_to_install(monkeypatch):
     monkeypatch.setattr("dgemma_viz.labs.samplers.sampler.find_spec", lambda _name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'dgemma-viz\[diffusers\]'"):
@@ -105,7 +138,8 @@ def test_prompts_are_judged(tiny, prompts):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_every_sampler_solves_an_easy_prompt(tiny, name):
+def test_every_sampler_solves_an_easy_prompt(models, name):
+    tiny = models[SAMPLERS[name].noise]
     trace = run_sampler(*tiny, PROMPT, name, {"max_denoising_steps": 12}, seed=3)
     assert TASKS["sudoku"].check(PROMPT, trace.output_text())
     assert trace.facts.task["sampler"] == name
@@ -114,11 +148,13 @@ def test_every_sampler_solves_an_easy_prompt(tiny, name):
     again = run_sampler(*tiny, PROMPT, name, {"max_denoising_steps": 12}, seed=3)
     np.testing.assert_array_equal(again.noised, trace.noised)
     other = run_sampler(*tiny, PROMPT, name, {"max_denoising_steps": 12}, seed=4)
-    assert (other.noised[0] != trace.noised[0]).any()
+    only_masks = SAMPLERS[name].noise == "mask"
+    assert (other.noised[0] == trace.noised[0]).all() == only_masks
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_batch_of_prompts_of_different_length(tiny, name):
+def test_a_batch_of_prompts_of_different_length(models, name):
+    tiny = models[SAMPLERS[name].noise]
     prompts = [TASKS["addition"].example_prompts[0], PROMPT]
     trace = run_sampler(*tiny, prompts, name, seed=1)
     assert trace.n_samples == 2

@@ -222,7 +222,7 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab):
             raise MemoryError("no memory <left>")
 
     lab.prompts.prompt.value = LONG_RUN
-    hook = lab._model.model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
+    hook = lab._models["uniform"][0].model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
     status = run(lab)
     hook.remove()
     assert "failed after 2 steps with MemoryError: no memory &lt;left&gt;" in status
@@ -323,6 +323,27 @@ def test_closing_stops_and_closes_everything(bundled):
     assert all(view.comm is None for view in views)
 
 
-def test_samplers_of_this_model_only(lab):
+@pytest.mark.parametrize("noise", ["uniform", "mask"])
+def test_samplers_of_this_model_only(noise):
+    model = dv.load_tiny() if noise == "uniform" else dv.load_tiny_masked()
+    lab = SamplerLab(*model, autorun=False)
     offered = [entry["name"] for entry in lab.controls.samplers]
-    assert offered == [name for name, sampler in SAMPLERS.items() if sampler.noise == "uniform"]
+    assert offered == [name for name, sampler in SAMPLERS.items() if sampler.noise == noise]
+    assert lab.controls.sampler == offered[0]
+
+
+def test_a_sampler_of_another_kind_of_model_is_refused_at_once():
+    with pytest.raises(SettingError, match="needs a mask-token model"):
+        SamplerLab(*dv.load_tiny(), sampler="llada2", autorun=False)
+
+
+def test_with_the_bundled_models_masked_and_uniform_runs_stand_in_one_history():
+    lab = SamplerLab(sampler="llada2")
+    assert [entry["name"] for entry in lab.controls.samplers] == list(SAMPLERS)
+    lab.controls.sampler = "entropy_bound"
+    status = run(lab)
+    assert "✓ right" in status
+    masked, uniform = lab.runs
+    assert masked.trace.facts.mask_token_id is not None
+    assert uniform.trace.facts.mask_token_id is None
+    assert masked.trace.output_text() == uniform.trace.output_text()

@@ -2,7 +2,7 @@
 
 from dgemma_viz.labs.samplers.parameter import Parameter
 from dgemma_viz.labs.samplers.running import run_sampler
-from dgemma_viz.labs.samplers.sampler import Prepared, Sampler
+from dgemma_viz.labs.samplers.sampler import Noise, Prepared, Sampler, noise_of
 from dgemma_viz.labs.samplers.table import SAMPLERS, sampler_named
 
-__all__ = ["SAMPLERS", "Parameter", "Prepared", "Sampler", "run_sampler", "sampler_named"]
+__all__ = ["SAMPLERS", "Noise", "Parameter", "Prepared", "Sampler", "noise_of", "run_sampler", "sampler_named"]

@@ -66,7 +66,7 @@ def run_sampler(  # noqa: PLR0913 - everything but what to run is optional, and 
     Raises
     ------
     SettingError
-        No such sampler, or a parameter that is unknown or out of range.
+        No such sampler, a parameter that is unknown or out of range, or a model of another kind than the sampler's.
     PromptError
         A prompt is empty or not in the tokenizer's words.
     MissingDependencyError
@@ -79,6 +79,7 @@ def run_sampler(  # noqa: PLR0913 - everything but what to run is optional, and 
     if max_new_tokens is not None and max_new_tokens < 1:
         raise SettingError(f"{max_new_tokens} new tokens is out of range; choose 1 or more")
     chosen.need_library()
+    chosen.need_model(model)
     texts, inputs = _texts_and_ids(tokenizer, prompts)
     inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
     prepared = chosen.prepare(model, tokenizer, inputs, given, max_new_tokens)

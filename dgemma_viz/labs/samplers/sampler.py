@@ -16,6 +16,9 @@ from dgemma_viz.errors import MissingDependencyError, SettingError
 if TYPE_CHECKING:
     from dgemma_viz.labs.samplers.parameter import Parameter
 
+Noise = Literal["uniform", "mask"]
+"""What stands at a position that is not decided: a uniformly random token, or a mask token."""
+
 Values = dict[str, Any]
 """Parameter name to value."""
 
@@ -40,6 +43,11 @@ Prepare = Callable[[Any, Any, Mapping[str, Any], Values, int | None], Prepared]
 """(model, tokenizer, inputs of :func:`~dgemma_viz.labs.prompts.encode`, parameters that were given, most new tokens)"""
 
 
+def noise_of(model: Any) -> Noise:
+    """Kind of noise that a model was trained on; DiffusionGemma is the one kind here without a mask token."""
+    return "uniform" if hasattr(getattr(model, "config", None), "canvas_length") else "mask"
+
+
 def _nothing_to_compare(_values: Values) -> None:
     """For samplers whose parameters do not depend on each other."""
 
@@ -57,7 +65,7 @@ class Sampler:
     library
         Whose loop it is.
     noise
-        What stands at a position that is not decided: a uniformly random token, or a mask token.
+        Of the models that it samples; see :data:`Noise`.
     sticky
         Whether an accepted token stays until the canvas ends, unless it is edited.
     parameters
@@ -72,7 +80,7 @@ class Sampler:
     title: str
     description: str
     library: Literal["transformers", "diffusers"]
-    noise: Literal["uniform", "mask"]
+    noise: Noise
     sticky: bool
     parameters: tuple[Parameter, ...]
     prepare: Prepare = field(repr=False)
@@ -88,6 +96,17 @@ class Sampler:
         if not self.installed:
             raise MissingDependencyError(
                 f"the sampler '{self.name}' needs {self.library}: pip install 'dgemma-viz[{self.library}]'"
+            )
+
+    def need_model(self, model: Any) -> None:
+        """Raise SettingError unless the model is of the kind that this sampler samples."""
+        if noise_of(model) != self.noise:
+            needs = "a DiffusionGemma" if self.noise == "uniform" else "a mask-token model"
+            has = "a DiffusionGemma" if self.noise == "mask" else f"a {type(model).__name__}"
+            bundled = "load_tiny()" if self.noise == "uniform" else "load_tiny_masked()"
+            raise SettingError(
+                f"the sampler '{self.name}' needs {needs}, and this is {has}: give it one (dv.{bundled} is bundled) "
+                "or choose another sampler"
             )
 
     def checked(self, given: Mapping[str, Any] | None = None) -> Values:

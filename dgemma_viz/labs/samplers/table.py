@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers.diffusers_schedulers import BLOCK_REFINEMENT, DISCRETE_DDIM, ENTROPY_BOUND_DIFFUSERS
 from dgemma_viz.labs.samplers.entropy_bound import ENTROPY_BOUND
+from dgemma_viz.labs.samplers.llada2 import LLADA2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from dgemma_viz.labs.samplers.sampler import Sampler
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
-    {sampler.name: sampler for sampler in (ENTROPY_BOUND, ENTROPY_BOUND_DIFFUSERS, BLOCK_REFINEMENT, DISCRETE_DDIM)}
+    {
+        sampler.name: sampler
+        for sampler in (ENTROPY_BOUND, ENTROPY_BOUND_DIFFUSERS, BLOCK_REFINEMENT, DISCRETE_DDIM, LLADA2)
+    }
 )
 """By name."""
 
