@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from dgemma_viz.analysis.reference import verdict_of
 from dgemma_viz.errors import PromptError
 
 if TYPE_CHECKING:
@@ -32,3 +33,18 @@ def reference_of(prompt: str, references: Reference | Mapping[str, Reference] | 
     except PromptError:
         return None
     return task.right_answer
+
+
+def is_right(prompt: str, output: str, references: Reference | Mapping[str, Reference] | None = None) -> bool | None:
+    """Whether an output is right, white space around it aside; None where the prompt has no reference.
+
+    Raises
+    ------
+    SettingError
+        The reference is not one, or its function failed.
+    """
+    reference = reference_of(prompt, references)
+    if reference is None:
+        return None
+    verdict = verdict_of(reference, prompt, output)
+    return verdict if isinstance(verdict, bool) else verdict.strip() == output.strip()

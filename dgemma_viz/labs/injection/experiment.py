@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgemma_viz.analysis.healing import healing
-from dgemma_viz.analysis.reference import verdict_of
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.injection.choice import WRONG, Wrong, choose
 from dgemma_viz.labs.injection.result import InjectionResult
 from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, around_of
-from dgemma_viz.labs.references import reference_of
+from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ class _Batch:
         self._sampler = given["sampler"]
         self._parameters = {name: value for name, value in given.items() if name != "sampler"}
         self._seed, self._canvas = seed, canvas
-        self._references = [reference_of(prompt, references) for prompt in prompts]
+        self._references = references
         self._original = self._run()
         self._right = [self._is_right(self._original, sample) for sample in range(len(prompts))]
 
@@ -191,11 +190,7 @@ class _Batch:
         )
 
     def _is_right(self, trace: Trace, sample: int) -> bool:
-        reference, output = self._references[sample], trace.output_text(sample)
-        if reference is None:
-            return False
-        verdict = verdict_of(reference, self._prompts[sample], output)
-        return verdict if isinstance(verdict, bool) else verdict.strip() == output.strip()
+        return bool(is_right(self._prompts[sample], trace.output_text(sample), self._references))
 
     def choose(self, step: int, count: int, wrong: Wrong) -> tuple[dict[int, dict[int, int]], dict[str, int]]:
         """Wrong tokens by sample and position, and how many prompts do not count and why (:data:`SKIPPED`)."""
