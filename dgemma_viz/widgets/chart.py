@@ -88,7 +88,7 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     bundle = t.Instance(PlotlyBundle).tag(sync=True, **widget_serialization)
 
     def __init__(self, figure: go.Figure, clicked: Clicked | None = None) -> None:
-        super().__init__(figure)
+        super().__init__(_blanks_as_null(figure))
         self._clicked = clicked
         self._config = {"displayModeBar": False, "responsive": True}
         self.pixels_high = figure.layout.height or _USUAL_HEIGHT
@@ -108,6 +108,7 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
 
     def show(self, figure: go.Figure) -> None:
         """Show another figure, changing only what differs."""
+        figure = _blanks_as_null(figure)
         self.pixels_high = figure.layout.height or _USUAL_HEIGHT
         if [trace.type for trace in self.data] != [trace.type for trace in figure.data]:
             with self.batch_update():
@@ -144,6 +145,15 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     def _point_clicked(self, _trace: object, points: Any, _state: object = None) -> None:
         if self._clicked is not None and points.xs:
             self._clicked(points.xs[0], points.ys[0])
+
+
+def _blanks_as_null(figure: go.Figure) -> go.Figure:
+    """The figure with None for each NaN of a grid: FigureWidget sends grids as JSON, which knows no NaN."""
+    for trace in figure.data:
+        grid = trace.z if "z" in trace else None
+        if isinstance(grid, np.ndarray) and grid.dtype.kind == "f" and not np.isfinite(grid).all():
+            trace.z = np.where(np.isfinite(grid), grid, None)
+    return figure
 
 
 def _changes(shown: dict[str, Any], wanted: dict[str, Any], keep: set[str]) -> dict[str, Any]:

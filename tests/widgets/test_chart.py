@@ -1,8 +1,10 @@
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from ipywidgets.widgets.widget import _remove_buffers
 
 from dgemma_viz.widgets.chart import Chart, shared_bundle
 
@@ -79,3 +81,14 @@ def test_a_page_that_joins_later_gets_the_figure_as_it_is_now():
     assert list(state["_widget_data"][0]["y"]) == [3, 4, 5]
     assert state["_widget_layout"]["title"]["text"] == "later"
     assert state["_widget_layout"]["shapes"][0]["x0"] == 1
+
+
+def grid(*rows):
+    return go.Figure(go.Heatmap(z=np.array(rows)))
+
+
+def test_blanks_of_a_grid_are_null_on_the_wire():
+    chart = Chart(grid([1.0, np.nan], [np.inf, 2.0]))
+    chart.show(grid([1.0, np.nan], [3.0, 2.0]))
+    state, _paths, _buffers = _remove_buffers(chart.get_state())
+    assert json.loads(json.dumps(state["_widget_data"], allow_nan=False))[0]["z"] == [[1.0, None], [3.0, 2.0]]
