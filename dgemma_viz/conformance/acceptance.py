@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
@@ -132,15 +132,25 @@ RULES = (
         "bound-as-asked",
         "The sampler that ran has the entropy bound that was asked for.",
         "transformers 5.23 _compile_functions (stale compiled sampler)",
-        (needs.known_values("entropy_bound"), needs.settings("entropy_bound")),
+        (
+            needs.left_alone("ChangeParameters"),
+            needs.known_values("entropy_bound"),
+            needs.settings("entropy_bound"),
+        ),
         each(_bound_as_asked),
         "no entropy bound was asked for",
+        concerns.reference,
     ),
     Rule(
         "accepted-set",
         "In order of entropy, candidates are accepted while the entropies before sum to at most the bound.",
         "EntropyBoundSampler.accept_canvas; arXiv 2505.24857",
-        (needs.arrays("accepted", "entropy"), _some_bound),
+        (
+            needs.left_alone("ForceAccept", "ForceRenoise"),
+            needs.arrays("accepted", "entropy"),
+            _some_bound,
+        ),
         each(_accepted_set),
+        concerns=concerns.reference,
     ),
 )

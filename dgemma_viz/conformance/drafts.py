@@ -10,16 +10,17 @@ from dgemma_viz.conformance import needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.decision import Phase
 
 if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
+    from dgemma_viz.conformance.evidence import Array, Evidence
     from dgemma_viz.trace.model import CanvasRun
 
 
 def _draft_is_top(evidence: Evidence, run: CanvasRun) -> Checked:
     draft, ids = run.array("draft"), run.array("top_k_ids")
     p = run.array("top_k_probabilities").astype(float)
-    known = np.isfinite(p).all(axis=-1)
+    known = np.isfinite(p).all(axis=-1) & _one_distribution(run)
     best = p.max(axis=-1)
     own = np.where(ids == draft[..., None], p, -np.inf).max(axis=-1)
     wrong = known & ~(best - own <= 2 * evidence.tolerances.probability)
@@ -44,7 +45,7 @@ def _draft_is_top(evidence: Evidence, run: CanvasRun) -> Checked:
 def _confidence_is_top(evidence: Evidence, run: CanvasRun) -> Checked:
     confidence = run.array("confidence").astype(float)
     p = run.array("top_k_probabilities").astype(float)
-    known = np.isfinite(confidence) & np.isfinite(p).all(axis=-1)
+    known = np.isfinite(confidence) & np.isfinite(p).all(axis=-1) & _one_distribution(run)
     best = p.max(axis=-1)
     wrong = known & ~(np.abs(confidence - best) <= 2 * evidence.tolerances.probability)
     if not wrong.any():
@@ -63,6 +64,12 @@ def _confidence_is_top(evidence: Evidence, run: CanvasRun) -> Checked:
             int(wrong.sum()),
         ),
     )
+
+
+def _one_distribution(run: CanvasRun) -> Array:
+    """Steps whose alternatives are of the draft's distribution, bool ``(T, 1)``: a sweep draws from another."""
+    plain: Array = run.trace.phase[run.steps] != Phase.CORRECT
+    return plain[:, None]
 
 
 RULES = (

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance.evidence import Evidence
@@ -37,6 +39,35 @@ def _last_draft(evidence: Evidence, run: CanvasRun) -> Checked:
             f"token {draft[position]}",
             f"Token {emitted[position]} was emitted, but the draft of step {step}, the sample's last, is token "
             f"{draft[position]}.",
+            int(wrong.sum()),
+        ),
+    )
+
+
+def _last_canvas(evidence: Evidence, run: CanvasRun) -> Checked:
+    if run.emitted is None or not run.n_steps:
+        return Checked(0)
+    if run.array("finished")[-1] and sampler_kind(evidence.trace) is not SamplerKind.MASKED:
+        left, judged = run.array("draft")[-1], np.ones(run.canvas_length, dtype=bool)
+    else:
+        decision = run.array("decision")[-1]
+        left = np.where(decision == Decision.KEPT, run.array("noised")[-1], run.array("candidate")[-1])
+        judged = decision != Decision.NOISE
+    judged &= run.in_output
+    wrong = judged & (left != run.emitted)
+    if not wrong.any():
+        return Checked(int(judged.sum()))
+    (position,) = first_place(wrong)
+    step = int(steps_of(run)[-1])
+    return Checked(
+        int(judged.sum()),
+        Breach(
+            None,
+            position,
+            f"token {run.emitted[position]}",
+            f"token {left[position]}",
+            f"Token {run.emitted[position]} was emitted, but step {step}, the sample's last, left token "
+            f"{left[position]}.",
             int(wrong.sum()),
         ),
     )
@@ -75,6 +106,17 @@ RULES = (
         (needs.emitted,),
         each(_last_draft),
         "no canvas with a recorded step was emitted",
+        concerns.generate,
+    ),
+    Rule(
+        "emitted-is-last-canvas",
+        "diffusers emits the canvas that the last step leaves: what it accepted or kept; of a sample that stopped by "
+        "the stop rule, the draft.",
+        "diffusers DiffusionGemmaPipeline.__call__, LLaDA2Pipeline.__call__",
+        (needs.emitted, needs.arrays("accepted", "candidate", "noised")),
+        each(_last_canvas),
+        "no canvas with a recorded step was emitted",
+        concerns.diffusers,
     ),
     Rule(
         "padding-after-end",
@@ -83,5 +125,6 @@ RULES = (
         (needs.emitted, needs.end_tokens, needs.padding),
         each(_padded),
         "no sequence ended before the end of a canvas",
+        concerns.generate,
     ),
 )

@@ -65,7 +65,9 @@ def steps_of(run: CanvasRun) -> Array:
 
 
 def next_rows(evidence: Evidence, run: CanvasRun) -> tuple[Array, Array]:
-    """Active steps after which the sample's next noised canvas is recorded.
+    """Active steps after which the sample's next noised canvas is recorded, as its sampler left it.
+
+    diffusers' pipelines put the draft into the canvas of a sample that has finished, so that canvas is not among them.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def next_rows(evidence: Evidence, run: CanvasRun) -> tuple[Array, Array]:
     trace, following = run.trace, run.steps + 1
     inside = following < trace.n_steps
     inside[inside] = trace.canvas[following[inside]] == run.canvas
-    if not evidence.has("inactive_rows"):
+    if not evidence.has("inactive_rows") or evidence.settings.get("library") == "diffusers":
         inside[inside] = trace.active[following[inside], run.sample]
     return np.flatnonzero(inside), following[inside]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import first_place
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
@@ -80,9 +80,10 @@ RULES = (
         "finished-rows-frozen",
         "Draft and noised canvas of a sample that has finished do not change while others go on.",
         "DiffusionGemmaGenerationMixin._denoising_step (finished_denoising); diffusers#14386 (converged rows changed)",
-        (needs.inactive_rows,),
+        (needs.no_sweeps, needs.inactive_rows),
         each(_frozen),
         "no sample finished before the others",
+        concerns.uniform,
     ),
     Rule(
         "finished-for-good",
@@ -90,5 +91,6 @@ RULES = (
         "DiffusionGemmaGenerationMixin._denoising_step (finished_denoising)",
         (needs.arrays("finished"), needs.inactive_rows),
         each(_stays_finished),
+        concerns=concerns.uniform,
     ),
 )

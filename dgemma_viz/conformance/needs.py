@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.sampler_kind import has_sweeps, intervened_with
+
 if TYPE_CHECKING:
     from dgemma_viz.conformance.evidence import Evidence
 
 Need = Callable[["Evidence"], str]
+READ = ("Pin", "Replace", "AddNoise")
+"""Interventions in what a step reads."""
 
 
 def arrays(*names: str) -> Need:
@@ -56,6 +60,22 @@ def settings(*names: str) -> Need:
         return f"needs the setting {_listed(missing)}: put it into facts.settings, or give it as reference settings"
 
     return lacking
+
+
+def left_alone(*interventions: str) -> Need:
+    """A run without these kinds of interventions."""
+
+    def lacking(evidence: Evidence) -> str:
+        found = sorted(intervened_with(evidence.trace) & set(interventions))
+        return f"the run was changed on purpose, by {_listed(found)}" if found else ""
+
+    return lacking
+
+
+def no_sweeps(evidence: Evidence) -> str:
+    """Denoising steps alone."""
+    swept = has_sweeps(evidence.trace)
+    return "corrector sweeps stand between the denoising steps" if swept else ""
 
 
 def vocabulary(evidence: Evidence) -> str:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.analysis.sampler_kind import SamplerKind
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.betting import Bets
 from dgemma_viz.conformance.evidence import first_place, next_rows, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,23 +37,49 @@ _SOURCES = {"draft": "the draft", "candidate": "the candidate", "noised": "what 
 
 def _kept(evidence: Evidence, run: CanvasRun) -> Checked:
     rows, following = next_rows(evidence, run)
-    accepted, candidate = run.array("accepted")[rows], run.array("candidate")[rows]
+    accepted, decision = run.array("accepted")[rows], run.array("decision")[rows]
+    kept = decision == Decision.KEPT
+    wanted = np.where(kept, run.array("noised")[rows], run.array("candidate")[rows])
     after = run.trace.noised[following, run.sample]
-    lost = accepted & (after != candidate)
+    lost = accepted & (after != wanted)
     if not lost.any():
         return Checked(int(accepted.sum()))
     t, position = first_place(lost)
     step = int(steps_of(run)[rows[t]])
+    what = "token kept" if kept[t, position] else "candidate accepted"
     return Checked(
         int(accepted.sum()),
         Breach(
             step,
             position,
             f"token {after[t, position]}",
-            f"token {candidate[t, position]}",
-            f"The candidate accepted in step {step} is token {candidate[t, position]}, but the next step reads token "
+            f"token {wanted[t, position]}",
+            f"The {what} in step {step} is token {wanted[t, position]}, but the next step reads token "
             f"{after[t, position]}.",
             int(lost.sum()),
+        ),
+    )
+
+
+def _stays_masked(evidence: Evidence, run: CanvasRun) -> Checked:
+    rows, following = next_rows(evidence, run)
+    open_ = ~run.array("accepted")[rows]
+    after, mask = run.trace.noised[following, run.sample], evidence.trace.facts.mask_token_id
+    wrong = open_ & (after != mask)
+    if not wrong.any():
+        return Checked(int(open_.sum()))
+    t, position = first_place(wrong)
+    step = int(steps_of(run)[rows[t]])
+    return Checked(
+        int(open_.sum()),
+        Breach(
+            step,
+            position,
+            f"token {after[t, position]}",
+            f"token {mask} (mask)",
+            f"Nothing was unmasked at position {position} in step {step}, but the next step reads token "
+            f"{after[t, position]} there.",
+            int(wrong.sum()),
         ),
     )
 
@@ -139,15 +167,16 @@ RULES = (
         "initial-canvas-random",
         "Denoising begins with uniformly random tokens (statistical).",
         "EntropyBoundSampler.initialize_canvas",
-        (_comparable,),
+        (needs.left_alone(*needs.READ), _comparable),
         _initial,
         "the caller gave the first canvas",
+        concerns.uniform,
     ),
     Rule(
         "accepted-kept",
-        "The next step reads the accepted candidates where they were accepted.",
+        "The next step reads the accepted candidates where they were accepted, and what was kept where it was kept.",
         "EntropyBoundSampler.accept_canvas (accepted_canvas)",
-        (needs.arrays("accepted", "candidate", "noised"),),
+        (needs.left_alone(*needs.READ), needs.arrays("accepted", "candidate", "noised")),
         each(_kept),
         "no canvas took more than one step",
     ),
@@ -155,8 +184,25 @@ RULES = (
         "re-noised-random",
         "The next step reads uniformly random tokens wherever nothing was accepted (statistical).",
         "EntropyBoundSampler.renoise_canvas; Rapid-MLX#555 (argmax written into the canvas)",
-        (needs.arrays("accepted"), _comparable),
+        (
+            needs.left_alone(*needs.READ),
+            needs.arrays("accepted"),
+            _comparable,
+        ),
         _noise,
         "nothing was re-noised before the last step",
+        concerns.kinds(SamplerKind.ENTROPY_BOUND, SamplerKind.BLOCK_REFINEMENT),
+    ),
+    Rule(
+        "undecided-masked",
+        "The next step reads the mask token wherever nothing was unmasked.",
+        "LLaDA, arXiv 2502.09992, algorithm 4; diffusers LLaDA2Pipeline",
+        (
+            needs.left_alone(*needs.READ),
+            needs.arrays("accepted", "noised"),
+        ),
+        each(_stays_masked),
+        "nothing was left masked before the last step",
+        concerns.kinds(SamplerKind.MASKED),
     ),
 )

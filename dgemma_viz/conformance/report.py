@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.conformance.rules import RULES
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ class ConformanceReport:
         Names of rules that were checked and hold.
     not_checked
         ``(rule, reason)`` of rules that lack something, or that found nothing to judge.
+    of_others
+        Number of rules that other samplers than the trace's keep; they are not applied.
     """
 
     trace: Trace
     violations: tuple[Violation, ...]
     passed: tuple[str, ...]
     not_checked: tuple[tuple[str, str], ...]
+    of_others: int = 0
 
     @property
     def ok(self) -> bool:
@@ -75,6 +79,8 @@ class ConformanceReport:
         if self.not_checked:
             lines += ["", "? not checked:"]
             lines += [_indented(f"{name}: {_printable(reason)}") for name, reason in self.not_checked]
+        if self.of_others:
+            lines += ["", f"{self.of_others} rules of other samplers do not apply."]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -89,14 +95,16 @@ class ConformanceReport:
             f"<li><code>{html.escape(name)}</code>: {html.escape(reason)}</li>" for name, reason in self.not_checked
         )
         skipped = f"<details open><summary>? not checked</summary><ul>{reasons}</ul></details>" if reasons else ""
-        return f"<p><strong>{html.escape(self._headline())}</strong></p>{table}{passed}{skipped}"
+        others = f"<p>{self.of_others} rules of other samplers do not apply.</p>" if self.of_others else ""
+        return f"<p><strong>{html.escape(self._headline())}</strong></p>{table}{passed}{skipped}{others}"
 
     def _headline(self) -> str:
-        broken = len(_by_rule(self.violations))
+        broken, kind = len(_by_rule(self.violations)), sampler_kind(self.trace)
+        rules = "the reference sampler" if kind is SamplerKind.ENTROPY_BOUND else f"the rules of {kind}"
         verdict = (
             f"{broken} rule{'' if broken == 1 else 's'} broken"
             if broken
-            else "Conforms to the reference sampler"
+            else f"Conforms to {rules}"
             if self.ok
             else "Nothing could be checked"
         )

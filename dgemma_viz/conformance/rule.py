@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dgemma_viz.conformance.concerns import everyone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dgemma_viz.conformance.concerns import Concern
     from dgemma_viz.conformance.evidence import Evidence
     from dgemma_viz.conformance.needs import Need
     from dgemma_viz.conformance.violation import Breach
@@ -54,6 +57,8 @@ class Rule:
         Gives the outcome for each canvas of each sample.
     idle
         Why nothing was judged although all needs were met.
+    concerns
+        Whose rule it is.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Rule:
     needs: tuple[Need, ...]
     check: Callable[[Evidence], Iterator[tuple[CanvasRun, Checked]]]
     idle: str = "no step ran"
+    concerns: Concern = everyone
 
     def lacking(self, evidence: Evidence) -> str:
         """Why the rule cannot be checked; empty if it can."""

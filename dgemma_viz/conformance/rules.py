@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.conformance import (
     acceptance,
+    commits,
     drafts,
     emission,
     finished_rows,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *probabilities.RULES,
     *sampling.RULES,
     *acceptance.RULES,
+    *commits.RULES,
     *next_canvas.RULES,
     *stopping.RULES,
     *finished_rows.RULES,

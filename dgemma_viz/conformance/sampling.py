@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.betting import Bets
 from dgemma_viz.conformance.evidence import steps_of
 from dgemma_viz.conformance.rule import Checked, Rule
@@ -59,5 +59,6 @@ RULES = (
         "DiffusionGemmaGenerationMixin._denoising_step (torch.multinomial of the softmax of processed logits)",
         (needs.arrays("candidate", "confidence"),),
         _drawn,
+        concerns=concerns.reference,
     ),
 )

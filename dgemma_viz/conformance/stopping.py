@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
@@ -84,14 +84,21 @@ RULES = (
         "mean entropy is below confidence_threshold: not earlier, not later; without both thresholds, never.",
         "StableAndConfidentStoppingCriteria.__call__; vllm#45965 (one step early), diffusers#14386 (entropy of raw "
         "logits), mlx-vlm#1347 (never)",
-        (needs.arrays("entropy"), needs.settings("stability_threshold", "confidence_threshold")),
+        (
+            needs.no_sweeps,
+            needs.left_alone("ChangeParameters"),
+            needs.arrays("entropy"),
+            needs.settings("stability_threshold", "confidence_threshold"),
+        ),
         each(_stop_rule),
+        concerns=concerns.uniform,
     ),
     Rule(
         "step-limit",
         "A canvas that does not stop by its rule takes max_denoising_steps steps.",
         "DiffusionGemmaGenerationMixin.generate (1.c)",
-        (needs.settings("max_denoising_steps"),),
+        (needs.no_sweeps, needs.settings("max_denoising_steps")),
         each(_step_limit),
+        concerns=concerns.uniform,
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.conformance import needs
+from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
@@ -61,10 +61,12 @@ RULES = (
         "Temperature is t_min + (t_max - t_min) * n / N with n of N steps remaining, n = N in the first step.",
         "LinearTemperatureScheduleLogitsProcessor.__call__",
         (
+            needs.left_alone("ChangeParameters"),
             needs.known_values("temperature"),
             needs.settings("t_min", "t_max", "max_denoising_steps"),
             _no_other_temperature,
         ),
         each(_schedule),
+        concerns=concerns.reference,
     ),
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, has_sweeps, intervened_with, sampler_kind
 from dgemma_viz.diagnosis.rule import Need
 
 if TYPE_CHECKING:
@@ -26,6 +27,20 @@ def _has_stop_rule(case: RunCase) -> bool:
     return all(case.setting(name) is not None for name in ("stability_threshold", "confidence_threshold"))
 
 
+def _of_the_reference(case: RunCase) -> bool:
+    return sampler_kind(case.trace) is SamplerKind.ENTROPY_BOUND
+
+
+ENTROPY_BOUND = Need(_of_the_reference, "the sampler has no entropy bound")
+SCHEDULE = Need(_of_the_reference, "the sampler has no temperature schedule that was released with it")
+UNCHANGED = Need(
+    lambda case: "ChangeParameters" not in intervened_with(case.trace),
+    "parameters were changed on purpose in the middle of the run",
+)
+ADAPTIVE = Need(
+    lambda case: sampler_kind(case.trace).of_the_pipeline and not has_sweeps(case.trace),
+    "the sampler has no rule to stop by, or corrector sweeps stand between its steps",
+)
 REFERENCE = Need(
     _has_judgement,
     "there is no reference: give the right answer or a checker as diagnose(trace, reference), or record it with "

@@ -8,7 +8,7 @@ import numpy as np
 
 from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import TEMPERATURES
+from dgemma_viz.diagnosis.needs import SCHEDULE, TEMPERATURES, UNCHANGED
 from dgemma_viz.diagnosis.rule import RunRule, Seen
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ RULES = (
         f"{released.MAX_DENOISING_STEPS} and let the stop rule end the canvas, or pass t_min and t_max that give the "
         "same temperatures in the steps that run.",
         source="LinearTemperatureScheduleLogitsProcessor; Jmeg8r/diffusiongemma-benchmark (8/16/24/48 steps)",
-        needs=(TEMPERATURES,),
+        needs=(SCHEDULE, UNCHANGED, TEMPERATURES),
         check=_schedule,
     ),
     RunRule(
@@ -100,6 +100,7 @@ RULES = (
         remedy="Delete the model's '_compiled_accept_canvas' and '_compiled_renoise_canvas' before generate(), or pass "
         "disable_compile=True.",
         source="transformers 5.23 _compile_functions",
+        needs=(UNCHANGED,),
         check=_stale,
     ),
     RunRule(

@@ -8,7 +8,7 @@ import numpy as np
 
 from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import CONFIDENCES, ENTROPIES, STEP_LIMIT, STOP_RULE
+from dgemma_viz.diagnosis.needs import ADAPTIVE, CONFIDENCES, ENTROPIES, STEP_LIMIT, STOP_RULE
 from dgemma_viz.diagnosis.quoting import count
 from dgemma_viz.diagnosis.rule import CanvasRule, RunRule, Seen
 
@@ -81,7 +81,7 @@ RULES = (
         remedy=f"Lower the confidence threshold towards the released {released.CONFIDENCE_THRESHOLD} nats, or ask for "
         "a draft that is stable for more steps.",
         source="StableAndConfidentStoppingCriteria; vllm#45965; Hellman and Raviv 1970 for the bound",
-        needs=(ENTROPIES, CONFIDENCES),
+        needs=(ADAPTIVE, ENTROPIES, CONFIDENCES),
         check=_too_early,
     ),
     CanvasRule(
@@ -92,7 +92,7 @@ RULES = (
         "they were not, the confidence threshold or the temperatures keep the stop rule from being met: time is "
         "wasted.",
         source="StableAndConfidentStoppingCriteria; mlx-vlm#1347",
-        needs=(STOP_RULE, STEP_LIMIT, ENTROPIES),
+        needs=(ADAPTIVE, STOP_RULE, STEP_LIMIT, ENTROPIES),
         check=_budget_exhausted,
     ),
     RunRule(

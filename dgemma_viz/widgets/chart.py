@@ -152,7 +152,9 @@ def _blanks_as_null(figure: go.Figure) -> go.Figure:
     for trace in figure.data:
         grid = trace.z if "z" in trace else None
         if isinstance(grid, np.ndarray) and grid.dtype.kind == "f" and not np.isfinite(grid).all():
-            trace.z = np.where(np.isfinite(grid), grid, None)
+            blank = grid.astype(object)
+            blank[~np.isfinite(grid)] = None
+            trace.z = blank
     return figure
 
 

@@ -45,8 +45,8 @@ def _prepare(
     call = {name: value for name, value in given.items() if name != "max_denoising_steps"}
     if "max_denoising_steps" in given:
         call["num_inference_steps"] = given["max_denoising_steps"]
-    # The pipeline's own default, 2048, is what the released models fill; a run that says nothing fills one block.
-    length = max_new_tokens or given.get(BLOCK.name, BLOCK.default)
+    # The pipeline's own default, 2048, is what the released models fill; a run that says nothing fills a block or more.
+    length = max_new_tokens or max(32, given.get(BLOCK.name, 32))
     return Prepared(pipeline, lambda: pipeline(**inputs, gen_length=length, output_type="seq", **call))
 
 
