@@ -9,7 +9,7 @@ import numpy as np
 from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.case import UNSURE
 from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import CONFIDENCES, EMITTED, ENTROPIES, ENTROPY_BOUND
+from dgemma_viz.diagnosis.needs import CONFIDENCES, DECISIONS, EMITTED, ENTROPIES, ENTROPY_BOUND
 from dgemma_viz.diagnosis.quoting import count, places
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
 
@@ -107,7 +107,7 @@ RULES = (
         "accepted it, so no other position ever read it as context.",
         remedy="Allow more denoising steps, or a larger entropy bound, so that the token is read back and confirmed.",
         source="transformers 5.23 generate(), step 1.d: the argmax canvas is appended",
-        needs=(ENTROPY_BOUND, EMITTED, CONFIDENCES),
+        needs=(ENTROPY_BOUND, DECISIONS, EMITTED, CONFIDENCES),
         check=_never_accepted,
     ),
     CanvasRule(
@@ -117,7 +117,7 @@ RULES = (
         "they need not fit each other.",
         remedy=f"Lower the entropy bound towards the released {released.ENTROPY_BOUND} nats.",
         source="EntropyBoundSampler.accept_canvas; arXiv 2505.24857, the bound on joint mutual information",
-        needs=(ENTROPY_BOUND, ENTROPIES),
+        needs=(ENTROPY_BOUND, DECISIONS, ENTROPIES),
         check=_too_loose,
     ),
     CanvasRule(
@@ -127,7 +127,7 @@ RULES = (
         "do without them: more steps, and worse context.",
         remedy=f"Raise the entropy bound towards the released {released.ENTROPY_BOUND} nats.",
         source="EntropyBoundSampler.accept_canvas; arXiv 2505.24857",
-        needs=(ENTROPY_BOUND, CONFIDENCES),
+        needs=(ENTROPY_BOUND, DECISIONS, CONFIDENCES),
         check=_too_tight,
     ),
 )

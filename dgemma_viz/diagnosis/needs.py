@@ -32,6 +32,9 @@ def _of_the_reference(case: RunCase) -> bool:
 
 
 ENTROPY_BOUND = Need(_of_the_reference, "the sampler has no entropy bound")
+DECISIONS = Need(
+    lambda case: "accepted" not in case.trace.facts.absent, "the trace does not hold what became of the positions"
+)
 SCHEDULE = Need(_of_the_reference, "the sampler has no temperature schedule that was released with it")
 UNCHANGED = Need(
     lambda case: "ChangeParameters" not in intervened_with(case.trace),

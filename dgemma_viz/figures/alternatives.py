@@ -70,7 +70,7 @@ def alternatives(
     step = resolve_step(run, step)
     bars = _bars(run, step, position)
     entropy = float(run.array("entropy")[step, position])
-    mark = outcome(bool(run.array("accepted")[step, position]))
+    mark = outcome(run, step, position)
     words = f"{entropy:.3g} nats" if np.isfinite(entropy) else "not a number"
     figure = framed(
         NAME,

@@ -10,7 +10,7 @@ import numpy as np
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.curve_panels import Line, Panel, panels
+from dgemma_viz.figures.curve_panels import Line, Panel, every_panel
 from dgemma_viz.figures.frame import message_figure
 from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.panel_rows import panel_rows
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAME = "compared_curves"
 _TITLE = "How both canvases came to rest"
 _TITLES = {"positions": "settled positions", "entropy": "entropy and bound"}
-_LEFT_OUT = "accepted"
+_LEFT_OUT = ("accepted", "unmasked")
 """The noise ratio says the same."""
 
 
@@ -58,7 +58,7 @@ def compared_curves(
     -------
     go.Figure
         Data as of :func:`~dgemma_viz.figures.panel_rows.panel_rows`: ``"drafts that differ"`` first, then each line of
-        :func:`~dgemma_viz.figures.curve_panels.panels` (accepted positions left out) as ``"A: ..."`` and ``"B: ..."``.
+        :func:`~dgemma_viz.figures.curve_panels.every_panel` (accepted positions left out): ``"A: ..."``, ``"B: ..."``.
         A line marks the first difference. Another step changes the marker among ``layout.shapes`` only. A click gives
         x = step. A plain message where neither trace has steps there.
 
@@ -94,23 +94,23 @@ def _panels(pair: TracePair, canvas: int, sample: int) -> Iterator[Panel]:
     for panel_a, panel_b in zip(_of(run_a, known), _of(run_b, known), strict=True):
         lines = (*_lines(panel_a, A), *_lines(panel_b, B))
         highest = max((panel.highest for panel in (panel_a, panel_b) if panel.highest is not None), default=None)
-        title = _TITLES.get(panel_a.title, panel_a.title)
+        title = _TITLES.get(panel_a.title, panel_a.title if panel_a.title == panel_b.title else "noise or mask ratio")
         yield replace(panel_a, title=title, lines=lines, thresholds=(), highest=highest)
 
 
 def _of(run: CanvasRun | None, known: CanvasRun) -> tuple[Panel, ...]:
     """Panels of a run; those of the other one, emptied, where there is none."""
     if run is not None:
-        return panels(run)
+        return every_panel(run)
     return tuple(
         replace(panel, lines=tuple(replace(line, values=line.values[:0]) for line in panel.lines))
-        for panel in panels(known)
+        for panel in every_panel(known)
     )
 
 
 def _lines(panel: Panel, run: RunStyle) -> Iterator[Line]:
     for line in panel.lines:
-        if line.name != _LEFT_OUT:
+        if line.name not in _LEFT_OUT:
             level = line.symbol is None
             symbol, dash = (None, "dot") if level else (run.symbol, run.dash)
             yield replace(line, name=f"{run.name}: {line.name}", colour=run.colour, symbol=symbol, dash=dash)

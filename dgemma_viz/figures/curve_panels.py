@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
 from dgemma_viz.trace.schema import ARRAYS, Provenance
 
@@ -70,16 +71,31 @@ class Panel:
 
 
 def panels(run: CanvasRun) -> tuple[Panel, ...]:
-    """The panels of a run, top to bottom: always the same six, with as many lines whatever the run."""
+    """The panels of a run, top to bottom, without those that its sampler has nothing to show in."""
+    every = every_panel(run)
+    if sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND and "temperature" not in run.trace.facts.absent:
+        return every  # where something is not a number, that is worth seeing
+    known = (replace(panel, lines=tuple(filter(_is_known, panel.lines))) for panel in every)
+    return tuple(panel for panel in known if panel.lines)
+
+
+def _is_known(line: Line) -> bool:
+    return bool(np.isfinite(line.values).any())
+
+
+def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
+    """The same six panels for any run, with as many lines: what two runs can be compared by."""
     settings = run.trace.facts.settings
     bound = run.array("entropy_bound")
+    masked = run.trace.facts.mask_token_id is not None
+    noise, decided = ("mask ratio", "unmasked") if masked else ("noise ratio", "accepted")
     return (
-        Panel("noise ratio", "fraction of positions", (_derived("noise ratio", noise_ratios(run)),), highest=1.0),
+        Panel(noise, "fraction of positions", (_derived(noise, noise_ratios(run)),), highest=1.0),
         Panel(
             "positions",
             "",
             (
-                _derived("accepted", accepted_counts(run)),
+                _derived(decided, accepted_counts(run)),
                 Line("settled", settled_counts(run).astype(float), "derived", "third", "diamond", "dash"),
             ),
             highest=float(run.canvas_length),

@@ -61,5 +61,6 @@ def _ending(run: CanvasRun) -> str:
     limit = run.trace.facts.settings.get("max_denoising_steps")
     steps = f"{run.n_steps} of at most {limit} steps" if isinstance(limit, int) else f"{run.n_steps} steps"
     if run.array("finished")[-1]:
-        return f"{steps}; ended by its own stop rule"
+        masked = run.trace.facts.mask_token_id is not None
+        return f"{steps}; ended {'with no mask left' if masked else 'by its own stop rule'}"
     return f"{steps}; ended by the step limit" if run.emitted is not None else f"{steps}; the run was cut off"

@@ -133,6 +133,6 @@ def _map(a: CanvasRun, b: CanvasRun, found: Differences, look: Theme) -> go.Heat
 def _details(run: CanvasRun, steps: int, width: int) -> tuple[Array, Array]:
     """Draft and decision of a run that keeps its last draft once it has stopped: texts ``(steps, width)`` each."""
     rows = np.minimum(np.arange(steps), run.n_steps - 1)
-    decisions = outcome_texts(run.array("accepted")[rows, :width]).astype(object)
+    decisions = outcome_texts(run)[rows, :width]
     decisions[run.n_steps :] = f"(stopped at step {run.n_steps - 1})"
     return token_labels(run, run.array("draft")[rows, :width]), decisions

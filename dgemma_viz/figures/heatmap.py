@@ -101,7 +101,7 @@ def _height(run: CanvasRun) -> int:
 def _map(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> go.Heatmap:
     low, high = shown.value_range(values)
     few = values.size <= _GAP_UP_TO
-    details = np.stack([value_lines(shown, values), outcome_texts(run.array("accepted"))], axis=-1)
+    details = np.stack([value_lines(shown, values), outcome_texts(run)], axis=-1)
     return go.Heatmap(
         name="values",
         x=np.arange(run.canvas_length),

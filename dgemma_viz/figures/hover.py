@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.figures.marks import ACCEPTED, RE_NOISED
+from dgemma_viz.figures.marks import decision_marks, decisions
 from dgemma_viz.figures.token_text import label
+from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.schema import ARRAYS
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
+
+PHASES: dict[int, str] = {Phase.DENOISE: "denoising step", Phase.CORRECT: "corrector sweep", Phase.EDIT: "editing pass"}
+"""What kind of decoder pass a step was, in words."""
 
 
 def token_labels(run: CanvasRun, ids: Array, max_length: int = 40) -> Array:
@@ -34,9 +38,16 @@ def value_lines(quantity: Quantity, values: Array) -> Array:
     return np.array(words)[inverse].reshape(values.shape)
 
 
-def outcome_texts(accepted: Array) -> Array:
-    """``● accepted`` or ``○ re-noised``, same shape."""
-    return np.where(accepted, f"{ACCEPTED.glyph} {ACCEPTED.label}", f"{RE_NOISED.glyph} {RE_NOISED.label}")
+def outcome_texts(run: CanvasRun) -> Array:
+    """``● accepted``, ``○ re-noised`` and so on, ``(T, C)``; steps that are no denoising steps say so."""
+    marks, codes = decision_marks(run.trace), decisions(run)
+    texts = np.full(codes.shape, "", dtype=object)
+    for code in np.unique(codes).tolist():
+        texts[codes == code] = f"{marks[code].glyph} {marks[code].label}"
+    for step, phase in enumerate(run.trace.phase[run.steps].tolist()):
+        if phase != Phase.DENOISE:
+            texts[step] += f" · {PHASES[phase]}"
+    return texts
 
 
 def alternatives_text(run: CanvasRun, step: int, position: int, most: int = 5) -> str:

@@ -1,12 +1,25 @@
 """The marks of what happened to a position: one form each, so that colour is never the only sign.
 
 The figures take glyphs, words, Plotly symbols and line styles from here. The token canvas draws its marks in its own
-style sheet: the same words, a solid or dotted underline as ``dash`` says, a corner for changed, × for taken back.
+style sheet: the same words, an underline as ``dash`` and ``width`` say, a corner for changed, × for taken back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.trace.decision import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.trace.model import CanvasRun, Trace
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -23,22 +36,62 @@ class Mark:
         Plotly marker symbol of the same form.
     dash
         Plotly line style of the underline that stands for it in token grids, or None if it has none.
+    width
+        Of that underline, in pixels.
     """
 
     glyph: str
     label: str
     symbol: str
     dash: str | None = None
+    width: float = 3.0
 
 
 ACCEPTED = Mark("●", "accepted", "circle", "solid")
-RE_NOISED = Mark("○", "re-noised", "circle-open", "dot")
+RE_NOISED = Mark("○", "re-noised", "circle-open", "dot", 2.0)
+KEPT = Mark("■", "kept", "square", "solid", 1.0)
+EDITED = Mark("◆", "edited", "diamond", "dash")
+CORRECTED = Mark("▼", "corrected", "triangle-down", "dashdot")
+UNRECORDED = Mark("?", "not recorded", "circle-x-open")
 CHANGED = Mark("▲", "draft changed", "triangle-up")
 TAKEN_BACK = Mark("×", "taken back", "x-thin-open")
 
-MARKS = {"accepted": ACCEPTED, "re_noised": RE_NOISED, "changed": CHANGED, "taken_back": TAKEN_BACK}
+NOT_RECORDED: Final = 255
+"""Stands for a decision that a runtime did not log, next to the values of ``Decision``."""
+
+_UNIFORM = {
+    Decision.NOISE: RE_NOISED,
+    Decision.ACCEPTED: ACCEPTED,
+    Decision.KEPT: KEPT,
+    Decision.EDITED: EDITED,
+    Decision.CORRECTED: CORRECTED,
+    NOT_RECORDED: UNRECORDED,
+}
+_MASKED = _UNIFORM | {
+    Decision.NOISE: replace(RE_NOISED, label="masked"),
+    Decision.ACCEPTED: replace(ACCEPTED, label="unmasked"),
+}
 
 
-def outcome(accepted: bool) -> Mark:
+def decision_marks(trace: Trace) -> Mapping[int, Mark]:
+    """Mark of each decision, in the words of the trace's kind of noise; :data:`NOT_RECORDED` is among the keys."""
+    return _UNIFORM if trace.facts.mask_token_id is None else _MASKED
+
+
+def decisions(run: CanvasRun) -> Array:
+    """What became of each position: uint8 ``(T, C)``, values of ``Decision`` or :data:`NOT_RECORDED`."""
+    recorded = run.array("decision")
+    if "accepted" in run.trace.facts.absent:
+        return np.full_like(recorded, NOT_RECORDED)
+    return recorded
+
+
+def shown_decisions(run: CanvasRun) -> list[int]:
+    """Decisions that a figure has marks for: the two of every sampler first, then those that occur in the run."""
+    found = set(np.unique(decisions(run)).tolist())
+    return [Decision.ACCEPTED, Decision.NOISE, *sorted(found - {Decision.ACCEPTED, Decision.NOISE})]
+
+
+def outcome(run: CanvasRun, step: int, position: int) -> Mark:
     """The mark of a position after a step."""
-    return ACCEPTED if accepted else RE_NOISED
+    return decision_marks(run.trace)[int(decisions(run)[step, position])]

@@ -11,7 +11,7 @@ from dgemma_viz.analysis.positions import flips, re_noised_again
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import outcome_texts, token_labels
 from dgemma_viz.figures.markers import step_marker
-from dgemma_viz.figures.marks import ACCEPTED, CHANGED, RE_NOISED, TAKEN_BACK, Mark
+from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, Mark, decision_marks, decisions, shown_decisions
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import display_text, label
@@ -104,9 +104,9 @@ def _confidence(run: CanvasRun, position: int, look: Theme) -> list[go.Scatter]:
     """The line, and one trace of marks per outcome."""
     steps = np.arange(run.n_steps)
     confidence = run.array("confidence")[:, position].astype(float)
-    accepted = run.array("accepted")[:, position]
+    codes, words = decisions(run)[:, position], decision_marks(run.trace)
     lost = re_noised_again(run)[:, position]
-    details = np.stack([token_labels(run, run.array("draft")[:, position]), outcome_texts(accepted)], axis=-1)
+    details = np.stack([token_labels(run, run.array("draft")[:, position]), outcome_texts(run)[:, position]], axis=-1)
     line = go.Scatter(
         name="confidence",
         x=steps,
@@ -137,8 +137,7 @@ def _confidence(run: CanvasRun, position: int, look: Theme) -> list[go.Scatter]:
 
     return [
         line,
-        marks(ACCEPTED, accepted, look.accent, 7),
-        marks(RE_NOISED, ~accepted, look.accent, 7),
+        *(marks(words[code], codes == code, look.accent, 7) for code in shown_decisions(run)),
         marks(TAKEN_BACK, lost, look.warning, 10),
     ]
 

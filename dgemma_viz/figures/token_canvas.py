@@ -16,7 +16,7 @@ from dgemma_viz.figures.colour_scales import colour_at, plotly_scale
 from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import alternatives_text, outcome_texts, token_labels, value_lines
-from dgemma_viz.figures.marks import ACCEPTED, CHANGED, RE_NOISED, Mark
+from dgemma_viz.figures.marks import CHANGED, Mark, decision_marks, decisions, shown_decisions
 from dgemma_viz.figures.place import resolve_run, resolve_step, whole_number
 from dgemma_viz.figures.quantities import Quantity, quantity_named
 from dgemma_viz.figures.theme import Theme, theme_named
@@ -82,16 +82,18 @@ def token_canvas(
     step = resolve_step(run, step)
     columns = min(columns, run.canvas_length)
     rows = _rows(run, columns)
-    accepted, changed = run.array("accepted")[step], flips(run)[step]
+    codes, words, changed = decisions(run)[step], decision_marks(run.trace), flips(run)[step]
     values = shown.values(run)
-    words = f"drafts; colour: {shown.heading}"
-    figure = framed(NAME, look, f"{title}, step {step}", words, _height(run, columns))
+    subtitle = f"drafts; colour: {shown.heading}"
+    figure = framed(NAME, look, f"{title}, step {step}", subtitle, _height(run, columns))
     figure.add_traces(_grids(run, step, shown, values, columns, look))
     figure.add_trace(_texts(run, step, _backgrounds(shown, values, step, look), columns, look))
     figure.add_traces(
         [
-            _underlines(ACCEPTED, np.flatnonzero(accepted), columns, look.ink, 3.0),
-            _underlines(RE_NOISED, np.flatnonzero(~accepted), columns, look.soft, 2.0),
+            *(
+                _underlines(words[code], np.flatnonzero(codes == code), columns, look.ink if code else look.soft)
+                for code in shown_decisions(run)
+            ),
             _corners(CHANGED, np.flatnonzero(changed), columns, look),
         ]
     )
@@ -119,7 +121,7 @@ def _grids(run: CanvasRun, step: int, shown: Quantity, values: Array, columns: i
     details = [
         token_labels(run, run.array("draft")[step]),
         value_lines(shown, now),
-        outcome_texts(run.array("accepted")[step]),
+        outcome_texts(run)[step],
         np.where(flips(run)[step], f"{CHANGED.glyph} {CHANGED.label} · derived<br>", ""),
         np.array([alternatives_text(run, step, p) for p in range(run.canvas_length)]),
         np.arange(run.canvas_length).astype(str),
@@ -180,7 +182,7 @@ def _texts(run: CanvasRun, step: int, backgrounds: list[str], columns: int, look
     )
 
 
-def _underlines(mark: Mark, positions: Array, columns: int, colour: str, width: float) -> go.Scatter:
+def _underlines(mark: Mark, positions: Array, columns: int, colour: str) -> go.Scatter:
     """One short line below each position, as in the interactive canvas."""
     x, y = (positions % columns).astype(float), positions // columns + 0.45
     gap = np.full(len(positions), np.nan)
@@ -189,7 +191,7 @@ def _underlines(mark: Mark, positions: Array, columns: int, colour: str, width: 
         x=np.stack([x - 0.42, x + 0.42, gap], axis=-1).ravel(),
         y=np.stack([y, y, gap], axis=-1).ravel(),
         mode="lines",
-        line={"color": colour, "width": width, "dash": mark.dash},
+        line={"color": colour, "width": mark.width, "dash": mark.dash},
         hoverinfo="skip",
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dgemma_viz.analysis.positions import commit_steps
 from dgemma_viz.figures import alternatives
+from dgemma_viz.figures.marks import outcome
 from dgemma_viz.figures.run_pair import A, B
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.trace.schema import ARRAYS
@@ -97,8 +98,7 @@ def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, st
         value = float(run.array(name)[step, position])
         number = f"{value:.4g}" if np.isfinite(value) else "not a number"
         yield words, _UNRECORDED if name in absent else number, ARRAYS[name].provenance
-    decision = "accepted" if run.array("accepted")[step, position] else "re-noised"
-    yield "after the step", _UNRECORDED if "accepted" in absent else decision, ARRAYS["accepted"].provenance
+    yield "after the step", outcome(run, step, position).label, ARRAYS["accepted"].provenance
     yield "commit step", str(int(commit_steps(run)[position])), "derived"
     emitted = "nothing" if run.emitted is None else display_text(run.token_text(run.emitted[position]))
     yield "emitted", emitted, ARRAYS["emitted"].provenance

@@ -10,8 +10,12 @@ import numpy as np
 
 from dgemma_viz.analysis.acceptance import why
 from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re_noised_again
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.figures import alternatives, position_history
+from dgemma_viz.figures.hover import PHASES
+from dgemma_viz.figures.marks import outcome
 from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel
@@ -85,15 +89,17 @@ def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, st
         value = float(run.array(name)[step, position])
         return f"{value:.4g}{unit}" if np.isfinite(value) else "unknown"
 
-    accepted = bool(run.array("accepted")[step, position])
     yield "read (noised)", token("noised"), ARRAYS["noised"].provenance
     yield "candidate", token("candidate"), ARRAYS["candidate"].provenance
     yield "candidate's probability", number("candidate_probability"), ARRAYS["candidate_probability"].provenance
     yield "draft", token("draft"), ARRAYS["draft"].provenance
     yield "confidence", number("confidence"), ARRAYS["confidence"].provenance
     yield "entropy", number("entropy", "\u00a0nats"), ARRAYS["entropy"].provenance
-    yield "after the step", "accepted" if accepted else "re-noised", ARRAYS["accepted"].provenance
-    yield "why", why(run, step, position), "derived"
+    yield "after the step", outcome(run, step, position).label, ARRAYS["accepted"].provenance
+    if (phase := int(run.trace.phase[run.steps[step]])) != Phase.DENOISE:
+        yield "kind of step", PHASES[phase], "measured"
+    if sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND and "accepted" not in run.trace.facts.absent:
+        yield "why", why(run, step, position), "derived"
     lost = bool(re_noised_again(run)[step, position])
     yield "taken back now", "yes" if lost else "no", "derived"
     yield "flips up to here", str(int(flips(run)[: step + 1, position].sum())), "derived"

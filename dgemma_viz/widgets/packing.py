@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.figures.marks import decisions
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,9 +33,10 @@ FIELDS: dict[str, tuple[str, bool]] = {
     "confidence": ("f4", False),
     "candidate_probability": ("f4", False),
     "top_k_probabilities": ("f2", True),
-    "accepted": ("u1", False),
+    "decision": ("u1", False),
 }
-"""Arrays of a record in their order: dtype, and whether there is one value per alternative instead of one."""
+"""Arrays of a record in their order: dtype, and whether there is one value per alternative instead of one. A decision
+that was not recorded is :data:`~dgemma_viz.figures.marks.NOT_RECORDED`."""
 
 ID_FIELDS = ("noised", "candidate", "draft", "top_k_ids")
 
@@ -77,7 +80,7 @@ class Packing:
 
     def pack_run(self, run: CanvasRun) -> bytes:
         """All records of a canvas run."""
-        arrays = {name: run.array(name) for name in FIELDS}
+        arrays = {name: run.array(name) for name in FIELDS} | {"decision": decisions(run)}
         return b"".join(
             self.pack_step({name: values[step] for name, values in arrays.items()}) for step in range(run.n_steps)
         )

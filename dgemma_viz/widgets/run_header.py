@@ -64,6 +64,19 @@ def visible(text: object) -> str:
     return "".join(c if c == "\n" or c.isprintable() else display_text(c) for c in shown[:_LONGEST_TEXT]) + cut
 
 
+_OF_OTHER_SAMPLERS = {
+    "temperature": "temperature",
+    "threshold": "threshold",
+    "editing_threshold": "editing threshold",
+    "block_length": "block length",
+    "corrector_steps": "corrector sweeps",
+    "corrector_k": "positions a sweep",
+    "corrector_selection": "chosen by",
+}
+"""Settings that only some samplers have, in words."""
+_SWITCHED_OFF = (None, 0, "")
+
+
 def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
     facts, settings = trace.facts, trace.facts.settings
     if facts.sampler:
@@ -74,6 +87,7 @@ def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
         yield "at most", f"{most} steps a canvas"
     if settings.get("t_max") is not None and settings.get("t_min") is not None:
         yield "temperature", f"{settings['t_max']} → {settings['t_min']}"
+    yield from _of_its_own(trace)
     yield "ran", f"{_count(trace.n_steps, 'step')} over {_count(trace.n_canvases, 'canvas', 'canvases')}"
     yield "canvas of", _count(trace.canvas_length, "position")
     if trace.n_samples > 1:
@@ -84,6 +98,18 @@ def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
         yield "seed", str(facts.seed)
     if facts.device:
         yield "on", f"{facts.device} {facts.dtype}".strip()
+
+
+def _of_its_own(trace: Trace) -> Iterator[tuple[str, str]]:
+    """What only some samplers have, and whether the run was left alone."""
+    if trace.facts.mask_token_id is not None:
+        yield "noise", "mask tokens"
+    for name, words in _OF_OTHER_SAMPLERS.items():
+        if (value := trace.facts.settings.get(name)) not in _SWITCHED_OFF:
+            yield words, str(value)
+    changes = trace.facts.task.get("interventions")
+    if isinstance(changes, list | tuple) and changes:
+        yield "changed on purpose", _count(len(changes), "time")
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -20,9 +20,12 @@ import anywidget
 import numpy as np
 import traitlets as t
 
+from dgemma_viz.figures.hover import PHASES
+from dgemma_viz.figures.marks import decision_marks
 from dgemma_viz.figures.quantities import QUANTITIES as DESCRIBED
 from dgemma_viz.figures.theme import THEMES
 from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.trace.decision import Phase
 from dgemma_viz.widgets.esm import joined_module, style_sheet
 from dgemma_viz.widgets.packing import ID_FIELDS, Packing
 
@@ -77,6 +80,9 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         a run that is compared with none.
     named
         Positions that something else on the page speaks of, such as a chosen finding.
+    words
+        What the browser calls decisions and steps: ``decisions`` by value; ``phases``, one a step, empty for denoising
+        steps; ``mask``, the mask token's id or -1; ``outside``, positions that do not belong to the output.
     """
 
     _esm = joined_module("token_canvas.js")
@@ -99,6 +105,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
     title = t.Unicode("Token canvas").tag(sync=True)
     differing = t.Bytes().tag(sync=True)
     named = t.List(t.Int()).tag(sync=True)
+    words = t.Dict().tag(sync=True)
 
     _sizes: Packing | None = None
 
@@ -122,7 +129,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         sizes = Packing.of(run)
         self._sizes = sizes
         with self.hold_sync():
-            self.packing = sizes.to_json()
+            self.packing, self.words = sizes.to_json(), _words(run)
             self.data, self.tail = sizes.pack_run(run), b""
             self.texts = _display_texts((run.array(name) for name in ID_FIELDS), run.token_text)
             self.tail_texts = {}
@@ -134,10 +141,10 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
                 self.position = -1
 
     def begin(self, positions: int, top_k: int, message: str = "") -> None:
-        """Empty the canvas for steps to come."""
+        """Empty the canvas for steps to come; until they are shown whole, all of them count as denoising steps."""
         self._sizes = Packing(positions, top_k)
         with self.hold_sync():
-            self.packing = self._sizes.to_json()
+            self.packing, self.words = self._sizes.to_json(), {}
             self.data, self.tail, self.texts, self.tail_texts = b"", b"", {}, {}
             self.message, self.differing = message, b""
             self.step, self.position, self.live = 0, -1, True
@@ -155,6 +162,17 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             new = _display_texts((step[name] for step in steps for name in ID_FIELDS), token_text, self.texts)
             self.tail, self.tail_texts = self.tail + records, {**self.tail_texts, **new}
             self.message = ""
+
+
+def _words(run: CanvasRun) -> dict[str, Any]:
+    phases = run.trace.phase[run.steps].tolist()
+    mask = run.trace.facts.mask_token_id
+    return {
+        "decisions": {str(int(code)): mark.label for code, mark in decision_marks(run.trace).items()},
+        "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
+        "mask": -1 if mask is None else mask,
+        "outside": np.flatnonzero(~run.in_output).tolist(),
+    }
 
 
 def _display_texts(

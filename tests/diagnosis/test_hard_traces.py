@@ -78,3 +78,15 @@ def test_settings_of_any_kind_from_a_file():
     names = ("max_denoising_steps", "entropy_bound", "t_min", "t_max", "stability_threshold", "confidence_threshold")
     for odd in ("many", [1], {"a": 1}, None, True, float("nan"), -3):
         rules(replace(trace, facts=replace(trace.facts, settings=dict.fromkeys(names, odd), pad_token_id=odd)))
+
+
+def test_decisions_that_were_not_logged_are_not_held_against_the_bound():
+    healthy = synthetic_trace()
+    silent = replace(
+        healthy,
+        accepted=np.zeros_like(healthy.accepted),
+        decision=None,
+        facts=replace(healthy.facts, absent=("accepted",)),
+    )
+    found = {finding.rule for finding in diagnose(silent).findings}
+    assert not {"emitted-but-never-accepted", "bound-too-loose", "bound-too-tight"} & found

@@ -30,8 +30,8 @@ export const QUANTITIES = {
     share: (store, step) => store.field("entropy", step).map((value) => value / (store.entropyMax || 1)),
   },
   accepted: {
-    label: "accepted", source: "measured", ends: () => ["re-noised", "accepted"],
-    share: (store, step) => store.field("accepted", step),
+    label: "accepted", source: "measured", ends: (store) => [store.decisionWords(0), store.decisionWords(1)],
+    share: (store, step) => Float32Array.from(store.field("decision", step), (code) => (code === 255 ? NaN : code ? 1 : 0)),
   },
   flips: {
     label: "flips so far", source: "derived", ends: (store) => ["0", String(store.flipsMax)],

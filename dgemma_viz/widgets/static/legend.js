@@ -2,20 +2,28 @@
 
 import { QUANTITIES } from "./colour.js";
 import { element, setText } from "./dom.js";
+import { DECISIONS } from "./run_store.js";
 
 const SHOWS = { draft: "draft", noised: "noised canvas", candidate: "candidate" };
 const MARKS = {
-  accepted: "accepted", "re-noised": "re-noised", changed: "draft changed", "taken-back": "taken back",
-  differs: "differs", named: "in the finding",
+  accepted: "accepted", "re-noised": "re-noised", kept: "kept", edited: "edited", corrected: "corrected",
+  unrecorded: "not recorded", changed: "draft changed", "taken-back": "taken back", differs: "differs",
+  named: "in the finding", outside: "not in the output",
 };
 const MEANINGS = {
-  accepted: "Candidate kept after the step: measured",
-  "re-noised": "Replaced by a random token after the step: measured",
+  accepted: "The candidate was put into the canvas: measured",
+  "re-noised": "Noise stands there after the step: measured",
+  kept: "A token of an earlier step was left, this step's candidate not used: measured",
+  edited: "A kept token was replaced by this step's candidate: measured",
+  corrected: "Resampled by a corrector sweep: measured",
+  unrecorded: "What became of these positions was not recorded",
   changed: "Draft differs from the step before: derived",
   "taken-back": "Accepted in the step before, re-noised in this one: derived",
   differs: "Draft differs from that of the other run at this step: derived",
   named: "Named by the chosen finding: derived",
+  outside: "Part of the prompt, or beyond the length that was asked for: measured",
 };
+const ALWAYS = ["accepted", "re-noised"];
 
 // `choose(trait, value)` is called when the reader picks another quantity or another text.
 export function createLegend(choose) {
@@ -28,11 +36,12 @@ export function createLegend(choose) {
   const colour = choice("Colour", "quantity", labels), shows = choice("Text", "shows", SHOWS);
   const scale = element("span", { class: "dgv-scale" }), source = element("span", { class: "dgv-tag" });
   const low = element("span"), high = element("span");
-  const numbers = {}, marks = {}, keys = [element("span", { class: "dgv-key" }, low, scale, high, source)];
+  const numbers = {}, marks = {}, names = {}, keys = [element("span", { class: "dgv-key" }, low, scale, high, source)];
   for (const [name, words] of Object.entries(MARKS)) {
     numbers[name] = element("b");
+    names[name] = element("span", {}, words);
     const mark = element("i", { class: `dgv-mark dgv-mark-${name}` });
-    keys.push((marks[name] = element("span", { class: "dgv-key", title: MEANINGS[name] }, mark, words, numbers[name])));
+    keys.push((marks[name] = element("span", { class: "dgv-key", title: MEANINGS[name] }, mark, names[name], numbers[name])));
   }
   const legend = element("div", { class: "dgv-legend" }, ...keys);
   const node = element("div", { class: "dgv-options" }, colour.node, shows.node, legend);
@@ -44,15 +53,23 @@ export function createLegend(choose) {
     setText(low, from);
     setText(high, to);
     setText(source, QUANTITIES[quantity].source);
+    for (const [code, name] of Object.entries(DECISIONS)) {
+      setText(names[name], store.decisionWords(code));
+      const unknown = store.decided.has(255);
+      marks[name].hidden = unknown ? name !== "unrecorded" : !ALWAYS.includes(name) && !store.decided.has(Number(code));
+    }
+    marks.outside.hidden = !store.words.outside?.length;
+    setText(numbers.outside, String(store.words.outside?.length ?? 0));
     const halves = [stops[0], `${stops[0]} 50%`, `${stops.at(-1)} 50%`];
     scale.style.background = `linear-gradient(to right, ${(quantity === "accepted" ? halves : stops).join(", ")})`;
   }
 
-  function count(flags) {
-    const counts = {};
+  // `decided`: a decision for each position that counts; the others: flags by position.
+  function count({ decided, ...flags }) {
+    const counts = Object.fromEntries(Object.values(DECISIONS).map((name) => [name, 0]));
+    for (const code of decided) counts[DECISIONS[code]] += 1;
     for (const [name, values] of Object.entries(flags)) counts[name] = values.reduce((sum, flag) => sum + flag, 0);
     marks.differs.hidden = !flags.differs;
-    counts["re-noised"] = flags.accepted.length - counts.accepted;
     for (const [name, number] of Object.entries(counts)) setText(numbers[name], String(number));
     return counts;
   }

@@ -1,5 +1,9 @@
 // One canvas run as typed arrays: decodes the bytes that Python packed (see packing.py) and derives flips and commit steps.
 
+// What became of a position after a step, by value: trace/decision.py, and 255 where a runtime did not log it.
+export const DECISIONS = { 0: "re-noised", 1: "accepted", 2: "kept", 3: "edited", 4: "corrected", 255: "unrecorded" };
+const WORDS = { ...DECISIONS, 255: "not recorded" };
+
 const VIEWS = { i4: Int32Array, f4: Float32Array, u1: Uint8Array, f2: Uint16Array };
 
 export function bytesOf(value) {
@@ -16,13 +20,14 @@ export function halfToNumber(bits) {
 }
 
 export class RunStore {
-  constructor(packing, chunks, texts, differing) {
+  constructor(packing, chunks, texts, differing, words) {
     const parts = chunks.map(bytesOf);
     const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
     parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
     this.buffer = bytes.buffer;
     this.packing = packing;
     this.texts = texts;
+    this.words = words;
     this.differing = bytesOf(differing);
     this.positions = packing.positions ?? 0;
     this.topK = packing.top_k ?? 0;
@@ -41,10 +46,25 @@ export class RunStore {
     return this.flipped.subarray(step * this.positions, (step + 1) * this.positions);
   }
 
+  // Where the position holds a token, and no noise, after the step; 0 also where that is not known.
+  accepted(step) {
+    return this.field("decision", step).map((code) => (code && code !== 255 ? 1 : 0));
+  }
+
   // Where the step before accepted and this one re-noises.
   takenBack(step) {
-    const accepted = this.field("accepted", step), before = step ? this.field("accepted", step - 1) : accepted;
+    const accepted = this.accepted(step), before = step ? this.accepted(step - 1) : accepted;
     return accepted.map((flag, position) => (before[position] && !flag ? 1 : 0));
+  }
+
+  // What a decision is called, in the words of the trace's kind of noise.
+  decisionWords(code) {
+    return this.words.decisions?.[code] ?? WORDS[code];
+  }
+
+  // What kind of decoder pass a step was; empty for a denoising step.
+  phase(step) {
+    return this.words.phases?.[step] ?? "";
   }
 
   // Where the draft differs from that of a compared run, if there is one. Rows go on to the end of the longer run.
@@ -64,11 +84,13 @@ export class RunStore {
     this.flipped = new Uint8Array(steps * positions);
     this.flipsSoFar = new Uint16Array(steps * positions);
     this.commit = new Int32Array(positions).fill(steps ? 0 : -1);
+    this.decided = new Set();
     this.entropyMax = 0;
     this.flipsMax = 0;
     for (let step = 0; step < steps; step++) {
       const draft = this.field("draft", step), before = step ? this.field("draft", step - 1) : draft;
       const entropy = this.field("entropy", step), row = step * positions;
+      for (const code of this.field("decision", step)) this.decided.add(code);
       for (let p = 0; p < positions; p++) {
         const flip = draft[p] !== before[p] ? 1 : 0;
         if (flip) this.commit[p] = step;

@@ -14,7 +14,8 @@ import { createTransport } from "./transport.js";
 const HINT =
   "Point at a token for its alternatives, click to pin it. Keys: ← → step, space plays, Home and End; " +
   "in the tokens, arrows move and Enter pins.";
-const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live", "differing"];
+const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live", "differing", "words"];
+const MASK = "mask";
 const LOOK_TRAITS = ["quantity", "shows", "dark", "scales"];
 
 function render({ model, el }) {
@@ -30,6 +31,7 @@ function render({ model, el }) {
   const transport = createTransport({
     last,
     step: () => step,
+    phase: () => store.phase(step),
     go(wanted) {
       following = within(wanted) === last();
       if (within(wanted) === step) return;
@@ -63,12 +65,18 @@ function render({ model, el }) {
     transport.update();
     if (last() < 0) return;
     const started = performance.now();
-    const accepted = store.field("accepted", step), changed = store.changed(step), takenBack = store.takenBack(step);
-    const differs = store.differs(asked);
-    const texts = Array.from(store.field(model.get("shows"), step), (id) => store.text(id));
+    // Outside of the output stands the prompt: what the model would have put there is of no interest.
+    const outside = new Set(store.words.outside), inside = (flag, position) => (outside.has(position) ? 0 : flag);
+    const decision = store.field("decision", step), differs = store.differs(asked);
+    const changed = store.changed(step).map(inside), takenBack = store.takenBack(step).map(inside);
+    const read = store.field("noised", step), shown = store.field(model.get("shows"), step);
+    const ids = Array.from(shown, (id, position) => (outside.has(position) ? read[position] : id));
+    const masked = ids.map((id) => id === store.words.mask);
+    const texts = ids.map((id, position) => (masked[position] ? MASK : store.text(id)));
     const shares = QUANTITIES[model.get("quantity")].share(store, step);
-    grid.paint({ texts, shares, shades, accepted, changed, takenBack, differs });
-    counts = legend.count({ accepted, changed, "taken-back": takenBack, ...(differs && { differs }) });
+    grid.paint({ texts, shares, shades, decision, changed, takenBack, differs, masked, outside });
+    const decided = decision.filter((_, position) => !outside.has(position));
+    counts = legend.count({ decided, changed, "taken-back": takenBack, ...(differs && { differs }) });
     tooltip.refresh(store, step);
     root.dataset.step = step;
     performance.measure("dgemma_viz:paint", { start: started });
@@ -77,7 +85,8 @@ function render({ model, el }) {
 
   function announce() {
     if (!store || last() < 0) return;
-    const words = `${counts.accepted} of ${store.positions} tokens accepted, ${counts.changed} drafts changed`;
+    const tokens = store.positions - (store.words.outside?.length ?? 0);
+    const words = `${counts.accepted} of ${tokens} tokens ${store.decisionWords(1)}, ${counts.changed} drafts changed`;
     const others = "differs" in counts ? `, ${counts.differs} differ from the other run` : "";
     setText(spoken, `Step ${step} of ${last()}: ${words}${others}.`);
   }
@@ -92,7 +101,8 @@ function render({ model, el }) {
   function load() {
     const live = model.get("live"), wanted = live ? (following ? Infinity : step) : model.get("step");
     const texts = { ...model.get("texts"), ...model.get("tail_texts") };
-    store = new RunStore(model.get("packing"), [model.get("data"), model.get("tail")], texts, model.get("differing"));
+    const chunks = [model.get("data"), model.get("tail")];
+    store = new RunStore(model.get("packing"), chunks, texts, model.get("differing"), model.get("words") ?? {});
     characters = live ? Math.max(characters, store.cellCharacters()) : store.cellCharacters();
     grid.resize(store.positions, characters);
     grid.pin(model.get("position"));

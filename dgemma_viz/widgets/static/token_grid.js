@@ -2,6 +2,7 @@
 
 import { shadeOf } from "./colour.js";
 import { element } from "./dom.js";
+import { DECISIONS } from "./run_store.js";
 
 const LONGEST = 14;
 const LED = /^␣[^␣]/u; // a leading space, which is drawn faintly so that words read as words
@@ -26,7 +27,7 @@ export function createTokenGrid(act) {
   }
 
   // Only what differs from the shown step touches the document.
-  function paint({ texts, shares, shades, accepted, changed, takenBack, differs }) {
+  function paint({ texts, shares, shades, decision, changed, takenBack, differs, masked, outside }) {
     for (const [position, entry] of cells.entries()) {
       const words = texts[position];
       if (entry.words !== words) {
@@ -42,7 +43,8 @@ export function createTokenGrid(act) {
         entry.label.style.color = shade ? shade.text : "";
       }
       const name = [
-        "dgv-token", accepted[position] ? "dgv-accepted" : "dgv-re-noised", changed[position] ? "dgv-changed" : "",
+        "dgv-token", `dgv-${DECISIONS[decision[position]]}`, changed[position] ? "dgv-changed" : "",
+        masked[position] ? "dgv-masked" : "", outside.has(position) ? "dgv-outside" : "",
         takenBack[position] ? "dgv-taken-back" : "", differs?.[position] ? "dgv-differs" : "",
         entry.led ? "dgv-led" : "", position === pinned ? "dgv-pinned" : "", named.has(position) ? "dgv-named" : "",
       ].filter(Boolean).join(" ");

@@ -21,7 +21,7 @@ export function createTooltip() {
 
   function fill(store, step, position) {
     const at = (name) => store.field(name, step)[position];
-    const draft = at("draft"), accepted = at("accepted"), row = step * store.positions + position;
+    const draft = at("draft"), phase = store.phase(step), row = step * store.positions + position;
     const bars = element("div", { class: "dgv-tip-bars" });
     for (const { id, probability: p } of store.alternatives(step, position).slice(0, MOST_ALTERNATIVES)) {
       const bar = element("i");
@@ -35,7 +35,8 @@ export function createTooltip() {
       ...(store.topK ? [heading("most probable tokens", "measured"), bars] : []),
       heading("decision", "measured"),
       rows([
-        ["after the step", accepted ? "accepted" : "re-noised"],
+        ["after the step", store.decisionWords(at("decision"))],
+        ...(phase ? [["kind of step", phase]] : []),
         ["entropy", nats(at("entropy"))],
         ["confidence", probability(at("confidence"))],
         ["read (noised)", store.text(at("noised"))],

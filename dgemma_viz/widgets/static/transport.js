@@ -9,7 +9,7 @@ const ICONS = {
 const SPEEDS = [1, 2, 4, 8, 16];
 const USUAL_SPEED = 4;
 
-// `run` offers `last()`, `step()`, `go(step)` and `onPlaying(playing)`.
+// `run` offers `last()`, `step()`, `phase()` (words for a step that is no denoising step), `go(step)`, `onPlaying(playing)`.
 export function createTransport(run) {
   let timer = null;
   const move = (step) => (stop(), run.go(step));
@@ -52,7 +52,9 @@ export function createTransport(run) {
 
   function update() {
     const last = Math.max(0, run.last()), step = run.step();
-    const words = run.last() < 0 ? "no steps" : last ? `step ${step} of ${last}` : "one step";
+    const phase = run.last() < 0 ? "" : run.phase();
+    const place = run.last() < 0 ? "no steps" : last ? `step ${step} of ${last}` : "one step";
+    const words = phase ? `${place}, ${phase}` : place;
     slider.max = last;
     slider.value = step;
     slider.setAttribute("aria-valuetext", words);
