@@ -20,6 +20,7 @@ from dgemma_viz.figures.error_spread import error_spread
 from dgemma_viz.figures.failure_bars import failure_bars
 from dgemma_viz.figures.healing_curves import healing_curves
 from dgemma_viz.figures.heatmap import heatmap
+from dgemma_viz.figures.pareto import pareto
 from dgemma_viz.figures.position_history import position_history
 from dgemma_viz.figures.reliability_diagram import reliability_diagram
 from dgemma_viz.figures.run_alignment import run_alignment
@@ -41,6 +42,7 @@ __all__ = [
     "failure_bars",
     "healing_curves",
     "heatmap",
+    "pareto",
     "position_history",
     "reliability_diagram",
     "run_alignment",

@@ -1,0 +1,91 @@
+"""What one run of a sweep gave, as it stands in the file: plain numbers and text, before anything is judged.
+
+Outputs are judged when a table is made of them, not here. So a checker may be any function, on any engine; one that
+fails costs no run; and a file of finished runs can be read with another checker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from dgemma_viz.analysis.steps import decoder_passes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.trace import Trace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run.
+
+    Attributes
+    ----------
+    output
+        Text up to the first end-of-sequence token.
+    canvases, forwards, tokens
+        Of this sample: canvases denoised, decoder passes, and output tokens, the first end-of-sequence token included;
+        None where the run failed.
+    seconds
+        Wall time of the batch, shared out equally; None where not known.
+    warnings
+        What the recorder saw that the user should know.
+    error
+        Why the run failed, or empty.
+    """
+
+    output: str = ""
+    canvases: int | None = None
+    forwards: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    warnings: str = ""
+    error: str = ""
+
+    @classmethod
+    def of(cls, trace: Trace, sample: int) -> Self:
+        """Of one sample of a complete run."""
+        seconds = float(trace.wall_time[-1]) / trace.n_samples if trace.n_steps else np.nan
+        return cls(
+            output=trace.output_text(sample),
+            canvases=int((~trace.past_end[:, sample]).sum()),
+            forwards=decoder_passes(trace, sample),
+            tokens=_tokens(trace, sample),
+            seconds=seconds if np.isfinite(seconds) else None,
+            warnings="; ".join(trace.facts.warnings),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """From :meth:`to_json`.
+
+        Raises
+        ------
+        TypeError
+            A value is missing, unknown or of another type.
+        """
+        outcome = cls(**data)
+        for field in fields(cls):
+            value, default = getattr(outcome, field.name), field.default
+            kinds: tuple[type, ...] = (str,) if default == "" else (int, float, type(None))
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise TypeError(f"{field.name} is {value!r}")
+        return outcome
+
+
+def _tokens(trace: Trace, sample: int) -> int:
+    """Tokens of the output and its end, without padding: alike for all samplers.
+
+    For ``generate()`` it is what transformers counts. diffusers' pipeline does not pad: what it leaves behind the first
+    end-of-sequence token, most of a canvas, is no output.
+    """
+    ids = trace.emitted[:, sample].reshape(-1)[slice(*trace.output_span)][: len(trace.output_ids(sample)) + 1]
+    return ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())
