@@ -137,6 +137,10 @@ def _read(a: CanvasRun, b: CanvasRun, step: int, positions: tuple[int, ...]) -> 
             f"the step before decided alike, but other tokens were read at {_places(positions)}: the re-noised "
             "positions got other random tokens."
         )
+    masks = [run.trace.facts.mask_token_id is not None for run in (a, b)]
+    if masks[0] != masks[1]:
+        kinds = ["mask tokens" if masked else "random tokens" for masked in masks]
+        return f"the runs began from other noise: the first from {kinds[0]}, the second from {kinds[1]}."
     seeds = a.trace.facts.seed, b.trace.facts.seed
     why = f"their seeds are {_number(seeds[0])} and {_number(seeds[1])}"
     if seeds[0] == seeds[1]:

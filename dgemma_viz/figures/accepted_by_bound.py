@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.analysis.steps import accepted_counts
-from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
+from dgemma_viz.figures.frame import framed, message_figure, no_bound, no_steps, whole_ticks
 from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
@@ -49,7 +49,7 @@ def accepted_by_bound(
     -------
     go.Figure
         Data: scatters ``"recorded"``, ``"what if"`` (up to the first step that changes) and ``"hypothetical"`` (after
-        it: the model would have read another canvas). A click gives x = step.
+        it: the model would have read another canvas). A click gives x = step. A plain message where no bound decided.
 
     Raises
     ------
@@ -59,6 +59,8 @@ def accepted_by_bound(
     look, run = theme_named(theme), resolve_run(trace, canvas, sample)
     if not run.n_steps:
         return message_figure(NAME, look, _TITLE, no_steps(run))
+    if reason := no_bound(run):
+        return message_figure(NAME, look, _TITLE, reason)
     step = None if step is None else resolve_step(run, step)
     steps, what_if, change = np.arange(run.n_steps), redecide(run, bound).sum(axis=-1), first_change(run, bound)
     words = (

@@ -14,6 +14,7 @@ from dgemma_viz.figures.marks import outcome
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import label
+from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.schema import ARRAYS, Provenance
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "alternatives"
 _LONGEST_TICK = 14
+_PROBABILITIES = ("top_k_probabilities", "confidence", "candidate_probability")
 _ROW = 34
 """Pixels a bar."""
 
@@ -68,6 +70,9 @@ def alternatives(
     if not run.n_steps:
         return message_figure(NAME, look, f"Alternatives at position {position}", no_steps(run))
     step = resolve_step(run, step)
+    if set(_PROBABILITIES) <= set(run.trace.facts.absent):
+        message = "no probabilities of this run were recorded"
+        return message_figure(NAME, look, f"Alternatives at position {position}, step {step}", message)
     bars = _bars(run, step, position)
     entropy = float(run.array("entropy")[step, position])
     mark = outcome(run, step, position)
@@ -107,10 +112,10 @@ def _bars(run: CanvasRun, step: int, position: int) -> list[Bar]:
     probabilities = run.array("top_k_probabilities")[step, position].astype(float).tolist()
     draft, candidate = int(run.array("draft")[step, position]), int(run.array("candidate")[step, position])
     measured = ARRAYS["top_k_probabilities"].provenance
-    shown = list(zip(ids, probabilities, strict=True))
+    shown = [(token, p) for token, p in zip(ids, probabilities, strict=True) if token != UNKNOWN_TOKEN]
     if draft not in ids:
         shown.insert(0, (draft, float(run.array("confidence")[step, position])))
-    if candidate not in [token for token, _ in shown]:
+    if candidate not in {UNKNOWN_TOKEN, *(token for token, _ in shown)}:
         shown.append((candidate, float(run.array("candidate_probability")[step, position])))
     bars = []
     for token, probability in shown:

@@ -10,8 +10,10 @@ import plotly.graph_objects as go
 from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flip_counts
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import token_labels
+from dgemma_viz.figures.marks import decision_marks
 from dgemma_viz.figures.place import resolve_run
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun, Trace
@@ -35,7 +37,8 @@ def commit_order(trace: Trace, canvas: int = 0, sample: int = 0, theme: str | Th
     Returns
     -------
     go.Figure
-        Data: scatters ``"accepted at some step"`` and ``"never accepted"``. A click gives x = position, y = step.
+        Data: scatters ``"accepted at some step"`` and ``"never accepted"`` (unmasked, for mask tokens), or one of all
+        positions where the decisions were not recorded. A click gives x = position, y = step.
 
     Raises
     ------
@@ -46,9 +49,13 @@ def commit_order(trace: Trace, canvas: int = 0, sample: int = 0, theme: str | Th
     if not run.n_steps:
         return message_figure(NAME, look, _TITLE, no_steps(run))
     figure = framed(NAME, look, _TITLE, "a falling diagonal means: from left to right", height=360)
-    ever = ever_accepted(run)
-    figure.add_trace(_dots(run, ever, "accepted at some step", "circle", look.accent))
-    figure.add_trace(_dots(run, ~ever, "never accepted", "diamond-open", look.warning))
+    if {"accepted", "candidate"} & set(trace.facts.absent):
+        everywhere = np.ones(run.canvas_length, dtype=bool)
+        figure.add_trace(_dots(run, everywhere, "decisions not recorded", "circle", look.accent))
+    else:
+        ever, words = ever_accepted(run), decision_marks(trace)[Decision.ACCEPTED].label
+        figure.add_trace(_dots(run, ever, f"{words} at some step", "circle", look.accent))
+        figure.add_trace(_dots(run, ~ever, f"never {words}", "diamond-open", look.warning))
     return figure.update_layout(
         margin={"t": 62, "b": 76, "l": 56},
         xaxis={

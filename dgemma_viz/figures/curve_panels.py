@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+_BUDGET = "entropy"
+"""Title of the panel of what an entropy bound limits: without a bound there is nothing to hold it against."""
+
 
 @dataclass(frozen=True, eq=False)
 class Line:
@@ -75,8 +78,15 @@ def panels(run: CanvasRun) -> tuple[Panel, ...]:
     every = every_panel(run)
     if sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND and "temperature" not in run.trace.facts.absent:
         return every  # where something is not a number, that is worth seeing
-    known = (replace(panel, lines=tuple(filter(_is_known, panel.lines))) for panel in every)
-    return tuple(panel for panel in known if panel.lines)
+    bounded = _is_known(_bound(run))
+    known = map(_without_unknown, every)
+    return tuple(panel for panel in known if panel.lines and (bounded or not panel.title.startswith(_BUDGET)))
+
+
+def _without_unknown(panel: Panel) -> Panel:
+    lines = tuple(filter(_is_known, panel.lines))
+    alone = len(lines) == 1 < len(panel.lines)  # a panel of one line has no key to name it
+    return replace(panel, title=f"{panel.title}: {lines[0].name}" if alone else panel.title, lines=lines)
 
 
 def _is_known(line: Line) -> bool:
@@ -86,16 +96,15 @@ def _is_known(line: Line) -> bool:
 def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
     """The same six panels for any run, with as many lines: what two runs can be compared by."""
     settings = run.trace.facts.settings
-    bound = run.array("entropy_bound")
     masked = run.trace.facts.mask_token_id is not None
     noise, decided = ("mask ratio", "unmasked") if masked else ("noise ratio", "accepted")
     return (
-        Panel(noise, "fraction of positions", (_derived(noise, noise_ratios(run)),), highest=1.0),
+        Panel(noise, "fraction of positions", (_decided(run, noise, noise_ratios(run)),), highest=1.0),
         Panel(
             "positions",
             "",
             (
-                _derived(decided, accepted_counts(run)),
+                _decided(run, decided, accepted_counts(run)),
                 Line("settled", settled_counts(run).astype(float), "derived", "third", "diamond", "dash"),
             ),
             highest=float(run.canvas_length),
@@ -109,13 +118,13 @@ def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
         ),
         Panel("temperature", "", (_recorded(run, "temperature", "temperature"),)),
         Panel(
-            "entropy",
+            _BUDGET,
             "nats",
             (
                 _recorded(run, "entropy_spent", "spent"),
-                Line("bound", bound.astype(float), ARRAYS["entropy_bound"].provenance, "second", None),
+                _bound(run),
             ),
-            _bound_asked_for(settings, bound),
+            _bound_asked_for(settings, run.array("entropy_bound")),
         ),
         Panel(
             "stable steps",
@@ -127,8 +136,15 @@ def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
     )
 
 
-def _derived(name: str, values: Array) -> Line:
-    return Line(name, values.astype(float), "derived")
+def _decided(run: CanvasRun, name: str, values: Array) -> Line:
+    """A line that follows from what was accepted; unknown where that was not recorded."""
+    unknown = "accepted" in run.trace.facts.absent
+    return Line(name, np.full(run.n_steps, np.nan) if unknown else values.astype(float), "derived")
+
+
+def _bound(run: CanvasRun) -> Line:
+    values = run.array("entropy_bound").astype(float)
+    return Line("bound", values, ARRAYS["entropy_bound"].provenance, "second", None)
 
 
 def _recorded(run: CanvasRun, array: str, name: str) -> Line:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dgemma_viz.analysis.acceptance import ranks, redecide, spent_before
-from dgemma_viz.figures.frame import framed, message_figure, no_steps
+from dgemma_viz.figures.frame import framed, message_figure, no_bound, no_steps
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.marks import ACCEPTED, RE_NOISED
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
@@ -59,7 +59,7 @@ def entropy_budget(
         Data: markers ``"accepted"``, ``"re-noised"``, ``"would change"`` (where the what-if bound decides otherwise)
         and ``"selected"``, then lines ``"bound used"`` and ``"what-if bound"``; each always there, empty if it does not
         apply. x = rank by entropy from 1, y = nats used by the cheaper positions (log scale). A click gives
-        customdata[0] = position.
+        customdata[0] = position. A plain message where no entropy bound decided.
 
     Raises
     ------
@@ -69,6 +69,8 @@ def entropy_budget(
     look, run = theme_named(theme), resolve_run(trace, canvas, sample)
     if not run.n_steps:
         return message_figure(NAME, look, _TITLE, no_steps(run))
+    if reason := no_bound(run):
+        return message_figure(NAME, look, _TITLE, reason)
     step = resolve_step(run, step)
     marked = None if position is None else resolve_position(run, position)
     accepted = run.array("accepted")[step]

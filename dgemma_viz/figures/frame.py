@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
+
 if TYPE_CHECKING:
     from dgemma_viz.figures.theme import Theme
     from dgemma_viz.trace.model import CanvasRun
@@ -54,6 +56,15 @@ def no_steps(run: CanvasRun) -> str:
     if run.past_end:
         return f"no active steps: sample {run.sample} had ended<br>before canvas {run.canvas}"
     return f"no active steps: sample {run.sample} was never<br>denoised on canvas {run.canvas}"
+
+
+def no_bound(run: CanvasRun) -> str:
+    """Why there is no entropy bound to draw decisions against; empty if there is nothing against it."""
+    kind = sampler_kind(run.trace)
+    if kind is not SamplerKind.ENTROPY_BOUND:
+        return f"no entropy bound decides here:<br>the run was made by {kind}"
+    missing = [name for name in ("accepted", "entropy") if name in run.trace.facts.absent]
+    return f"not recorded: {' and '.join(missing)}" if missing else ""
 
 
 def whole_ticks(count: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dgemma_viz.figures.hover import outcome_texts, token_labels, value_lines
 from dgemma_viz.figures.markers import crosshair
 from dgemma_viz.figures.marks import TAKEN_BACK
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
-from dgemma_viz.figures.quantities import Quantity, quantity_named
+from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.schema import ARRAYS
 
@@ -64,7 +64,8 @@ def heatmap(
     SettingError, TraceError
         Unknown quantity or theme; step, position, canvas or sample that is not there.
     """
-    look, shown, run = theme_named(theme), quantity_named(quantity), resolve_run(trace, canvas, sample)
+    look, run = theme_named(theme), resolve_run(trace, canvas, sample)
+    shown = quantity_of(run.trace, quantity)
     if position is not None:
         position = resolve_position(run, position)
     if not run.n_steps:
@@ -124,7 +125,9 @@ def _map(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> go.Heatma
 
 
 def _taken_back(run: CanvasRun, shown: Quantity, look: Theme) -> go.Scatter:
-    rows, columns = np.nonzero(re_noised_again(run)) if shown.categories else (np.array([]), np.array([]))
+    rows, columns = (
+        np.nonzero(re_noised_again(run)) if shown.categories and shown.recorded else (np.array([]), np.array([]))
+    )
     return go.Scatter(
         name=TAKEN_BACK.label,
         x=columns,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.decision import Decision, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,10 @@ _MASKED = _UNIFORM | {
     Decision.NOISE: replace(RE_NOISED, label="masked"),
     Decision.ACCEPTED: replace(ACCEPTED, label="unmasked"),
 }
+
+
+PASS_MARKS: Final[Mapping[int, Mark]] = {Phase.CORRECT: CORRECTED, Phase.EDIT: EDITED}
+"""Mark of the steps that are no denoising steps: that of what they do."""
 
 
 def decision_marks(trace: Trace) -> Mapping[int, Mark]:

@@ -11,7 +11,7 @@ from dgemma_viz.analysis.positions import flips, re_noised_again
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import outcome_texts, token_labels
 from dgemma_viz.figures.markers import step_marker
-from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, Mark, decision_marks, decisions, shown_decisions
+from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED, Mark, decision_marks, decisions, shown_decisions
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import display_text, label
@@ -192,6 +192,8 @@ def _gaps(run: CanvasRun, position: int, look: Theme) -> go.Scatter:
     names = ("confidence", "entropy")
     absent = np.stack([np.isnan(run.array(name)[:, position]) for name in names])
     steps = np.flatnonzero(absent.any(axis=0))
+    lacking = {name for name, gone in zip(names, absent, strict=True) if gone.any()}
+    words = UNRECORDED.label if lacking <= set(run.trace.facts.absent) else "not a number · measured"
     which = [" and ".join(name for name, gone in zip(names, absent[:, step], strict=True) if gone) for step in steps]
     return go.Scatter(
         name="not a number",
@@ -202,7 +204,7 @@ def _gaps(run: CanvasRun, position: int, look: Theme) -> go.Scatter:
         mode="markers",
         marker={"symbol": "x-thin-open", "size": 7, "color": look.warning, "line": {"width": 1.5}},
         cliponaxis=False,
-        hovertemplate="step %{x}<br>%{text}: not a number · measured<extra></extra>",
+        hovertemplate=f"step %{{x}}<br>%{{text}}: {words}<extra></extra>",
         showlegend=False,
     )
 

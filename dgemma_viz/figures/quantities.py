@@ -6,7 +6,7 @@ A registry, so that every view colours a quantity in the same way and says the s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps, flips, re_noised_again
 from dgemma_viz.errors import SettingError
+from dgemma_viz.figures.marks import UNRECORDED, decision_marks
+from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.schema import ARRAYS, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dgemma_viz.trace.model import CanvasRun
+    from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 
@@ -46,6 +48,8 @@ class Quantity:
         Words for the values 0, 1, ... of a categorical quantity; empty for a continuous one.
     missing
         What a NaN means.
+    recorded
+        Whether the trace holds what it is made of.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Quantity:
     highest: Callable[[Array], float]
     categories: tuple[str, ...] = ()
     missing: str = "not a number"
+    recorded: bool = True
 
     @property
     def kind(self) -> Literal["continuous", "categorical"]:
@@ -67,6 +72,8 @@ class Quantity:
     def heading(self) -> str:
         """Title with unit and provenance, as in ``entropy (nats) · measured``."""
         unit = f" ({self.unit})" if self.unit else ""
+        if not self.recorded:
+            return f"{self.title}{unit} · {UNRECORDED.label}"
         return f"{self.title}{unit} · {self.provenance}"
 
     def text(self, value: float) -> str:
@@ -95,6 +102,33 @@ def quantity_named(name: str) -> Quantity:
     if name not in QUANTITIES:
         raise SettingError(f"unknown quantity {name!r}; choose from {sorted(QUANTITIES)}")
     return QUANTITIES[name]
+
+
+def quantity_of(trace: Trace, name: str) -> Quantity:
+    """Look up a quantity in the words of a trace's kind of noise; without values where the trace lacks them.
+
+    Raises
+    ------
+    SettingError
+        There is no such quantity.
+    """
+    quantity = quantity_named(name)
+    if _MADE_OF.get(name, name) in trace.facts.absent:
+        return replace(quantity, values=_nothing, missing=UNRECORDED.label, recorded=False)
+    if trace.facts.mask_token_id is None:
+        return quantity
+    noise, accepted = (decision_marks(trace)[code].label for code in (Decision.NOISE, Decision.ACCEPTED))
+    if name == "accepted":
+        return replace(quantity, title=accepted, categories=(noise, accepted))
+    return replace(quantity, title=f"{accepted} before, {noise} now") if name == "re_noised_again" else quantity
+
+
+_MADE_OF = {"re_noised_again": "accepted"}
+"""The array that a quantity is made of, if that is not the one of its name."""
+
+
+def _nothing(run: CanvasRun) -> Array:
+    return np.full((run.n_steps, run.canvas_length), np.nan)
 
 
 def _recorded(name: str) -> Callable[[CanvasRun], Array]:

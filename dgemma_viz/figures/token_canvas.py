@@ -18,7 +18,7 @@ from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import alternatives_text, outcome_texts, token_labels, value_lines
 from dgemma_viz.figures.marks import CHANGED, Mark, decision_marks, decisions, shown_decisions
 from dgemma_viz.figures.place import resolve_run, resolve_step, whole_number
-from dgemma_viz.figures.quantities import Quantity, quantity_named
+from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.schema import ARRAYS
 
@@ -73,7 +73,8 @@ def token_canvas(
     SettingError, TraceError
         Unknown quantity or theme, bad number of columns; step, canvas or sample that is not there.
     """
-    look, shown, run = theme_named(theme), quantity_named(quantity), resolve_run(trace, canvas, sample)
+    look, run = theme_named(theme), resolve_run(trace, canvas, sample)
+    shown = quantity_of(run.trace, quantity)
     if not 1 <= whole_number("columns", columns) <= _MOST_COLUMNS:
         raise SettingError(f"columns is {columns}; choose from 1 to {_MOST_COLUMNS}")
     title = f"Canvas {run.canvas}"

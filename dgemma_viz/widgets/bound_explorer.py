@@ -11,6 +11,7 @@ import numpy as np
 
 from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.figures import accepted_by_bound, entropy_budget
+from dgemma_viz.figures.frame import no_bound
 from dgemma_viz.widgets.notices import status
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.themed_chart import ThemedChart
@@ -74,11 +75,19 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
         row = ipw.Box([self.bound, self._reset], layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
         charts = columns(panel(self._budget), panel(self._counts))
         layout = ipw.Layout(width="100%", min_width="0", grid_gap="10px")
-        super().__init__([row, self._words, self.token_canvas, charts], layout=layout)
-        self._decide()
+        reason = no_bound(self._recorded)
+        shown = [self._words, self.token_canvas] if reason else [row, self._words, self.token_canvas, charts]
+        self._kept_back = [row, charts] if reason else []
+        super().__init__(shown, layout=layout)
+        if reason:
+            self._words.value = status(f"Nothing to vary: {reason.replace('<br>', ' ')}.")
+        else:
+            self._decide()
 
     def close(self) -> None:
         """Close every view."""
+        for part in self._kept_back:
+            close_tree(part)
         close_tree(self, closing=super().close)
 
     @property

@@ -13,9 +13,9 @@ from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.figures import alternatives, position_history
 from dgemma_viz.figures.hover import PHASES
-from dgemma_viz.figures.marks import outcome
+from dgemma_viz.figures.marks import UNRECORDED, decision_marks, outcome
 from dgemma_viz.figures.token_text import display_text
-from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel
@@ -82,10 +82,18 @@ def _hint() -> str:
 
 
 def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, str, str]]:
+    absent, mask = run.trace.facts.absent, run.trace.facts.mask_token_id
+    said = "accepted" not in absent
+
     def token(name: str) -> str:
-        return display_text(run.token_text(run.array(name)[step, position]))
+        if name in absent:
+            return UNRECORDED.label
+        token_id = int(run.array(name)[step, position])
+        return "mask" if token_id == mask else display_text(run.token_text(token_id))
 
     def number(name: str, unit: str = "") -> str:
+        if name in absent:
+            return UNRECORDED.label
         value = float(run.array(name)[step, position])
         return f"{value:.4g}{unit}" if np.isfinite(value) else "unknown"
 
@@ -98,12 +106,14 @@ def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, st
     yield "after the step", outcome(run, step, position).label, ARRAYS["accepted"].provenance
     if (phase := int(run.trace.phase[run.steps[step]])) != Phase.DENOISE:
         yield "kind of step", PHASES[phase], "measured"
-    if sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND and "accepted" not in run.trace.facts.absent:
+    if sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND and said:
         yield "why", why(run, step, position), "derived"
-    lost = bool(re_noised_again(run)[step, position])
-    yield "taken back now", "yes" if lost else "no", "derived"
+    if said:
+        yield "taken back now", "yes" if re_noised_again(run)[step, position] else "no", "derived"
     yield "flips up to here", str(int(flips(run)[: step + 1, position].sum())), "derived"
     yield "commit step", str(int(commit_steps(run)[position])), "derived"
     if run.emitted is not None:
         yield "emitted", display_text(run.token_text(run.emitted[position])), ARRAYS["emitted"].provenance
-        yield "emitted token ever accepted", "yes" if ever_accepted(run)[position] else "no", "derived"
+    if run.emitted is not None and said and "candidate" not in absent:
+        words = decision_marks(run.trace)[Decision.ACCEPTED].label
+        yield f"emitted token ever {words}", "yes" if ever_accepted(run)[position] else "no", "derived"

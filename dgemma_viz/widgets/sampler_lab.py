@@ -20,7 +20,6 @@ import ipywidgets as ipw
 from dgemma_viz.errors import RecordingError, RunFailedError
 from dgemma_viz.labs.samplers import SAMPLERS, noise_of, run_sampler, sampler_named
 from dgemma_viz.labs.single_run import RunSettings, load_model
-from dgemma_viz.tiny.masked import load_tiny_masked
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.lab_stage import LabStage
 from dgemma_viz.widgets.panels import close_tree, columns
@@ -228,6 +227,8 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     def _loaded(self, noise: Noise) -> tuple[Any, Any]:
         """Model and tokenizer of a kind of noise, loaded when first needed."""
         if noise not in self._models:
+            from dgemma_viz.tiny.masked import load_tiny_masked  # brings torch
+
             self._models[noise] = load_tiny_masked() if noise == "mask" else load_model(self._name)
         return self._models[noise]
 

@@ -21,11 +21,12 @@ import numpy as np
 import traitlets as t
 
 from dgemma_viz.figures.hover import PHASES
-from dgemma_viz.figures.marks import decision_marks
+from dgemma_viz.figures.marks import UNRECORDED, decision_marks
 from dgemma_viz.figures.quantities import QUANTITIES as DESCRIBED
 from dgemma_viz.figures.theme import THEMES
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.widgets.esm import joined_module, style_sheet
 from dgemma_viz.widgets.packing import ID_FIELDS, Packing
 
@@ -182,4 +183,5 @@ def _display_texts(
     ids: set[int] = set()
     for array in id_arrays:
         ids.update(array.ravel().tolist())
-    return {str(i): display_text(token_text(i)) for i in sorted(ids) if not known or str(i) not in known}
+    new = (i for i in sorted(ids) if not known or str(i) not in known)
+    return {str(i): UNRECORDED.label if i == UNKNOWN_TOKEN else display_text(token_text(i)) for i in new}

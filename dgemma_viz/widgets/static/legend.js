@@ -58,6 +58,7 @@ export function createLegend(choose) {
       const unknown = store.decided.has(255);
       marks[name].hidden = unknown ? name !== "unrecorded" : !ALWAYS.includes(name) && !store.decided.has(Number(code));
     }
+    marks["taken-back"].hidden = store.decided.has(255);
     marks.outside.hidden = !store.words.outside?.length;
     setText(numbers.outside, String(store.words.outside?.length ?? 0));
     const halves = [stops[0], `${stops[0]} 50%`, `${stops.at(-1)} 50%`];

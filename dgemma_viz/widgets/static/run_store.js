@@ -115,6 +115,7 @@ export class RunStore {
   alternatives(step, position) {
     const ids = this.field("top_k_ids", step), bits = this.field("top_k_probabilities", step);
     const first = position * this.topK, ranks = Array.from({ length: this.topK }, (_, rank) => first + rank);
-    return ranks.map((at) => ({ id: ids[at], probability: halfToNumber(bits[at]) }));
+    const known = ranks.filter((at) => ids[at] >= 0); // -1: not recorded
+    return known.map((at) => ({ id: ids[at], probability: halfToNumber(bits[at]) }));
   }
 }

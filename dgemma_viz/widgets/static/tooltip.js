@@ -23,7 +23,8 @@ export function createTooltip() {
     const at = (name) => store.field(name, step)[position];
     const draft = at("draft"), phase = store.phase(step), row = step * store.positions + position;
     const bars = element("div", { class: "dgv-tip-bars" });
-    for (const { id, probability: p } of store.alternatives(step, position).slice(0, MOST_ALTERNATIVES)) {
+    const alternatives = store.alternatives(step, position).slice(0, MOST_ALTERNATIVES);
+    for (const { id, probability: p } of alternatives) {
       const bar = element("i");
       bar.style.width = `${Math.max(0, Math.min(1, p)) * 100}%`;
       const text = element("span", { class: id === draft ? "dgv-best" : "" }, store.text(id));
@@ -32,7 +33,7 @@ export function createTooltip() {
     const commit = store.commit[position];
     node.replaceChildren(
       element("div", { class: "dgv-tip-title" }, `position ${position} · step ${step}`),
-      ...(store.topK ? [heading("most probable tokens", "measured"), bars] : []),
+      ...(alternatives.length ? [heading("most probable tokens", "measured"), bars] : []),
       heading("decision", "measured"),
       rows([
         ["after the step", store.decisionWords(at("decision"))],
@@ -46,7 +47,7 @@ export function createTooltip() {
       heading("over the steps", "derived"),
       rows([
         ["draft changed now", store.flipped[row] ? "yes" : "no"],
-        ["taken back now", store.takenBack(step)[position] ? "yes" : "no"],
+        ...(store.decided.has(255) ? [] : [["taken back now", store.takenBack(step)[position] ? "yes" : "no"]]),
         ["flips so far", String(store.flipsSoFar[row])],
         ["commit step", commit <= step ? String(commit) : "later"],
       ]),
