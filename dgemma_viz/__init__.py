@@ -12,26 +12,58 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Recorder": "dgemma_viz.recorders.own_loop",
+    "SamplerLab": "dgemma_viz.widgets.sampler_lab",
     "check_conformance": "dgemma_viz.conformance",
     "compare": "dgemma_viz.widgets.comparison",
     "diagnose": "dgemma_viz.diagnosis",
     "explore": "dgemma_viz.widgets.explorer",
+    "inject_errors": "dgemma_viz.labs.injection",
+    "intervene": "dgemma_viz.labs.interventions",
     "load_tiny": "dgemma_viz.tiny",
+    "load_tiny_masked": "dgemma_viz.tiny.masked",
     "load_trace": "dgemma_viz.trace",
     "record": "dgemma_viz.recorders",
+    "replay": "dgemma_viz.labs.interventions",
+    "same_seed": "dgemma_viz.labs.same_seed",
+    "sweep": "dgemma_viz.labs.sweep",
     "watch": "dgemma_viz.widgets.watcher",
 }
 
-__all__ = ["check_conformance", "compare", "diagnose", "explore", "load_tiny", "load_trace", "record", "watch"]
+__all__ = [
+    "Recorder",
+    "SamplerLab",
+    "check_conformance",
+    "compare",
+    "diagnose",
+    "explore",
+    "inject_errors",
+    "intervene",
+    "load_tiny",
+    "load_tiny_masked",
+    "load_trace",
+    "record",
+    "replay",
+    "same_seed",
+    "sweep",
+    "watch",
+]
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance import check_conformance
     from dgemma_viz.diagnosis import diagnose
+    from dgemma_viz.labs.injection import inject_errors
+    from dgemma_viz.labs.interventions import intervene, replay
+    from dgemma_viz.labs.same_seed import same_seed
+    from dgemma_viz.labs.sweep import sweep
     from dgemma_viz.recorders import record
+    from dgemma_viz.recorders.own_loop import Recorder
     from dgemma_viz.tiny import load_tiny
+    from dgemma_viz.tiny.masked import load_tiny_masked
     from dgemma_viz.trace import load_trace
     from dgemma_viz.widgets.comparison import compare
     from dgemma_viz.widgets.explorer import explore
+    from dgemma_viz.widgets.sampler_lab import SamplerLab
     from dgemma_viz.widgets.watcher import watch
 
 

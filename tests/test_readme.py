@@ -10,8 +10,9 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 MODEL = "model, tokenizer = dv.load_tiny()"
 
 
-def test_the_python_blocks_run():
+def test_the_python_blocks_run(tmp_path, monkeypatch):
     """The block that loads the bundled model goes first: the others take ``model`` and ``inputs`` from it."""
+    monkeypatch.chdir(tmp_path)
     blocks = sorted(BLOCKS, key=lambda block: MODEL not in block)
     assert MODEL in blocks[0]
     names = {"dv": __import__("dgemma_viz")}
@@ -24,3 +25,10 @@ def test_the_python_blocks_run():
     table = names["failure_kinds"](names["runs"])
     assert table["count"].sum() == 60
     assert np.isclose(table["share"].sum(), 1)
+    assert names["found"].missing == 0
+    assert (tmp_path / "sweep.jsonl").stat().st_size
+    assert names["done"].same_until
+    assert {name: names[name].facts.status for name in ("sticky", "masked")} == dict.fromkeys(
+        ("sticky", "masked"), "complete"
+    )
+    assert dv.replay(names["model"], names["tokenizer"], names["original"]).divergence is None
