@@ -16,20 +16,24 @@ Array = npt.NDArray[Any]
 
 
 def noise_ratios(run: CanvasRun) -> Array:
-    """Fraction of positions re-noised after each step (mask ratio for mask-token models): float ``(T,)``."""
-    ratios: Array = 1.0 - run.array("accepted").mean(axis=1)
+    """Fraction of positions re-noised after each step (mask ratio for mask-token models): float ``(T,)``.
+
+    Of the positions that belong to the output; NaN for a canvas that has none.
+    """
+    accepted = run.array("accepted")[:, run.in_output]
+    ratios: Array = 1.0 - accepted.mean(axis=1) if accepted.shape[1] else np.full(len(accepted), np.nan)
     return ratios
 
 
 def accepted_counts(run: CanvasRun) -> Array:
-    """Positions accepted in each step: int ``(T,)``."""
-    counts: Array = run.array("accepted").sum(axis=1)
+    """Positions of the output that are accepted in each step: int ``(T,)``."""
+    counts: Array = run.array("accepted")[:, run.in_output].sum(axis=1)
     return counts
 
 
 def settled_counts(run: CanvasRun) -> Array:
-    """Positions whose draft already equals the last draft and stays so, at each step: int ``(T,)``."""
-    commits = commit_steps(run)
+    """Positions of the output whose draft is already the last one, for good, at each step: int ``(T,)``."""
+    commits = commit_steps(run)[run.in_output]
     return np.array([(commits <= t).sum() for t in range(run.n_steps)], dtype=int)
 
 

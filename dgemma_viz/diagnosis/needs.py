@@ -42,7 +42,7 @@ UNCHANGED = Need(
 )
 ADAPTIVE = Need(
     lambda case: sampler_kind(case.trace).of_the_pipeline and not has_sweeps(case.trace),
-    "the sampler has no rule to stop by, or corrector sweeps stand between its steps",
+    "no stop rule of this sampler is known, or sweeps stand between its steps",
 )
 REFERENCE = Need(
     _has_judgement,

@@ -107,7 +107,7 @@ def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
                 _decided(run, decided, accepted_counts(run)),
                 Line("settled", settled_counts(run).astype(float), "derived", "third", "diamond", "dash"),
             ),
-            highest=float(run.canvas_length),
+            highest=float(run.in_output.sum()),
         ),
         Panel(
             "mean entropy",

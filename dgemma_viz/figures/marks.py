@@ -79,7 +79,12 @@ PASS_MARKS: Final[Mapping[int, Mark]] = {Phase.CORRECT: CORRECTED, Phase.EDIT: E
 
 def decision_marks(trace: Trace) -> Mapping[int, Mark]:
     """Mark of each decision, in the words of the trace's kind of noise; :data:`NOT_RECORDED` is among the keys."""
-    return _UNIFORM if trace.facts.mask_token_id is None else _MASKED
+    return marks_for(trace.facts.mask_token_id)
+
+
+def marks_for(mask_token_id: int | None) -> Mapping[int, Mark]:
+    """:func:`decision_marks` for a mask token, or for none."""
+    return _UNIFORM if mask_token_id is None else _MASKED
 
 
 def decisions(run: CanvasRun) -> Array:

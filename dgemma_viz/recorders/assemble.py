@@ -62,6 +62,7 @@ def step_record(run: Run, texts: TokenTexts) -> StepRecord:
         **arrays,
         decision=arrays["accepted"].astype(np.uint8) if decision is None else decision,
         phase=step.phase,
+        mask_token_id=run.facts.mask_token_id,
         temperature=step.temperature,
         entropy_bound=step.entropy_bound,
         entropy_spent=entropy_spent(arrays["entropy"], arrays["accepted"]),

@@ -41,6 +41,7 @@ class StepRecord:
     wall_time: float
     decision: Array
     phase: int
+    mask_token_id: int | None
     text_of: Callable[[int], str] = field(repr=False)
 
     def token_text(self, token_id: int) -> str:

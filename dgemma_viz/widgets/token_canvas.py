@@ -21,7 +21,7 @@ import numpy as np
 import traitlets as t
 
 from dgemma_viz.figures.hover import PHASES
-from dgemma_viz.figures.marks import UNRECORDED, decision_marks
+from dgemma_viz.figures.marks import UNRECORDED, marks_for
 from dgemma_viz.figures.quantities import QUANTITIES as DESCRIBED
 from dgemma_viz.figures.theme import THEMES
 from dgemma_viz.figures.token_text import display_text
@@ -130,7 +130,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         sizes = Packing.of(run)
         self._sizes = sizes
         with self.hold_sync():
-            self.packing, self.words = sizes.to_json(), _words(run)
+            self.packing, self.words = sizes.to_json(), _words_of(run)
             self.data, self.tail = sizes.pack_run(run), b""
             self.texts = _display_texts((run.array(name) for name in ID_FIELDS), run.token_text)
             self.tail_texts = {}
@@ -141,11 +141,11 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             if self.position >= run.canvas_length:
                 self.position = -1
 
-    def begin(self, positions: int, top_k: int, message: str = "") -> None:
+    def begin(self, positions: int, top_k: int, message: str = "", *, mask_token_id: int | None = None) -> None:
         """Empty the canvas for steps to come; until they are shown whole, all of them count as denoising steps."""
         self._sizes = Packing(positions, top_k)
         with self.hold_sync():
-            self.packing, self.words = self._sizes.to_json(), {}
+            self.packing, self.words = self._sizes.to_json(), _words(mask_token_id)
             self.data, self.tail, self.texts, self.tail_texts = b"", b"", {}, {}
             self.message, self.differing = message, b""
             self.step, self.position, self.live = 0, -1, True
@@ -165,13 +165,19 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             self.message = ""
 
 
-def _words(run: CanvasRun) -> dict[str, Any]:
-    phases = run.trace.phase[run.steps].tolist()
-    mask = run.trace.facts.mask_token_id
+def _words(mask_token_id: int | None) -> dict[str, Any]:
+    """What holds for a whole run."""
+    marks = marks_for(mask_token_id)
     return {
-        "decisions": {str(int(code)): mark.label for code, mark in decision_marks(run.trace).items()},
+        "decisions": {str(int(code)): mark.label for code, mark in marks.items()},
+        "mask": -1 if mask_token_id is None else mask_token_id,
+    }
+
+
+def _words_of(run: CanvasRun) -> dict[str, Any]:
+    phases = run.trace.phase[run.steps].tolist()
+    return _words(run.trace.facts.mask_token_id) | {
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
-        "mask": -1 if mask is None else mask,
         "outside": np.flatnonzero(~run.in_output).tolist(),
     }
 

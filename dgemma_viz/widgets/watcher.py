@@ -65,7 +65,7 @@ class LiveCanvas(widgets.VBox):  # type: ignore[misc]
             self._flush()
             positions, top_k = step.top_k_ids.shape[1:]
             ended = "" if active else f"Sample {self._sample} has ended; the others go on."
-            self.token_canvas.begin(positions, top_k, ended)
+            self.token_canvas.begin(positions, top_k, ended, mask_token_id=step.mask_token_id)
             self._sent = 0.0
             self._say("running", f"denoising canvas {step.canvas} …")
         if active:

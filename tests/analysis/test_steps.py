@@ -1,5 +1,7 @@
 """Per-step quantities against a recomputation one step at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,3 +57,14 @@ def test_steps_of_a_canvas_that_was_cut_off_do_not_count():
     values = {name: getattr(trace, name) for name in ARRAYS}
     values |= {"emitted": trace.emitted[:1], "past_end": trace.past_end[:1]}
     assert tokens_per_forward(Trace(**values, facts=RunFacts())) == 6 / 3
+
+
+def test_positions_outside_of_the_output_are_not_counted():
+    trace = synthetic_trace(length=8, steps=[[4]])
+    whole = trace.canvas_run()
+    part = replace(trace, facts=replace(trace.facts, output_span=(5, 8))).canvas_run()
+    assert accepted_counts(part).tolist() == whole.array("accepted")[:, 5:].sum(axis=1).tolist()
+    assert noise_ratios(part).tolist() == pytest.approx(1 - whole.array("accepted")[:, 5:].mean(axis=1))
+    assert settled_counts(part)[-1] == 3
+    nothing = replace(trace, facts=replace(trace.facts, output_span=(8, 8))).canvas_run()
+    assert np.isnan(noise_ratios(nothing)).all()

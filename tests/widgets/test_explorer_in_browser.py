@@ -38,7 +38,7 @@ def generate(_):
         for step in range(trace.n_steps):
             time.sleep(0.15)
             values = {name: getattr(trace, name)[step] for name in (*FIELDS, "active", "canvas", "step_in_canvas")}
-            view.add_step(SimpleNamespace(**values, token_text=trace.token_text))
+            view.add_step(SimpleNamespace(**values, token_text=trace.token_text, mask_token_id=None))
 
 button.on_click(generate)
 display(button, box)

@@ -17,7 +17,9 @@ PER_STEP = (*FIELDS, "active", "finished", "canvas", "step_in_canvas")
 def step_records(trace):
     """The steps of a trace as a recorder gives them while the model runs."""
     for step in range(trace.n_steps):
-        yield SimpleNamespace(**{name: getattr(trace, name)[step] for name in PER_STEP}, token_text=trace.token_text)
+        values = {name: getattr(trace, name)[step] for name in PER_STEP}
+        mask = trace.facts.mask_token_id
+        yield SimpleNamespace(**values, token_text=trace.token_text, mask_token_id=mask)
 
 
 def drafts(live):
@@ -141,3 +143,14 @@ def test_nothing_recorded_is_no_second_error():
     assert view.token_canvas.message == NOTHING_RAN
     with pytest.raises(RecordingError):
         watching.trace  # noqa: B018
+
+
+def test_a_masked_run_is_spoken_of_as_one_from_its_first_step():
+    import dgemma_viz as dv
+    from dgemma_viz.labs.samplers import run_sampler
+
+    live = LiveCanvas()
+    model, tokenizer = dv.load_tiny_masked()
+    run_sampler(model, tokenizer, "sort 27182818=", "llada2", on_step=live.add_step)
+    assert live.token_canvas.words["mask"] == tokenizer.mask_token_id
+    assert live.token_canvas.words["decisions"]["0"] == "masked"
