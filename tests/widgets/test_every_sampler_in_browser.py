@@ -49,7 +49,9 @@ def test_mask_tokens_are_no_text_and_the_prompt_is_no_output(page):
     masks = region.locator(".dgv-masked")
     outside = region.locator(".dgv-outside")
     assert masks.count() + outside.count() == region.locator(".dgv-token").count(), "nothing is unmasked yet"
-    assert set(masks.all_inner_texts()) == {"mask"}
+    assert set(masks.all_inner_texts()) == {"▒"}
+    assert {mask.get_attribute("aria-label") for mask in masks.all()} == {"mask"}
+    assert region.get_by_role("option", name="mask").count() == masks.count()
     assert "".join(outside.all_inner_texts()).endswith("=")
     legend = keys(region)
     assert legend["unmasked"] + legend["masked"] == masks.count()

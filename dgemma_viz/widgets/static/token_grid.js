@@ -17,7 +17,7 @@ export function createTokenGrid(act) {
       cells = Array.from({ length: positions }, (_, position) => {
         const text = document.createTextNode(""), label = element("span", { class: "dgv-text" }, text);
         const cell = element("div", { role: "option", tabindex: -1, "data-position": position }, label);
-        return { cell, label, text, words: null, led: false, shade: null };
+        return { cell, label, text, words: null, led: false, shade: null, masked: false };
       });
       node.replaceChildren(...cells.map(({ cell }) => cell));
       current = 0;
@@ -49,6 +49,11 @@ export function createTokenGrid(act) {
         entry.led ? "dgv-led" : "", position === pinned ? "dgv-pinned" : "", named.has(position) ? "dgv-named" : "",
       ].filter(Boolean).join(" ");
       if (entry.cell.className !== name) entry.cell.className = name;
+      if (entry.masked !== masked[position]) {
+        entry.masked = masked[position];
+        if (entry.masked) entry.cell.setAttribute("aria-label", "mask");
+        else entry.cell.removeAttribute("aria-label");
+      }
     }
   }
 
