@@ -14,11 +14,12 @@ ALLOWED = {
     "analysis": {"trace"},
     "conformance": {"analysis", "trace"},
     "diagnosis": {"conformance", "analysis", "trace"},
-    "figures": {"diagnosis", "conformance", "analysis", "trace"},
+    "figures": {"diagnosis", "conformance", "analysis", "trace", "costs"},
     "tiny": set(),
     "recorders": {"trace"},
     "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace"},
-    "widgets": {"figures", "labs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
+    "widgets": {"figures", "labs", "costs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
+    "costs": set(),
     "serving": set(),
 }
 HEAVY = ("torch", "transformers", "diffusers")

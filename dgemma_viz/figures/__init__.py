@@ -10,6 +10,7 @@ from dgemma_viz.figures.accuracy_curve import accuracy_curve
 from dgemma_viz.figures.agreement_bars import agreement_bars
 from dgemma_viz.figures.alternatives import alternatives
 from dgemma_viz.figures.answer_curves import answer_curves
+from dgemma_viz.figures.answer_times import answer_times
 from dgemma_viz.figures.calibration_curves import calibration_curves
 from dgemma_viz.figures.commit_order import commit_order
 from dgemma_viz.figures.compared_curves import compared_curves
@@ -23,6 +24,7 @@ from dgemma_viz.figures.heatmap import heatmap
 from dgemma_viz.figures.pareto import pareto
 from dgemma_viz.figures.position_history import position_history
 from dgemma_viz.figures.reliability_diagram import reliability_diagram
+from dgemma_viz.figures.roofline import roofline
 from dgemma_viz.figures.run_alignment import run_alignment
 from dgemma_viz.figures.token_canvas import token_canvas
 
@@ -32,6 +34,7 @@ __all__ = [
     "agreement_bars",
     "alternatives",
     "answer_curves",
+    "answer_times",
     "calibration_curves",
     "commit_order",
     "compared_curves",
@@ -45,6 +48,7 @@ __all__ = [
     "pareto",
     "position_history",
     "reliability_diagram",
+    "roofline",
     "run_alignment",
     "token_canvas",
 ]

@@ -1,0 +1,80 @@
+"""Efficiency factors from two published devices: two points, two unknowns, so this fits and does not validate.
+
+V published FP8 decoding at batch 1 of the same software on an H100 and an H200, which differ in bandwidth alone. With
+``t = a + bytes / (eta_b * BW)`` on both, ``a`` and ``eta_b`` follow from the two times. ``eta_c`` does not show in
+them; it stays an assumption. A bandwidth efficiency above 1 says that fewer bytes were read than counted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from dgemma_viz.costs.checks import positive
+from dgemma_viz.costs.hardware import HARDWARE
+from dgemma_viz.costs.passes import canvas_pass, decode_pass, verify_pass
+from dgemma_viz.costs.roofline import Efficiency
+from dgemma_viz.costs.shape import RELEASED
+from dgemma_viz.costs.weight_format import FORMATS
+from dgemma_viz.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.costs.hardware import Hardware
+    from dgemma_viz.costs.passes import Pass
+
+ASSUMED_COMPUTE: Final = 0.5
+"""No published pair shows it: half of the dense peak."""
+_GIGA, _MILLI = 1e9, 1e3
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same pass on two devices, milliseconds each."""
+
+    first: Hardware
+    first_time: float
+    second: Hardware
+    second_time: float
+    source: str
+
+
+def calibrated(one: Pass, pair: Pair, compute: float = ASSUMED_COMPUTE) -> Efficiency:
+    """Overhead and bandwidth efficiency that explain both times.
+
+    Raises
+    ------
+    SettingError
+        The times do not fall with the bandwidth, so that no overhead of 0 or more explains them.
+    """
+    slow, fast = 1 / pair.first.bandwidth, 1 / pair.second.bandwidth
+    if slow == fast:
+        raise SettingError("two devices of the same bandwidth say nothing about its efficiency: choose another pair")
+    per = (positive("a time", pair.first_time) - positive("a time", pair.second_time)) / (slow - fast)
+    overhead = pair.first_time - per * slow
+    if per <= 0 or overhead < 0:
+        raise SettingError("these two times do not fit a fixed part and a part that falls with bandwidth")
+    return Efficiency(_MILLI * one.bytes / _GIGA / per, compute, overhead)
+
+
+_H100, _H200, _FP8 = HARDWARE["H100 SXM"], HARDWARE["H200"], FORMATS["FP8"]
+
+PAIRS: Mapping[str, tuple[Pass, Pair]] = MappingProxyType(
+    {
+        "autoregressive": (decode_pass(RELEASED, _FP8), Pair(_H100, 5.08, _H200, 4.69, "V: 197 and 213 tokens/s")),
+        "drafting": (
+            verify_pass(RELEASED, _FP8, drafted=4),
+            Pair(_H100, 8.64, _H200, 7.84, "V: 389 and 429 tokens/s, k = 4, 80 % accepted"),
+        ),
+        "diffusion": (
+            canvas_pass(RELEASED, _FP8),
+            Pair(_H100, 14.94, _H200, 11.69, "V: 1008 and 1288 tokens/s, 17 passes a canvas"),
+        ),
+    }
+)
+"""What is fitted, by way of decoding."""
+
+CALIBRATED: Mapping[str, Efficiency] = MappingProxyType({way: calibrated(*pair) for way, pair in PAIRS.items()})
+"""By way of decoding."""

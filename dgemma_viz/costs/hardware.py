@@ -1,0 +1,80 @@
+"""Hardware: dense peak rates, memory bandwidth and memory size, as published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dgemma_viz.costs.checks import positive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.costs.weight_format import WeightFormat
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """One device.
+
+    Attributes
+    ----------
+    name
+        Device.
+    bf16, fp8
+        Dense peak in TFLOP/s; None where it has no such units.
+    bandwidth
+        Of its memory, GB/s.
+    memory
+        GB.
+    source
+        Where the numbers come from.
+    derived
+        Some of them are derived from ratios, not published.
+
+    Raises
+    ------
+    SettingError
+        On construction: a number is not above 0.
+    """
+
+    name: str
+    bf16: float
+    fp8: float | None
+    bandwidth: float
+    memory: float
+    source: str
+    derived: bool = False
+
+    def __post_init__(self) -> None:
+        for what in ("bf16", "bandwidth", "memory"):
+            positive(f"the {what} of {self.name}", getattr(self, what))
+        if self.fp8 is not None:
+            positive(f"the fp8 of {self.name}", self.fp8)
+
+    def peak(self, weights: WeightFormat) -> float:
+        """TFLOP/s for a weight format; BF16's where there is no FP8."""
+        return self.fp8 if weights.multiplied_in == "fp8" and self.fp8 is not None else self.bf16
+
+
+_DATASHEET = "vendor's datasheet, dense"
+_RATIO = "derived from the ratios of datasheets"
+
+HARDWARE: Mapping[str, Hardware] = MappingProxyType(
+    {
+        found.name: found
+        for found in (
+            Hardware("H100 SXM", 989, 1979, 3350, 80, _DATASHEET),
+            Hardware("H200", 989, 1979, 4800, 141, _DATASHEET),
+            Hardware("RTX 5090", 210, 419, 1792, 32, _RATIO, derived=True),
+            Hardware("RTX 4090", 165, 330, 1008, 24, _DATASHEET),
+            Hardware("RTX 4070", 58, 117, 504, 12, _RATIO, derived=True),
+            Hardware("L4", 121, 242, 300, 24, _DATASHEET),
+            Hardware("DGX Spark GB10", 125, 250, 273, 128, _RATIO, derived=True),
+            Hardware("M1 Ultra", 21, None, 800, 128, "vendor, FP32 rate of its 64-core GPU"),
+            Hardware("M4 Max", 34, None, 546, 128, "vendor, FP16"),
+        )
+    }
+)
+"""By name."""

@@ -1,0 +1,98 @@
+"""Time of a pass: a fixed part, and the slower of reading and computing (the roofline of Williams et al. 2009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from dgemma_viz.costs.checks import at_least_zero, positive
+from dgemma_viz.errors import SettingError
+
+if TYPE_CHECKING:
+    from dgemma_viz.costs.hardware import Hardware
+    from dgemma_viz.costs.passes import Pass
+    from dgemma_viz.costs.shape import ModelShape
+    from dgemma_viz.costs.weight_format import WeightFormat
+
+_GIGA, _TERA, _MILLI = 1e9, 1e12, 1e3
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """What is left of the peaks, and what comes on top.
+
+    Attributes
+    ----------
+    bandwidth, compute
+        Factors on the peaks. Above 1 where fewer bytes are read than counted here.
+    overhead
+        Fixed part of a pass: launches, sampling, scheduling; milliseconds.
+
+    Raises
+    ------
+    SettingError
+        On construction: a factor is not above 0, or the overhead is negative.
+    """
+
+    bandwidth: float = 0.8
+    compute: float = 0.5
+    overhead: float = 4.0
+
+    def __post_init__(self) -> None:
+        positive("an efficiency of the bandwidth", self.bandwidth)
+        positive("an efficiency of the compute units", self.compute)
+        at_least_zero("an overhead", self.overhead)
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Milliseconds of one pass.
+
+    Attributes
+    ----------
+    overhead, reading, computing
+        The three parts.
+    """
+
+    overhead: float
+    reading: float
+    computing: float
+
+    @property
+    def total(self) -> float:
+        """Overhead, and the longer of the other two."""
+        return self.overhead + max(self.reading, self.computing)
+
+    @property
+    def limit(self) -> Literal["overhead", "bandwidth", "compute"]:
+        """Which part is the longest."""
+        if self.overhead >= max(self.reading, self.computing):
+            return "overhead"
+        return "bandwidth" if self.reading >= self.computing else "compute"
+
+
+def step_time(one: Pass, hardware: Hardware, weights: WeightFormat, efficiency: Efficiency) -> StepTime:
+    """Time of a pass on a device: ``overhead + max(bytes / (eta_b * BW), FLOPs / (eta_c * peak))``."""
+    return StepTime(
+        efficiency.overhead,
+        _MILLI * one.bytes / (efficiency.bandwidth * hardware.bandwidth * _GIGA),
+        _MILLI * one.flops / (efficiency.compute * hardware.peak(weights) * _TERA),
+    )
+
+
+def memory_needed(shape: ModelShape, weights: WeightFormat, *, batch: int = 1, context: float = 0) -> float:
+    """GB of the text weights, the head and the key-value caches; the vision part comes on top."""
+    stored = weights.bytes_per_weight * (shape.dense_weights + shape.expert_weights) + 2 * shape.head_weights
+    return (stored + batch * shape.cache_bytes(context)) / _GIGA
+
+
+def check_fits(
+    shape: ModelShape, weights: WeightFormat, hardware: Hardware, *, batch: int = 1, context: float = 0
+) -> None:
+    """Raise SettingError where the model does not fit into the device's memory."""
+    needed = memory_needed(shape, weights, batch=batch, context=context)
+    if needed > hardware.memory:
+        raise SettingError(
+            f"{shape.name} in {weights.name} needs {needed:.0f} GB, and {hardware.name} has {hardware.memory:g}: "
+            "choose a smaller format or another device"
+        )

@@ -1,0 +1,117 @@
+"""Predictions beside published measurements. Points that were fitted stand apart from those that were not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dgemma_viz.costs.calibration import CALIBRATED
+from dgemma_viz.costs.hardware import HARDWARE
+from dgemma_viz.costs.shape import RELEASED
+from dgemma_viz.costs.speeds import Speed, autoregressive, diffusion, drafting
+from dgemma_viz.costs.weight_format import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+_AR, _MTP, _DG = (CALIBRATED[way] for way in ("autoregressive", "drafting", "diffusion"))
+_STUDY_CONTEXT = 1024
+"""Tokens; JV does not say. Assumed."""
+
+
+@dataclass(frozen=True)
+class _Point:
+    what: str
+    hardware: str
+    unit: str
+    published: float
+    source: str
+    predicted: Callable[[], float]
+    kind: str = "held out"
+    remark: str = ""
+
+
+def _ar(hardware: str, weights: str, batch: int = 1, context: float = 0) -> Speed:
+    return autoregressive(RELEASED, FORMATS[weights], HARDWARE[hardware], _AR, batch=batch, context=context)
+
+
+def _canvas(hardware: str, weights: str, steps: float = 16) -> Speed:
+    return diffusion(RELEASED, FORMATS[weights], HARDWARE[hardware], _DG, steps=steps)
+
+
+def _drafts(hardware: str) -> Speed:
+    return drafting(RELEASED, FORMATS["FP8"], HARDWARE[hardware], _MTP, [0.8] * 4)
+
+
+def _fitted(hardware: str, ar: float, mtp: float, dg: float) -> tuple[_Point, ...]:
+    def point(what: str, published: float, predicted: Callable[[], float]) -> _Point:
+        return _Point(what, hardware, "tokens/s", published, "V", predicted, "calibration")
+
+    return (
+        point("autoregressive, FP8", ar, lambda: _ar(hardware, "FP8").tokens_per_second),
+        point("drafting, k = 4, FP8", mtp, lambda: _drafts(hardware).tokens_per_second),
+        point("diffusion, 16 steps, FP8", dg, lambda: _canvas(hardware, "FP8").tokens_per_second),
+    )
+
+
+_FITTED = (*_fitted("H100 SXM", 197, 389, 1008), *_fitted("H200", 213, 429, 1288))
+_HELD_OUT = (
+    _Point(
+        "autoregressive, BF16, 1 user", "H100 SXM", "tokens/s", 177.1, "JV",
+        lambda: _ar("H100 SXM", "BF16", context=_STUDY_CONTEXT).tokens_per_second,
+    ),
+    _Point(
+        "autoregressive, BF16, 16 users", "H100 SXM", "tokens/s", 975, "JV",
+        lambda: _ar("H100 SXM", "BF16", 16, _STUDY_CONTEXT).tokens_per_second,
+    ),
+    _Point(
+        "diffusion step, Q4_K_M", "L4", "ms", 216.7, "FG", lambda: _canvas("L4", "Q4_K_M").step.total,
+        remark="another runtime; weights are unpacked before they are multiplied, which is not counted here",
+    ),
+    _Point(
+        "diffusion step, 4 bits", "M1 Ultra", "ms", 640, "FG", lambda: _canvas("M1 Ultra", "Q4_K_M").step.total,
+        remark="another runtime without kernels for this model: the roofline fails on Apple machines",
+    ),
+    _Point(
+        "autoregressive, 4 bits", "M1 Ultra", "tokens/s", 71.3, "FG",
+        lambda: _ar("M1 Ultra", "Q4_K_M").tokens_per_second, remark="another runtime",
+    ),
+    _Point(
+        "diffusion end to end, 1 user", "H100 SXM", "tokens/s", 375, "VR",
+        lambda: _canvas("H100 SXM", "FP8").tokens_per_second,
+        remark="real prompts: prefill, canvases that the answer does not fill, and steps that the prompt decides are "
+        "not in the 16-step figure",
+    ),
+)  # fmt: skip
+
+
+def validation() -> pd.DataFrame:
+    """Every published point with its prediction.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``kind`` (``"calibration"``: the efficiencies were fitted to it; ``"held out"``), ``what``, ``hardware``,
+        ``source``, ``unit``, ``published``, ``predicted``, ``error`` (relative), ``remark``.
+    """
+    import pandas as pd
+
+    rows = []
+    for point in (*_FITTED, *_HELD_OUT):
+        predicted = point.predicted()
+        rows.append(
+            {
+                "kind": point.kind,
+                "what": point.what,
+                "hardware": point.hardware,
+                "source": point.source,
+                "unit": point.unit,
+                "published": float(point.published),
+                "predicted": predicted,
+                "error": predicted / point.published - 1,
+                "remark": point.remark,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,57 @@
+"""Figures of the cost model: points lie on their roof, crossings are where the numbers say."""
+
+import pytest
+
+from dgemma_viz.costs import (
+    CALIBRATED,
+    FORMATS,
+    HARDWARE,
+    RELEASED,
+    autoregressive,
+    break_even,
+    canvas_pass,
+    decode_pass,
+    diffusion,
+)
+from dgemma_viz.errors import SettingError
+from dgemma_viz.figures import answer_times, roofline
+
+FP8, H100 = FORMATS["FP8"], HARDWARE["H100 SXM"]
+PASSES = {"one <token>": decode_pass(RELEASED, FP8), "one canvas": canvas_pass(RELEASED, FP8)}
+
+
+@pytest.mark.parametrize("device", HARDWARE)
+def test_points_lie_on_the_roof(device):
+    hardware = HARDWARE[device]
+    roof, *points = roofline(hardware, FP8, PASSES).data
+    assert max(roof.y) == hardware.peak(FP8)
+    for point, one in zip(points, PASSES.values(), strict=True):
+        intensity = one.flops / one.bytes
+        assert point.x[0] == pytest.approx(intensity)
+        assert point.y[0] == pytest.approx(min(hardware.peak(FP8), intensity * hardware.bandwidth / 1e3))
+
+
+def test_everything_says_where_it_is_from_and_is_escaped():
+    figure = roofline(HARDWARE["RTX 5090"], FP8, PASSES, "dark")
+    text = figure.to_json().replace("\\u003c", "<")
+    assert "modelled" in text
+    assert "published" in text
+    assert "derived from ratios" in figure.layout.title.subtitle.text
+    assert "<token>" not in text
+
+
+def test_the_break_even_length_is_named():
+    token = autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"])
+    canvas = diffusion(RELEASED, FP8, H100, CALIBRATED["diffusion"], steps=16)
+    figure = answer_times({"token by token": token, "diffusion": canvas})
+    crossing = int(break_even(canvas, token)) + 1
+    assert f"from {crossing}: diffusion" in figure.layout.title.subtitle.text
+    by_token, by_canvas = figure.data
+    assert by_canvas.y[0] == by_canvas.y[255] < by_canvas.y[256]
+    assert by_token.y[99] == pytest.approx(100 * token.milliseconds_per_unit)
+
+
+@pytest.mark.parametrize(("speeds", "longest"), [({}, 100), ({"a": None}, 1)])
+def test_nothing_to_draw_is_said(speeds, longest):
+    with pytest.raises(SettingError):
+        answer_times(speeds, longest)
