@@ -26,6 +26,7 @@ from dgemma_viz.figures.position_history import position_history
 from dgemma_viz.figures.reliability_diagram import reliability_diagram
 from dgemma_viz.figures.roofline import roofline
 from dgemma_viz.figures.run_alignment import run_alignment
+from dgemma_viz.figures.speeds_by_batch import speeds_by_batch
 from dgemma_viz.figures.token_canvas import token_canvas
 
 __all__ = [
@@ -50,5 +51,6 @@ __all__ = [
     "reliability_diagram",
     "roofline",
     "run_alignment",
+    "speeds_by_batch",
     "token_canvas",
 ]

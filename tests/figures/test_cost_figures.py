@@ -14,7 +14,7 @@ from dgemma_viz.costs import (
     diffusion,
 )
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures import answer_times, roofline
+from dgemma_viz.figures import answer_times, roofline, speeds_by_batch
 
 FP8, H100 = FORMATS["FP8"], HARDWARE["H100 SXM"]
 PASSES = {"one <token>": decode_pass(RELEASED, FP8), "one canvas": canvas_pass(RELEASED, FP8)}
@@ -55,3 +55,30 @@ def test_the_break_even_length_is_named():
 def test_nothing_to_draw_is_said(speeds, longest):
     with pytest.raises(SettingError):
         answer_times(speeds, longest)
+
+
+def test_the_batch_from_which_another_way_serves_more_is_named():
+    sizes = (1, 4, 16, 64)
+    ways = {
+        "token <by> token": [
+            autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"], batch=batch) for batch in sizes
+        ],
+        "diffusion": [
+            diffusion(RELEASED, FP8, H100, CALIBRATED["diffusion"], steps=16, batch=batch) for batch in sizes
+        ],
+    }
+    figure = speeds_by_batch(ways)
+    first = {label: those[0].tokens_per_second for label, those in ways.items()}
+    assert f"from 1 user: {max(first, key=first.get)}" in figure.layout.title.subtitle.text
+    assert [list(line.x) for line in figure.data] == [list(sizes)] * 2
+    assert "<by>" not in figure.to_json().replace("\\u003c", "<")
+    for label, line in zip(ways, figure.data, strict=True):
+        assert line.y[2] == pytest.approx(ways[label][2].tokens_per_second)
+
+
+def test_batches_that_differ_are_refused():
+    one = autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"])
+    with pytest.raises(SettingError, match="same batch sizes"):
+        speeds_by_batch({"a": [one], "b": [one, one]})
+    with pytest.raises(SettingError, match="at least one"):
+        speeds_by_batch({})
