@@ -103,10 +103,13 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _offer_parameters(self, _change: t.Bunch) -> None:
         sampler = SAMPLERS[self.sampler]
+        chosen = dict(self._chosen)
         with self.hold_sync():
             self.about = sampler.description
             self.parameters = [_parameter_entry(parameter) for parameter in sampler.parameters]
             self.values = {parameter.name: self._kept(parameter) for parameter in sampler.parameters}
+        # Looking at a sampler is no choice: what equals its default there may differ from the next one's.
+        self._chosen = chosen
 
     def _note_choices(self, _change: t.Bunch) -> None:
         for parameter in SAMPLERS[self.sampler].parameters:
