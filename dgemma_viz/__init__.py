@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Recorder": "dgemma_viz.recorders.own_loop",
     "SamplerLab": "dgemma_viz.widgets.sampler_lab",
+    "as_causal": "dgemma_viz.labs.decoding",
     "check_conformance": "dgemma_viz.conformance",
     "compare": "dgemma_viz.widgets.comparison",
     "diagnose": "dgemma_viz.diagnosis",
@@ -21,8 +22,10 @@ _HOMES = {
     "inject_errors": "dgemma_viz.labs.injection",
     "intervene": "dgemma_viz.labs.interventions",
     "load_tiny": "dgemma_viz.tiny",
+    "load_tiny_drafter": "dgemma_viz.tiny.drafter",
     "load_tiny_masked": "dgemma_viz.tiny.masked",
     "load_trace": "dgemma_viz.trace",
+    "race": "dgemma_viz.labs.decoding",
     "record": "dgemma_viz.recorders",
     "replay": "dgemma_viz.labs.interventions",
     "same_seed": "dgemma_viz.labs.same_seed",
@@ -33,6 +36,7 @@ _HOMES = {
 __all__ = [
     "Recorder",
     "SamplerLab",
+    "as_causal",
     "check_conformance",
     "compare",
     "diagnose",
@@ -40,8 +44,10 @@ __all__ = [
     "inject_errors",
     "intervene",
     "load_tiny",
+    "load_tiny_drafter",
     "load_tiny_masked",
     "load_trace",
+    "race",
     "record",
     "replay",
     "same_seed",
@@ -52,6 +58,7 @@ __all__ = [
 if TYPE_CHECKING:
     from dgemma_viz.conformance import check_conformance
     from dgemma_viz.diagnosis import diagnose
+    from dgemma_viz.labs.decoding import as_causal, race
     from dgemma_viz.labs.injection import inject_errors
     from dgemma_viz.labs.interventions import intervene, replay
     from dgemma_viz.labs.same_seed import same_seed
@@ -59,6 +66,7 @@ if TYPE_CHECKING:
     from dgemma_viz.recorders import record
     from dgemma_viz.recorders.own_loop import Recorder
     from dgemma_viz.tiny import load_tiny
+    from dgemma_viz.tiny.drafter import load_tiny_drafter
     from dgemma_viz.tiny.masked import load_tiny_masked
     from dgemma_viz.trace import load_trace
     from dgemma_viz.widgets.comparison import compare

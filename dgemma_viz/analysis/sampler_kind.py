@@ -10,6 +10,8 @@ import numpy as np
 from dgemma_viz.trace.decision import Phase
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from dgemma_viz.trace.model import Trace
 
 
@@ -22,6 +24,8 @@ class SamplerKind(StrEnum):
     """diffusers' ``BlockRefinementScheduler`` with uniform noise."""
     DISCRETE_DDIM = "discrete DDIM"
     """diffusers' ``DiscreteDDIMScheduler``."""
+    CAUSAL = "left-to-right decoding"
+    """transformers' ``generate()`` of a causal model: autoregressive, or drafted and verified."""
     MASKED = "a mask-token sampler"
     """Any sampler of a model with a mask token."""
     OTHER = "another sampler"
@@ -39,17 +43,30 @@ _KINDS = {
     "EntropyBoundScheduler": SamplerKind.ENTROPY_BOUND,
     "BlockRefinementScheduler": SamplerKind.BLOCK_REFINEMENT,
     "DiscreteDDIMScheduler": SamplerKind.DISCRETE_DDIM,
+    "autoregressive": SamplerKind.CAUSAL,
+    "speculative": SamplerKind.CAUSAL,
 }
 
 
 def sampler_kind(trace: Trace) -> SamplerKind:
     """The kind; a sampler of unknown name that has an entropy bound counts as a port of the entropy-bound sampler."""
-    if trace.facts.mask_token_id is not None:
+    known = _KINDS.get(trace.facts.sampler)
+    if trace.facts.mask_token_id is not None and known is not SamplerKind.CAUSAL:
         return SamplerKind.MASKED
-    if known := _KINDS.get(trace.facts.sampler):
+    if known:
         return known
     has_bound = "entropy_bound" in trace.facts.settings or bool(np.isfinite(trace.entropy_bound).any())
     return SamplerKind.ENTROPY_BOUND if has_bound else SamplerKind.OTHER
+
+
+def predicted(trace: Trace) -> npt.NDArray[np.bool_]:
+    """Positions of which a step says something, ``(S, B, C)``: all of them, except where decoding goes left to right.
+
+    There a pass predicts what it writes, and what follows drafted tokens; before and after it, nothing is computed.
+    """
+    if sampler_kind(trace) is not SamplerKind.CAUSAL:
+        return np.ones(trace.noised.shape, dtype=bool)
+    return np.asarray(trace.accepted | np.isfinite(trace.confidence) | (trace.noised != trace.facts.mask_token_id))
 
 
 def has_sweeps(trace: Trace) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.sampler_kind import predicted
 from dgemma_viz.conformance import needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
@@ -22,10 +23,11 @@ _FEWEST_POSITIONS = 4
 
 def _finite(evidence: Evidence, run: CanvasRun) -> Checked:
     bad = np.zeros((run.n_steps, run.canvas_length), dtype=bool)
+    judged = predicted(evidence.trace)[run.steps, run.sample]
     broken: list[str] = []
     for name in filter(evidence.has, _NUMBERS):
         finite = np.isfinite(run.array(name))
-        here = ~(finite.all(axis=-1) if finite.ndim > bad.ndim else finite)
+        here = judged & ~(finite.all(axis=-1) if finite.ndim > bad.ndim else finite)
         bad |= here
         if here.any():
             broken.append(name)

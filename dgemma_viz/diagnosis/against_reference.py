@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import EMITTED, REFERENCE, RIGHT_ANSWER
+from dgemma_viz.diagnosis.needs import EMITTED, RE_READ, REFERENCE, RIGHT_ANSWER
 from dgemma_viz.diagnosis.quoting import count, places, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, SampleRule, Seen
 
@@ -118,7 +118,7 @@ RULES = (
         remedy="Lower the entropy bound or raise the temperatures of early steps, so that less is accepted before the "
         "context is there; compare with another seed.",
         source="error localisation, arXiv 2512.15596 (CDLM); TraceLock, arXiv 2605.24697",
-        needs=(REFERENCE, RIGHT_ANSWER, EMITTED),
+        needs=(REFERENCE, RIGHT_ANSWER, EMITTED, RE_READ),
         check=_stuck,
     ),
     CanvasRule(
@@ -128,7 +128,7 @@ RULES = (
         remedy="Look at what changed around it in the step that lost it. Stopping earlier, or voting over the steps "
         "(arXiv 2508.09138), would have kept it.",
         source="EverPass and temporal voting, arXiv 2508.09138; early answers, arXiv 2508.19982",
-        needs=(REFERENCE, RIGHT_ANSWER, EMITTED),
+        needs=(REFERENCE, RIGHT_ANSWER, EMITTED, RE_READ),
         check=_lost,
     ),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from dgemma_viz.analysis.positions import returns
 from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import CONFIDENCES
+from dgemma_viz.diagnosis.needs import CONFIDENCES, RE_READ
 from dgemma_viz.diagnosis.quoting import count, places, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
 
@@ -74,6 +74,7 @@ RULES = (
         remedy="Look at which neighbours change with it. Lower the temperatures, or vote over the steps (arXiv "
         "2508.09138).",
         source="temporal oscillation, arXiv 2508.09138",
+        needs=(RE_READ,),
         check=_oscillation,
     ),
     CanvasRule(

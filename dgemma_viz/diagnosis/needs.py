@@ -44,6 +44,10 @@ ADAPTIVE = Need(
     lambda case: sampler_kind(case.trace).of_the_pipeline and not has_sweeps(case.trace),
     "no stop rule of this sampler is known, or sweeps stand between its steps",
 )
+RE_READ = Need(
+    lambda case: sampler_kind(case.trace) is not SamplerKind.CAUSAL,
+    "the text was written from left to right: what is written is not drafted again",
+)
 REFERENCE = Need(
     _has_judgement,
     "there is no reference: give the right answer or a checker as diagnose(trace, reference), or record it with "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.sampler_kind import predicted
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.quoting import count, places
 from dgemma_viz.diagnosis.rule import RunRule, Seen
@@ -24,7 +25,7 @@ def _not_finite(case: RunCase) -> Seen | None:
     broken = np.zeros(trace.noised.shape, dtype=bool)
     for array in recorded:
         broken |= ~np.isfinite(array)
-    broken &= trace.active[:, :, None]
+    broken &= trace.active[:, :, None] & predicted(trace)
     if broken.any():
         step, sample = (int(index) for index in np.argwhere(broken.any(axis=2))[0])
         positions = np.flatnonzero(broken[step, sample])

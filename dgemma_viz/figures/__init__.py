@@ -21,8 +21,11 @@ from dgemma_viz.figures.error_spread import error_spread
 from dgemma_viz.figures.failure_bars import failure_bars
 from dgemma_viz.figures.healing_curves import healing_curves
 from dgemma_viz.figures.heatmap import heatmap
+from dgemma_viz.figures.measured_times import measured_times
 from dgemma_viz.figures.pareto import pareto
 from dgemma_viz.figures.position_history import position_history
+from dgemma_viz.figures.race_bars import race_bars
+from dgemma_viz.figures.race_track import race_track
 from dgemma_viz.figures.reliability_diagram import reliability_diagram
 from dgemma_viz.figures.roofline import roofline
 from dgemma_viz.figures.run_alignment import run_alignment
@@ -46,8 +49,11 @@ __all__ = [
     "failure_bars",
     "healing_curves",
     "heatmap",
+    "measured_times",
     "pareto",
     "position_history",
+    "race_bars",
+    "race_track",
     "reliability_diagram",
     "roofline",
     "run_alignment",

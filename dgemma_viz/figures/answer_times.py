@@ -11,6 +11,7 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.way_lines import LINE, key_below, way_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     from dgemma_viz.costs.speeds import Speed
 
 NAME = "answer_times"
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _MOST_POINTS = 2000
-_LINE = 17
-"""Pixels of a line of the subtitle."""
 
 
 def answer_times(speeds: Mapping[str, Speed], longest: int = 512, theme: str | Theme = "light") -> go.Figure:
@@ -55,8 +53,7 @@ def answer_times(speeds: Mapping[str, Speed], longest: int = 512, theme: str | T
     times = {label: np.array([speed.milliseconds_for(int(n)) for n in lengths]) for label, speed in speeds.items()}
     told = _crossing(lengths, times)
     lines = told.count("<br>")
-    figure = framed(NAME, look, "How long does an answer take?", told, height=400 + _LINE * lines)
-    colours = (look.accent, look.second, look.third, look.warning, look.ink)
+    figure = framed(NAME, look, "How long does an answer take?", told, height=400 + LINE * lines)
     for number, (label, values) in enumerate(times.items()):
         figure.add_trace(
             go.Scatter(
@@ -64,21 +61,14 @@ def answer_times(speeds: Mapping[str, Speed], longest: int = 512, theme: str | T
                 x=lengths,
                 y=values,
                 mode="lines",
-                line={
-                    "color": colours[number % len(colours)],
-                    "dash": _DASHES[number % len(_DASHES)],
-                    "width": 2,
-                    "shape": "hv",
-                },
+                line=way_line(look, number) | {"shape": "hv"},
                 hovertemplate=f"<b>{escape(label)}</b><br>%{{x}} tokens: %{{y:.4~g}} ms · modelled<extra></extra>",
             )
         )
     return figure.update_layout(
         xaxis={"title": {"text": "tokens of the answer"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "milliseconds · modelled"}, "rangemode": "tozero"},
-        margin={"t": 66 + _LINE * lines, "b": 96, "l": 64},
-        legend={"y": 0, "yref": "container", "yanchor": "bottom", "x": 0, "xanchor": "left"},
-        showlegend=True,
+        **key_below(lines),
     )
 
 

@@ -93,11 +93,17 @@ def _is_known(line: Line) -> bool:
     return bool(np.isfinite(line.values).any())
 
 
+_WORDS = {
+    SamplerKind.MASKED: ("mask ratio", "unmasked"),
+    SamplerKind.CAUSAL: ("not written yet", "written"),
+}
+"""Of the noise, and of what was decided."""
+
+
 def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
     """The same six panels for any run, with as many lines: what two runs can be compared by."""
     settings = run.trace.facts.settings
-    masked = run.trace.facts.mask_token_id is not None
-    noise, decided = ("mask ratio", "unmasked") if masked else ("noise ratio", "accepted")
+    noise, decided = _WORDS.get(sampler_kind(run.trace), ("noise ratio", "accepted"))
     return (
         Panel(noise, "fraction of positions", (_decided(run, noise, noise_ratios(run)),), highest=1.0),
         Panel(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.figures.curve_panels import panels
 from dgemma_viz.figures.frame import message_figure, no_steps
 from dgemma_viz.figures.hover import PHASES
@@ -95,8 +96,13 @@ def _ending(run: CanvasRun) -> str:
     )
 
 
+_ENDS = {
+    SamplerKind.MASKED: "ended with no mask left",
+    SamplerKind.CAUSAL: "ended with its last token",
+}
+
+
 def _why_it_ended(run: CanvasRun) -> str:
     if run.array("finished")[-1]:
-        masked = run.trace.facts.mask_token_id is not None
-        return "ended with no mask left" if masked else "ended by its own stop rule"
+        return _ENDS.get(sampler_kind(run.trace), "ended by its own stop rule")
     return "ended by the step limit" if run.emitted is not None else "the run was cut off"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.trace.decision import Decision, Phase
 
 if TYPE_CHECKING:
@@ -71,15 +72,19 @@ _MASKED = _UNIFORM | {
     Decision.NOISE: replace(RE_NOISED, label="masked"),
     Decision.ACCEPTED: replace(ACCEPTED, label="unmasked"),
 }
-
+_CAUSAL = _UNIFORM | {
+    Decision.NOISE: replace(RE_NOISED, label="not written"),
+    Decision.ACCEPTED: replace(ACCEPTED, label="written"),
+    Decision.KEPT: replace(KEPT, label="written before"),
+}
 
 PASS_MARKS: Final[Mapping[int, Mark]] = {Phase.CORRECT: CORRECTED, Phase.EDIT: EDITED}
 """Mark of the steps that are no denoising steps: that of what they do."""
 
 
 def decision_marks(trace: Trace) -> Mapping[int, Mark]:
-    """Mark of each decision, in the words of the trace's kind of noise; :data:`NOT_RECORDED` is among the keys."""
-    return marks_for(trace.facts.mask_token_id)
+    """Mark of each decision, in the words of the trace's kind of sampler; :data:`NOT_RECORDED` is among the keys."""
+    return _CAUSAL if sampler_kind(trace) is SamplerKind.CAUSAL else marks_for(trace.facts.mask_token_id)
 
 
 def marks_for(mask_token_id: int | None) -> Mapping[int, Mark]:

@@ -11,6 +11,7 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.way_lines import LINE, key_below, way_line, way_marker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from dgemma_viz.costs.speeds import Speed
 
 NAME = "speeds_by_batch"
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_LINE = 17
-"""Pixels of a line of the subtitle."""
 
 
 def speeds_by_batch(speeds: Mapping[str, Sequence[Speed]], theme: str | Theme = "light") -> go.Figure:
@@ -51,10 +48,8 @@ def speeds_by_batch(speeds: Mapping[str, Sequence[Speed]], theme: str | Theme = 
     rates = {label: np.array([speed.tokens_per_second for speed in those]) for label, those in speeds.items()}
     told = _fastest(sizes, rates)
     lines = told.count("<br>")
-    figure = framed(NAME, look, "Who serves more users?", told, height=400 + _LINE * lines)
-    colours = (look.accent, look.second, look.third, look.warning, look.ink)
+    figure = framed(NAME, look, "Who serves more users?", told, height=400 + LINE * lines)
     for number, (label, those) in enumerate(speeds.items()):
-        colour = colours[number % len(colours)]
         figure.add_trace(
             go.Scatter(
                 name=escape(label),
@@ -62,8 +57,8 @@ def speeds_by_batch(speeds: Mapping[str, Sequence[Speed]], theme: str | Theme = 
                 y=rates[label],
                 customdata=[[speed.step.total, speed.step.limit] for speed in those],
                 mode="lines+markers",
-                line={"color": colour, "dash": _DASHES[number % len(_DASHES)], "width": 2},
-                marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 8, "color": colour},
+                line=way_line(look, number),
+                marker=way_marker(look, number),
                 hovertemplate=f"<b>{escape(label)}</b><br>%{{x}} users: %{{y:.4~g}} tokens/s · modelled<br>"
                 "a pass takes %{customdata[0]:.3~g} ms, most of it %{customdata[1]}<extra></extra>",
             )
@@ -71,9 +66,7 @@ def speeds_by_batch(speeds: Mapping[str, Sequence[Speed]], theme: str | Theme = 
     return figure.update_layout(
         xaxis={"type": "log", "title": {"text": "users at once"}, "tickvals": list(sizes)},
         yaxis={"type": "log", "title": {"text": "tokens a second, all users · modelled"}, "dtick": 1},
-        margin={"t": 66 + _LINE * lines, "b": 96, "l": 64},
-        legend={"y": 0, "yref": "container", "yanchor": "bottom", "x": 0, "xanchor": "left"},
-        showlegend=True,
+        **key_below(lines),
     )
 
 

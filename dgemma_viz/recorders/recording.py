@@ -138,7 +138,7 @@ class Recording(ABC):
     @property
     def traces(self) -> list[Trace]:
         """One trace per ended call of which at least one denoising step ran, in the order they began."""
-        return [self._trace_of(run) for run in self._runs if run.ended and run.steps]
+        return [self._trace_of(run) for run in self._runs if run.ended and self._has_steps(run)]
 
     @property
     def trace(self) -> Trace:
@@ -157,10 +157,13 @@ class Recording(ABC):
         run = self._runs[-1]
         if not run.ended:
             raise RecordingError("the call is still running; read recording.trace after it, or use on_step")
-        if not run.steps:
+        if not self._has_steps(run):
             cause = run.facts.error or "it ended without one"
             raise RecordingError(f"the call did not finish a single denoising step: {cause}")
         return self._trace_of(run)
+
+    def _has_steps(self, run: Run) -> bool:
+        return bool(run.steps)
 
     def _trace_of(self, run: Run) -> Trace:
         from dgemma_viz.recorders.assemble import assemble

@@ -43,6 +43,12 @@ SUPPORTED = (
         module="dgemma_viz.recorders.diffusers_llada2",
         recorder="LLaDA2PipelineRecording",
     ),
+    Supported(
+        loop="GenerationMixin",
+        shown_as="any causal model's generate() (transformers)",
+        module="dgemma_viz.recorders.causal_generate",
+        recorder="CausalRecording",
+    ),
 )
 
 

@@ -9,6 +9,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.widgets.esm import style_sheet
@@ -102,8 +103,11 @@ def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
 
 def _of_its_own(trace: Trace) -> Iterator[tuple[str, str]]:
     """What only some samplers have, and whether the run was left alone."""
-    if trace.facts.mask_token_id is not None:
+    kind = sampler_kind(trace)
+    if kind is SamplerKind.MASKED:
         yield "noise", "mask tokens"
+    if kind is SamplerKind.CAUSAL:
+        yield "written", "left to right"
     for name, words in _OF_OTHER_SAMPLERS.items():
         if (value := trace.facts.settings.get(name)) not in _SWITCHED_OFF:
             yield words, str(value)

@@ -21,7 +21,7 @@ import numpy as np
 import traitlets as t
 
 from dgemma_viz.figures.hover import PHASES
-from dgemma_viz.figures.marks import UNRECORDED, marks_for
+from dgemma_viz.figures.marks import UNRECORDED, decision_marks, marks_for
 from dgemma_viz.figures.quantities import QUANTITIES as DESCRIBED
 from dgemma_viz.figures.theme import THEMES
 from dgemma_viz.figures.token_text import display_text
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from dgemma_viz.figures.marks import Mark
     from dgemma_viz.trace.model import CanvasRun
 
 QUANTITIES = ("confidence", "entropy", "accepted", "flips", "commit_step")
@@ -145,7 +146,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         """Empty the canvas for steps to come; until they are shown whole, all of them count as denoising steps."""
         self._sizes = Packing(positions, top_k)
         with self.hold_sync():
-            self.packing, self.words = self._sizes.to_json(), _words(mask_token_id)
+            self.packing, self.words = self._sizes.to_json(), _words(mask_token_id, marks_for(mask_token_id))
             self.data, self.tail, self.texts, self.tail_texts = b"", b"", {}, {}
             self.message, self.differing = message, b""
             self.step, self.position, self.live = 0, -1, True
@@ -165,9 +166,8 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             self.message = ""
 
 
-def _words(mask_token_id: int | None) -> dict[str, Any]:
+def _words(mask_token_id: int | None, marks: Mapping[int, Mark]) -> dict[str, Any]:
     """What holds for a whole run."""
-    marks = marks_for(mask_token_id)
     return {
         "decisions": {str(int(code)): mark.label for code, mark in marks.items()},
         "mask": -1 if mask_token_id is None else mask_token_id,
@@ -176,7 +176,7 @@ def _words(mask_token_id: int | None) -> dict[str, Any]:
 
 def _words_of(run: CanvasRun) -> dict[str, Any]:
     phases = run.trace.phase[run.steps].tolist()
-    return _words(run.trace.facts.mask_token_id) | {
+    return _words(run.trace.facts.mask_token_id, decision_marks(run.trace)) | {
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
         "outside": np.flatnonzero(~run.in_output).tolist(),
     }

@@ -1,0 +1,45 @@
+"""Load the bundled drafter from the package's own files; nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import LlamaForCausalLM
+
+from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.tiny.loading import no_progress_bar
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+WEIGHTS = Path(__file__).parent / "weights"
+NAME = "dgemma-viz-tiny-drafter"
+"""What the drafter is called on screen and in traces."""
+
+
+def load_tiny_drafter(folder: str | PathLike[str] = WEIGHTS) -> LlamaForCausalLM:
+    """Return the bundled drafter, in evaluation mode and float32. Its tokenizer is the bundled model's.
+
+    Parameters
+    ----------
+    folder
+        Another folder in the same form, such as one that ``python -m dgemma_viz.tiny.drafter.train --folder`` wrote.
+
+    Raises
+    ------
+    DgemmaVizError
+        If the folder lacks the weights.
+    """
+    folder = Path(folder)
+    if not (folder / "model.safetensors").is_file():
+        raise DgemmaVizError(
+            f"There are no weights in {folder}. Install dgemma-viz again, or train them: "
+            "python -m dgemma_viz.tiny.drafter.train"
+        )
+    with no_progress_bar():
+        drafter = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    if folder == WEIGHTS:
+        drafter.config._name_or_path = NAME
+    return drafter.eval()
