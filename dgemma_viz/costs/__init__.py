@@ -5,6 +5,8 @@ comes from here, never the other way round. Plain numbers; nothing of the packag
 """
 
 from dgemma_viz.costs.calibration import CALIBRATED, calibrated
+from dgemma_viz.costs.config_shape import shape_of
+from dgemma_viz.costs.first_token import prefill_pass, time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
 from dgemma_viz.costs.passes import canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
@@ -30,7 +32,10 @@ __all__ = [
     "decode_pass",
     "diffusion",
     "drafting",
+    "prefill_pass",
+    "shape_of",
     "step_time",
+    "time_to_first_token",
     "validation",
     "verify_pass",
 ]

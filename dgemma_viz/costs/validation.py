@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dgemma_viz.costs.calibration import CALIBRATED
+from dgemma_viz.costs.first_token import time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE
 from dgemma_viz.costs.shape import RELEASED
 from dgemma_viz.costs.speeds import Speed, autoregressive, diffusion, drafting
@@ -43,6 +44,12 @@ def _canvas(hardware: str, weights: str, steps: float = 16) -> Speed:
 
 def _drafts(hardware: str) -> Speed:
     return drafting(RELEASED, FORMATS["FP8"], HARDWARE[hardware], _MTP, [0.8] * 4)
+
+
+def _first_token(canvas: Speed | None) -> float:
+    return time_to_first_token(
+        RELEASED, FORMATS["FP8"], HARDWARE["H100 SXM"], _AR, prompt=_STUDY_CONTEXT, canvas=canvas
+    )
 
 
 def _fitted(hardware: str, ar: float, mtp: float, dg: float) -> tuple[_Point, ...]:
@@ -83,6 +90,15 @@ _HELD_OUT = (
         lambda: _canvas("H100 SXM", "FP8").tokens_per_second,
         remark="real prompts: prefill, canvases that the answer does not fill, and steps that the prompt decides are "
         "not in the 16-step figure",
+    ),
+    _Point(
+        "first token, autoregressive", "H100 SXM", "ms", 53, "VR", lambda: _first_token(None),
+        remark="the prompts' lengths are not published, 1024 tokens are assumed; queue, tokenizer and network are not "
+        "counted here",
+    ),
+    _Point(
+        "first token, diffusion", "H100 SXM", "ms", 489, "VR", lambda: _first_token(_canvas("H100 SXM", "FP8")),
+        remark="as above, and 16 steps are assumed; real prompts may take more for their first canvas",
     ),
 )  # fmt: skip
 

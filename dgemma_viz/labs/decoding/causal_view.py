@@ -7,6 +7,7 @@ that ``GenerationMixin`` wants: greedy and sampled decoding, batches, and assist
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +27,7 @@ class CausalDiffusionGemma(PreTrainedModel, GenerationMixin):  # type: ignore[mi
     def __init__(self, model: Any) -> None:
         # PreTrainedModel's own would choose attention and expert kernels anew, in a config that is not ours.
         torch.nn.Module.__init__(self)
-        self.config = model.config.text_config
+        self.config = copy.deepcopy(model.config.text_config)
         self.config._name_or_path = model.config._name_or_path
         self.model, self.lm_head = model.model.encoder, model.lm_head
         known = model.generation_config
