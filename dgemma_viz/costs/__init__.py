@@ -10,6 +10,7 @@ from dgemma_viz.costs.first_token import prefill_pass, time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
 from dgemma_viz.costs.passes import canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
+from dgemma_viz.costs.scenario import Scenario
 from dgemma_viz.costs.shape import RELEASED, ModelShape
 from dgemma_viz.costs.speeds import autoregressive, break_even, diffusion, drafting
 from dgemma_viz.costs.validation import validation
@@ -23,6 +24,7 @@ __all__ = [
     "Efficiency",
     "Hardware",
     "ModelShape",
+    "Scenario",
     "StepTime",
     "WeightFormat",
     "autoregressive",

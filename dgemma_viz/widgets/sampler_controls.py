@@ -10,7 +10,6 @@ What the reader has changed stays changed under another sampler that has a param
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -19,14 +18,12 @@ import traitlets as t
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers import SAMPLERS, sampler_named
 from dgemma_viz.widgets.esm import joined_module, style_sheet
+from dgemma_viz.widgets.parameter_entry import parameter_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dgemma_viz.labs.samplers import Parameter, Sampler
-
-_DECADES = 3
-"""A logarithmic slider reaches so far to either side of the default."""
 
 
 class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
@@ -106,7 +103,7 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
         chosen = dict(self._chosen)
         with self.hold_sync():
             self.about = sampler.description
-            self.parameters = [_parameter_entry(parameter) for parameter in sampler.parameters]
+            self.parameters = [parameter_entry(parameter) for parameter in sampler.parameters]
             self.values = {parameter.name: self._kept(parameter) for parameter in sampler.parameters}
         # Looking at a sampler is no choice: what equals its default there may differ from the next one's.
         self._chosen = chosen
@@ -127,33 +124,6 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
             return parameter.default
 
 
-def usual_range(parameter: Parameter) -> tuple[float, float]:
-    """First and last value of a parameter's slider: around its default, and never beyond what is allowed.
-
-    The default of most parameters says how large they are: three decades to either side of a logarithmic one, four
-    times it for the others, and at least up to 2 (16 for whole numbers).
-    """
-    default = parameter.default if isinstance(parameter.default, int | float) else 0.0
-    if parameter.log and default > 0:
-        low, high = default * 10.0**-_DECADES, default * 10.0**_DECADES
-    else:
-        low, high = parameter.least, max(4 * default, 16 if parameter.kind == "whole" else 2)
-    return max(low, parameter.least), min(high, parameter.most)
-
-
 def _sampler_entry(sampler: Sampler) -> dict[str, Any]:
     hint = f"More samplers with {sampler.library}: pip install 'dgemma-viz[{sampler.library}]'."
     return {"name": sampler.name, "title": sampler.title, "installed": sampler.installed, "hint": hint}
-
-
-def _parameter_entry(parameter: Parameter) -> dict[str, Any]:
-    names = ("name", "label", "meaning", "unit", "kind", "default", "least", "log", "optional")
-    low, high = usual_range(parameter)
-    start = parameter.default if parameter.default is not None else (low + high) / 2
-    return {name: getattr(parameter, name) for name in names} | {
-        "choices": list(parameter.choices),
-        "most": parameter.most if math.isfinite(parameter.most) else None,
-        "from": low,
-        "to": high,
-        "start": start,
-    }

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers import SAMPLERS
-from dgemma_viz.widgets.sampler_controls import SamplerControls, usual_range
+from dgemma_viz.widgets.parameter_entry import usual_range
+from dgemma_viz.widgets.sampler_controls import SamplerControls
 
 PARAMETERS = [(name, parameter) for name, sampler in SAMPLERS.items() for parameter in sampler.parameters]
 

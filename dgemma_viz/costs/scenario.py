@@ -1,0 +1,159 @@
+"""One situation on real hardware: who asks for what on which device, and what the three ways of decoding make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from dgemma_viz.costs.calibration import CALIBRATED
+from dgemma_viz.costs.checks import at_least_zero, fraction, positive, whole
+from dgemma_viz.costs.first_token import prefill_pass
+from dgemma_viz.costs.passes import Pass, canvas_pass, decode_pass, verify_pass
+from dgemma_viz.costs.roofline import Efficiency, step_time
+from dgemma_viz.costs.speeds import Speed, autoregressive, break_even, diffusion, drafting
+from dgemma_viz.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dgemma_viz.costs.hardware import Hardware
+    from dgemma_viz.costs.shape import ModelShape
+    from dgemma_viz.costs.weight_format import WeightFormat
+
+WayName = Literal["autoregressive", "drafting", "diffusion"]
+WAY_NAMES: Final[tuple[WayName, ...]] = ("autoregressive", "drafting", "diffusion")
+BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""At which throughput is drawn."""
+_MOST_USERS = 4096
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything that the speeds depend on; all numbers are checked when it is made.
+
+    Attributes
+    ----------
+    shape, weights, hardware
+        Model, its format, the device.
+    batch
+        Users at once.
+    prompt, answer
+        Tokens of each.
+    steps
+        Denoising steps of a canvas.
+    drafted, acceptance, draft_milliseconds
+        Tokens drafted for each verification, the probability that each is accepted, and the time to draft one.
+    efficiencies
+        By way of decoding; see :data:`~dgemma_viz.costs.calibration.CALIBRATED`.
+
+    Raises
+    ------
+    SettingError
+        On construction: a number is impossible, or the model does not fit into the device's memory.
+    """
+
+    shape: ModelShape
+    weights: WeightFormat
+    hardware: Hardware
+    batch: int = 1
+    prompt: int = 1024
+    answer: int = 256
+    steps: float = 16
+    drafted: int = 4
+    acceptance: float = 0.8
+    draft_milliseconds: float = 0.0
+    efficiencies: Mapping[str, Efficiency] = field(default_factory=lambda: CALIBRATED)
+
+    def __post_init__(self) -> None:
+        whole("a batch", self.batch)
+        whole("a prompt", self.prompt)
+        whole("an answer", self.answer)
+        positive("steps", self.steps)
+        whole("drafted tokens", self.drafted)
+        fraction("an acceptance", self.acceptance)
+        at_least_zero("the time of a draft", self.draft_milliseconds)
+        self.speed("autoregressive")  # refuses what does not fit
+
+    @property
+    def context(self) -> float:
+        """Tokens in the cache, on average over the answer."""
+        return self.prompt + self.answer / 2
+
+    def speed(self, way: WayName, *, padded: bool = True) -> Speed:
+        """How fast a way writes, prompt not counted.
+
+        Parameters
+        ----------
+        padded
+            For diffusion: count only the tokens of the answer, of the canvases that it takes. False: count whole
+            canvases.
+        """
+        efficiency = self.efficiencies[way]
+        given = (self.shape, self.weights, self.hardware, efficiency)
+        if way == "autoregressive":
+            return autoregressive(*given, batch=self.batch, context=self.context)
+        if way == "drafting":
+            acceptance = [self.acceptance] * self.drafted
+            return drafting(
+                *given,
+                acceptance,
+                draft_milliseconds=self.draft_milliseconds,
+                batch=self.batch,
+                context=self.context,
+            )
+        canvases = -(-self.answer // self.shape.canvas)
+        useful = self.answer / canvases if padded else None
+        return diffusion(*given, steps=self.steps, batch=self.batch, context=self.context, useful=useful)
+
+    def one_pass(self, way: WayName) -> Pass:
+        """What one pass of a way reads and computes."""
+        given = (self.shape, self.weights)
+        if way == "autoregressive":
+            return decode_pass(*given, batch=self.batch, context=self.context)
+        if way == "drafting":
+            return verify_pass(*given, drafted=self.drafted, batch=self.batch, context=self.context)
+        return canvas_pass(*given, batch=self.batch, context=self.context)
+
+    def prefill_milliseconds(self) -> float:
+        """Time in which the prompts are read; every way reads them once, with the same weights."""
+        one = prefill_pass(self.shape, self.weights, prompt=self.prompt, batch=self.batch)
+        return step_time(one, self.hardware, self.weights, self.efficiencies["autoregressive"]).total
+
+    def first_token_milliseconds(self, way: WayName) -> float:
+        """Time until a first token can be read: of diffusion, until its first canvas is whole."""
+        waits = self.speed(way).milliseconds_per_unit if way == "diffusion" else 0.0
+        return self.prefill_milliseconds() + waits
+
+    def answer_milliseconds(self, way: WayName) -> float:
+        """Time until the whole answer is there, prompt included."""
+        return self.prefill_milliseconds() + self.speed(way).milliseconds_for(self.answer)
+
+    def break_even_length(self, against: WayName = "autoregressive") -> float:
+        """Tokens from which on one canvas of diffusion is faster; above the canvas's length: never in one canvas."""
+        return break_even(self.speed("diffusion", padded=False), self.speed(against))
+
+    def crossover(self, against: WayName = "autoregressive") -> int | None:
+        """Users from which on another way serves more tokens a second than diffusion.
+
+        None where it does not up to 4096 users, or up to what the device's memory holds.
+        """
+        for users in range(1, _MOST_USERS + 1):
+            try:
+                here = replace(self, batch=users)
+            except SettingError:
+                return None
+            if here.speed(against).tokens_per_second > here.speed("diffusion").tokens_per_second:
+                return users
+        return None
+
+    def by_batch(self) -> dict[WayName, list[Speed]]:
+        """Speeds of all ways for as many of :data:`BATCHES` as the device's memory holds."""
+        found: dict[WayName, list[Speed]] = {way: [] for way in WAY_NAMES}
+        for users in BATCHES:
+            try:
+                here = replace(self, batch=users)
+            except SettingError:
+                break
+            for way in WAY_NAMES:
+                found[way].append(here.speed(way))
+        return found

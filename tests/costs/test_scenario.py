@@ -1,0 +1,62 @@
+"""One situation, three ways: the numbers follow from the speeds, and what cannot be is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from dgemma_viz.costs import FORMATS, HARDWARE, RELEASED, Scenario
+from dgemma_viz.errors import SettingError
+
+USUAL = Scenario(RELEASED, FORMATS["FP8"], HARDWARE["H100 SXM"])
+
+
+def test_an_answer_is_prompt_and_writing():
+    for way in ("autoregressive", "drafting"):
+        assert USUAL.first_token_milliseconds(way) == USUAL.prefill_milliseconds()
+    speed = USUAL.speed("autoregressive")
+    expected = USUAL.prefill_milliseconds() + USUAL.answer * speed.milliseconds_per_unit
+    assert USUAL.answer_milliseconds("autoregressive") == pytest.approx(expected)
+    assert USUAL.first_token_milliseconds("diffusion") == USUAL.answer_milliseconds("diffusion")  # one canvas
+
+
+def test_a_short_answer_wastes_its_canvas():
+    short = replace(USUAL, answer=16)
+    assert short.speed("diffusion").tokens_per_second < USUAL.speed("diffusion").tokens_per_second / 10
+    assert short.answer_milliseconds("diffusion") > short.answer_milliseconds("autoregressive")
+
+
+def test_at_the_break_even_length_both_take_as_long():
+    length = round(USUAL.break_even_length())
+    writing = {way: USUAL.speed(way, padded=False).milliseconds_for(length) for way in ("autoregressive", "diffusion")}
+    assert writing["autoregressive"] == pytest.approx(writing["diffusion"], rel=0.02)
+
+
+def test_from_the_crossover_on_batching_serves_more():
+    users = USUAL.crossover()
+    for batch, batching_wins in ((users, True), (users - 1, False)):
+        here = replace(USUAL, batch=batch)
+        gap = here.speed("autoregressive").tokens_per_second - here.speed("diffusion").tokens_per_second
+        assert (gap > 0) is batching_wins
+
+
+def test_no_crossover_is_said_where_memory_ends():
+    small = replace(USUAL, hardware=HARDWARE["RTX 5090"], prompt=8192)
+    assert small.crossover() is None
+    assert [speed.batch for speed in small.by_batch()["diffusion"]][-1] < 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch": 0}, "batch"),
+        ({"prompt": 0}, "prompt"),
+        ({"answer": -1}, "answer"),
+        ({"steps": 0}, "steps"),
+        ({"acceptance": 1.1}, "acceptance"),
+        ({"draft_milliseconds": -1}, "draft"),
+        ({"hardware": HARDWARE["RTX 4070"]}, "needs 26 GB"),
+    ],
+)
+def test_the_impossible_is_refused(change, message):
+    with pytest.raises(SettingError, match=message):
+        replace(USUAL, **change)

@@ -1,0 +1,82 @@
+"""The speed lab: what is set is what is computed, and the impossible is a message."""
+
+import pytest
+
+from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Scenario
+from dgemma_viz.errors import SettingError
+from dgemma_viz.widgets.speed_lab import SpeedLab
+from dgemma_viz.widgets.speed_table import crossings, speed_table, validation_table
+
+
+@pytest.fixture
+def lab():
+    lab = SpeedLab()
+    yield lab
+    lab.close()
+
+
+def change(lab, **values):
+    lab.settings.values = {**lab.settings.values, **values}
+
+
+def test_the_settings_make_the_scenario(lab):
+    change(lab, hardware="H200", weights="NVFP4", batch=8, steps=9, acceptance=0.31)
+    wanted = Scenario(RELEASED, FORMATS["NVFP4"], HARDWARE["H200"], batch=8, steps=9, acceptance=0.31)
+    for way in CALIBRATED:
+        here, there = lab.scenario.speed(way), wanted.speed(way)
+        assert here.tokens_per_second == pytest.approx(there.tokens_per_second, rel=1e-3)
+    assert speed_table(lab.scenario) in [child.value for child in lab.children[1].children[1].children]
+
+
+def test_every_efficiency_factor_counts(lab):
+    before = lab.scenario.speed("diffusion").tokens_per_second
+    for factor in ("diffusion_overhead", "diffusion_bandwidth"):
+        change(lab, **{factor: lab.settings.values[factor] * 2})
+        after = lab.scenario.speed("diffusion").tokens_per_second
+        assert after != before
+        before = after
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hardware": "RTX 4070"}, "needs 26 GB, and RTX 4070 has 12"),
+        ({"acceptance": -0.5}, "acceptance of -0.5 is out of range"),
+        ({"answer": None}, "answer must be a whole number"),
+        ({"diffusion_bandwidth": 0}, "diffusion_bandwidth of 0 is out of range"),
+    ],
+)
+def test_the_impossible_is_a_message_and_the_last_result_stays(lab, values, message):
+    before = lab.scenario
+    change(lab, **values)
+    trouble = lab.children[1].children[1].children[0].value
+    assert message in trouble
+    assert "role='alert'" in trouble
+    assert lab.scenario is before
+    change(lab, **{name: lab.settings._known[name].default for name in values})
+    assert not lab.children[1].children[1].children[0].value
+
+
+def test_wrong_values_at_the_start_are_refused():
+    with pytest.raises(SettingError, match="hardware cannot be 'abacus'"):
+        SpeedLab(hardware="abacus")
+
+
+def test_a_measured_machine_is_added_and_chosen(lab):
+    lab.measure()
+    lab.wait(60)
+    assert lab.settings.values["hardware"] == "this machine"
+    assert "this machine" in lab.children[-1].value
+
+
+def test_crossings_are_said_in_all_cases():
+    usual = {"shape": RELEASED, "weights": FORMATS["FP8"], "hardware": HARDWARE["H100 SXM"]}
+    assert "faster from <b>50 tokens</b> on" in crossings(Scenario(**usual))
+    assert "no answer that fits into one canvas" in crossings(Scenario(**usual, steps=200))
+    assert "even with a single user" in crossings(Scenario(**usual, answer=8))
+
+
+def test_where_the_model_fails_is_marked():
+    table = validation_table()
+    assert "+169% ✗" in table
+    assert "roofline fails on Apple machines" in table
