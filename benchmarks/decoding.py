@@ -9,6 +9,7 @@ model of a million parameters; each is printed as a ratio to autoregressive deco
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 
 import dgemma_viz as dv
@@ -46,7 +47,7 @@ def main() -> None:
     say("\n| way | faster from, tokens | autoregressive serves more from, prompts at once |\n| --- | ---: | ---: |\n")
     for way, length in break_even_lengths(lengths).items():
         users = crossings[way]
-        say(f"| {way} | {length:.1f} | {'beyond 32' if users != users else format(users, '.0f')} |\n")  # noqa: PLR0124
+        say(f"| {way} | {length:.1f} | {'beyond 32' if math.isnan(users) else format(users, '.0f')} |\n")
 
 
 if __name__ == "__main__":
