@@ -39,6 +39,7 @@ from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import eos_ids, facts_at_start, generator_state, vocabulary_size, with_config
+from dgemma_viz.recorders.sampler_numbers import watched
 from dgemma_viz.recorders.step_capture import StepCapture
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 
@@ -89,8 +90,11 @@ class DiffusionGemmaRecording(Recording):
         step = StepCapture(run, by_name(original, args, kwargs), self._top_k)
 
         def around_accept(accept: Callable[..., Any], *accept_args: Any, **accept_kwargs: Any) -> Any:
-            accepted_canvas = accept(*accept_args, **accept_kwargs)
-            run.attempt(lambda: step.accept(accept, by_name(accept, accept_args, accept_kwargs), accepted_canvas))
+            with watched(accept) as numbers:
+                accepted_canvas = accept(*accept_args, **accept_kwargs)
+            run.attempt(
+                lambda: step.accept(accept, by_name(accept, accept_args, accept_kwargs), accepted_canvas, numbers)
+            )
             return accepted_canvas
 
         with InstanceHooks() as hooks:

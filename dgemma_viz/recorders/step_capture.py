@@ -20,6 +20,8 @@ from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
+
 
 @dataclass
 class StepCapture:
@@ -39,7 +41,9 @@ class StepCapture:
         if not self.run.facts.sampler:
             self.run.facts = with_sampler(self.run.facts, self.inputs["sampler"], self.inputs["logits_processor"])
 
-    def accept(self, method: Any, given: Mapping[str, Any], accepted_canvas: torch.Tensor) -> None:
+    def accept(
+        self, method: Any, given: Mapping[str, Any], accepted_canvas: torch.Tensor, numbers: SamplerNumbers
+    ) -> None:
         """Take what ``sampler.accept_canvas`` was given and decided, right after it ran.
 
         Parameters
@@ -50,6 +54,8 @@ class StepCapture:
             Its arguments by name; ``denoiser_canvas`` ``(B, C)`` and ``logits`` ``(B, C, V)`` are read.
         accepted_canvas
             Its result ``(B, C)``.
+        numbers
+            What it was seen to compute.
         """
         candidate, logits = given["denoiser_canvas"], given["logits"]
         asked = self.inputs["sampler"]
@@ -58,7 +64,7 @@ class StepCapture:
         if text := staleness(asked, running, renoising):
             self.run.warn(text, StaleSamplerWarning)
         self.entropy_bound = bound_of(running)
-        reduced = reduce_logits(logits, candidate, self.top_k)
+        reduced = reduce_logits(logits, candidate, self.top_k, numbers.complete(logits))
         mask = getattr(running, "accepted_token_mask", None)
         if not isinstance(mask, torch.Tensor) or mask.shape != candidate.shape:
             mask = self._derived_mask(reduced["entropy"], candidate, accepted_canvas)
