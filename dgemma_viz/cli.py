@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dgemma_viz
 from dgemma_viz.errors import DgemmaVizError, SettingError
+from dgemma_viz.serving.command import add_options as add_serve_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dgemma-viz {dgemma_viz.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="serve a notebook as a dashboard on this machine")
-    serve.add_argument("notebook", nargs="?", help="path, or start of a published notebook's name")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, help="port to listen on (default: 8866 or the next free one)")
-    serve.add_argument("--theme", choices=("light", "dark"), default="light")
-    serve.add_argument("--open", action="store_true", help="open the page in the default browser")
+    serve = commands.add_parser("serve", help="serve the notebooks as dashboards: a gallery of all, or one")
+    add_serve_options(serve)
     serve.set_defaults(run=_serve)
 
     record = commands.add_parser("record", help="record one run of the bundled model, or another, to a file")
@@ -78,10 +75,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from dgemma_viz.serving import ServeOptions, serve
+    from dgemma_viz.serving.command import run
 
-    serve(ServeOptions(options.notebook, options.host, options.port, options.theme, options.open))
-    return 0
+    return run(options)
 
 
 def _record(options: argparse.Namespace) -> int:

@@ -129,6 +129,39 @@ def serve_notebook(
 
 
 @contextmanager
+def serve_dashboards(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run `dgemma-viz serve` on a free port, in a folder that is not the checkout; yields its address and process.
+
+    Parameters
+    ----------
+    arguments
+        Of the command; ``--port`` is added unless it is among them.
+    environment
+        Variables besides those of the test run.
+    """
+    port = [] if "--port" in arguments else ["--port", str(free_port())]
+    command = [sys.executable, "-m", "dgemma_viz.cli", "serve", *arguments, *port]
+    variables = {**_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})}
+    variables.pop("JUPYTER_PATH", None)  # the command finds its template by itself
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as folder, (Path(folder) / "log").open("w+") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=variables, cwd=folder
+        )
+        try:
+            deadline = time.monotonic() + READY_SECONDS
+            while "dgemma_viz dashboard: " not in (printed := Path(log.name).read_text()):
+                assert process.poll() is None, printed
+                assert time.monotonic() < deadline, printed
+                time.sleep(0.2)
+            yield printed.split("dgemma_viz dashboard: ")[1].split()[0], process
+        finally:
+            end_process(process)
+    assert process.returncode in (0, -signal.SIGINT, -signal.SIGKILL)
+
+
+@contextmanager
 def open_page(
     browser: Browser,
     url: str,

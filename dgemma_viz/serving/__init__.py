@@ -1,6 +1,6 @@
-"""Serving notebooks as dashboards: Voila with our own offline template."""
+"""Serving notebooks as dashboards: Voila with our own offline template, a gallery, and bounds that suit strangers."""
 
 from dgemma_viz.serving.notebooks import notebooks_folder
-from dgemma_viz.serving.server import ServeOptions, serve
+from dgemma_viz.serving.settings import ServeSettings
 
-__all__ = ["ServeOptions", "notebooks_folder", "serve"]
+__all__ = ["ServeSettings", "notebooks_folder"]

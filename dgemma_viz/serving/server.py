@@ -1,121 +1,199 @@
-"""Voila, started with our template and settings that suit a page for other people.
+"""Voila, started with our template, our handlers and settings that suit pages for strangers.
 
-Voila runs in this process, as its own command would run it: only the chosen notebook is served, sources are stripped,
-tracebacks are not shown, and nothing is asked of another host. The template lies inside the package; Jupyter finds it
-through ``JUPYTER_PATH``, which is set for this process and the kernels that it starts.
+Voila runs in this process, as its own command would run it. The published notebooks are copied to a temporary folder,
+and only their names are answered; sources are stripped, tracebacks are not shown, and nothing is asked of another host.
+The template lies inside the package; Jupyter finds it through ``JUPYTER_PATH``, which is set for this process and the
+kernels that it starts.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
-from dataclasses import dataclass
+import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.serving.notebooks import find_notebook
+from dgemma_viz.serving.dashboards import read_dashboards
+from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
+
+if TYPE_CHECKING:
+    from dgemma_viz.serving.dashboards import Dashboard
+    from dgemma_viz.serving.settings import ServeSettings
 
 TEMPLATES = Path(__file__).parent / "jupyter"
-_HIGHEST_PORT = 65535
+TRACE_PAGE = Path(__file__).parent / "pages" / "trace.ipynb"
+_CULL_SECONDS = 5
+_NO_TRACEBACK = "Reload the page to try again; if it fails again, tell whoever runs this server."
 
 
-@dataclass(frozen=True)
-class ServeOptions:
-    """How to serve.
-
-    Attributes
-    ----------
-    notebook
-        Path of a notebook, or the start of a published one's name; None for the first.
-    host, port
-        Address to listen on; ``port`` None takes 8866 or the next free one.
-    theme
-        ``"light"`` or ``"dark"``.
-    open_browser
-        Open the page in the default browser.
-    """
-
-    notebook: str | None = None
-    host: str = "127.0.0.1"
-    port: int | None = None
-    theme: Literal["light", "dark"] = "light"
-    open_browser: bool = False
-
-
-def serve(options: ServeOptions) -> None:
+def serve(settings: ServeSettings) -> None:
     """Serve until interrupted.
 
     Raises
     ------
     SettingError
-        No such notebook, an impossible port, or one that is taken.
+        No such notebook or dashboard, or a port that is taken.
     """
-    notebook = find_notebook(options.notebook)
-    port = _choose_port(options)
-    _prepare_environment()
-    application = _application_class()
-    arguments = [
-        str(notebook),
-        f"--Voila.ip={options.host}",
-        f"--port={port}",
-        "--Voila.port_retries=0",
-        f"--Voila.open_browser={options.open_browser}",
-        "--template=dgemma",
-        f"--theme={options.theme}",
-        "--VoilaConfiguration.allow_template_override=NO",
-        "--VoilaConfiguration.strip_sources=True",
-        "--VoilaConfiguration.show_tracebacks=False",
-        "--VoilaConfiguration.file_allowlist=^$",
-        "--Voila.log_level=ERROR",
-        # A closed tab leaves its kernel behind; half a gigabyte each, with the model loaded.
-        "--MappingKernelManager.cull_idle_timeout=600",
-        "--MappingKernelManager.cull_interval=60",
-    ]
-    application.launch_instance(argv=arguments)
+    chosen = [find_notebook(settings.notebook)] if settings.notebook else list(notebooks_folder().glob("*.ipynb"))
+    dashboards = read_dashboards(chosen)
+    port = _choose_port(settings)
+    _prepare_environment(settings)
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-pages-") as pages:
+        own = settings.notebook is not None and Path(settings.notebook).is_file()
+        # A notebook of the user's own may read files beside it; only its name is answered there, too.
+        root = chosen[0].parent if own else _copy(dashboards, Path(pages))
+        traits = _traits(settings, port, _pools(settings, dashboards))
+        _application_class(settings, dashboards, traits).launch_instance(argv=[str(root)])
 
 
-def _choose_port(options: ServeOptions) -> int:
-    if options.port is not None and not 0 < options.port <= _HIGHEST_PORT:
-        raise SettingError(f"port {options.port} is not a port; choose one from 1 to {_HIGHEST_PORT}")
-    wanted = [options.port] if options.port is not None else list(range(8866, 8886))
+def _copy(dashboards: dict[str, Dashboard], folder: Path) -> Path:
+    for dashboard in dashboards.values():
+        shutil.copyfile(dashboard.path, folder / dashboard.path.name)
+    shutil.copyfile(TRACE_PAGE, folder / TRACE_PAGE.name)
+    return folder
+
+
+def _pools(settings: ServeSettings, dashboards: dict[str, Dashboard]) -> dict[str, Any]:
+    """Voila's pools of preheated kernels; the page of a trace has none, since its kernel must know which."""
+    names = [name.strip() for name in settings.preheated_dashboards.split(",") if name.strip()]
+    if settings.preheated and settings.notebook is None and (unknown := sorted(set(names) - set(dashboards))):
+        raise SettingError(f"cannot preheat {', '.join(unknown)}; published are {', '.join(dashboards)}")
+    heated = dashboards if settings.notebook is not None else names
+    pools = {f"{name}.ipynb": {"pool_size": settings.preheated} for name in heated}
+    return {"default": {"pool_size": 0}, **pools}
+
+
+def _traits(settings: ServeSettings, port: int, pools: dict[str, Any]) -> dict[str, Any]:
+    """Configuration of Voila and Jupyter, by class and trait."""
+    traits = {
+        "Voila.ip": settings.host,
+        "Voila.port": port,
+        "Voila.port_retries": 0,
+        "Voila.base_url": settings.base_url,
+        "Voila.open_browser": settings.open_browser,
+        "Voila.log_level": settings.log_level,
+        "VoilaConfiguration.template": "dgemma",
+        "VoilaConfiguration.theme": settings.theme,
+        "VoilaConfiguration.allow_template_override": "NO",
+        "VoilaConfiguration.allow_theme_override": "YES",
+        "VoilaConfiguration.strip_sources": True,
+        "VoilaConfiguration.show_tracebacks": False,
+        "VoilaConfiguration.file_allowlist": ["(?!)"],
+        "VoilaConfiguration.preheat_kernel": settings.preheated > 0,
+        "VoilaConfiguration.resources": {
+            "dgemma_viz": {"idle_minutes": f"{settings.idle_seconds / 60:.2g}", "gallery": not _alone(settings)}
+        },
+        "VoilaConfiguration.multi_kernel_manager_class": "dgemma_viz.serving.sessions.SessionManager",
+        "VoilaExecutor.cell_error_instruction": _NO_TRACEBACK,
+        "SessionManager.most_sessions": settings.most_sessions,
+        "SessionManager.idle_seconds": settings.idle_seconds,
+        "SessionManager.disconnected_seconds": settings.disconnected_seconds,
+        "SessionManager.most_megabytes": settings.most_session_megabytes,
+        "SessionManager.cull_idle_timeout": _CULL_SECONDS,
+        "SessionManager.cull_interval": _CULL_SECONDS,
+        # A kernel that died has lost its widgets; its page offers a new session instead.
+        "KernelManager.autorestart": False,
+    }
+    if settings.preheated:
+        traits["VoilaKernelManager.kernel_pools_config"] = pools
+    return traits
+
+
+def _alone(settings: ServeSettings) -> bool:
+    """Whether one dashboard is all there is, so that it stands in the gallery's place."""
+    return settings.notebook is not None and settings.traces is None
+
+
+def _choose_port(settings: ServeSettings) -> int:
+    wanted = [settings.port] if settings.port is not None else list(range(8866, 8886))
     for port in wanted:
-        with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((options.host, port))
+                probe.bind((settings.host, port))
             except socket.gaierror as error:
-                raise SettingError(f"'{options.host}' is not an address of this machine; try 127.0.0.1") from error
+                raise SettingError(f"'{settings.host}' is not an address of this machine; try 127.0.0.1") from error
             except OSError:
                 continue
             return port
-    if options.port is not None:
-        raise SettingError(f"port {options.port} on {options.host} is taken or not allowed; choose another with --port")
-    raise SettingError(f"ports {wanted[0]} to {wanted[-1]} on {options.host} are all taken; choose one with --port")
+    if settings.port is not None:
+        raise SettingError(
+            f"port {settings.port} on {settings.host} is taken or not allowed; choose another with --port"
+        )
+    raise SettingError(f"ports {wanted[0]} to {wanted[-1]} on {settings.host} are all taken; choose one with --port")
 
 
-def _prepare_environment() -> None:
+def _prepare_environment(settings: ServeSettings) -> None:
+    """What the kernels inherit."""
     paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
     # A dashboard for strangers never reaches out: the bundled model is on disk.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Kernels of several visitors share the cores; the bundled model is too small to gain from threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if settings.traces is not None:
+        os.environ["DGEMMA_VIZ_TRACES"] = str(Path(settings.traces).resolve())
 
 
-def _application_class() -> Any:
+def _application_class(settings: ServeSettings, dashboards: dict[str, Dashboard], traits: dict[str, Any]) -> Any:
+    from jupyter_server.utils import url_path_join
     from tornado.ioloop import IOLoop
+    from traitlets.config import Config
     from voila.app import Voila
+    from voila.tornado.contentshandler import VoilaContentsHandler
+    from voila.tornado.handler import TornadoVoilaHandler
+    from voila.tornado.treehandler import TornadoVoilaTreeHandler
+
+    from dgemma_viz.serving import handlers as own
+
+    site = own.Site(dashboards, Path(settings.traces) if settings.traces else None)
+    left_out = (VoilaContentsHandler, TornadoVoilaHandler, TornadoVoilaTreeHandler)
 
     class DashboardServer(Voila):  # type: ignore[misc]
-        """Voila that says where it is once it really listens."""
+        """Voila with our handlers, that says where it is once it really listens."""
+
+        def load_config_file(self, *arguments: Any, **options: Any) -> None:
+            """Load Voila's own files, such as ~/.jupyter/voila.json; what makes the server safe goes before them."""
+            super().load_config_file(*arguments, **options)
+            safe = Config()
+            for name, value in traits.items():
+                section, trait = name.split(".")
+                safe[section][trait] = value
+            self.update_config(safe)
+
+        def init_settings(self) -> dict[str, Any]:
+            found: dict[str, Any] = super().init_settings()
+            page = {"voila_configuration": self.voila_configuration, "site": site}
+            found |= {"default_handler_class": own.NotFoundHandler, "default_handler_args": page}
+            if settings.allow_origin:
+                found["allow_origin"] = settings.allow_origin
+            return found
+
+        def init_handlers(self) -> list[Any]:
+            kept = [handler for handler in super().init_handlers() if handler[1] not in left_out]
+            page = {"voila_configuration": self.voila_configuration, "site": site}
+            kernel_page = {**page, "template_paths": self.template_paths, "config": self.config}
+            at = partial(url_path_join, self.server_url)
+            front = (own.DashboardHandler, kernel_page) if _alone(settings) else (own.GalleryHandler, page)
+            return [
+                *kept,
+                (at("/"), *front),
+                (at(r"/dashboards/([^/]+)"), own.DashboardHandler, kernel_page),
+                (at(r"/traces/([^/]+)"), own.TraceHandler, kernel_page),
+                (at(r"/sessions/(\w+-\w+-\w+-\w+-\w+)"), own.SessionHandler, page),
+            ]
 
         def listen(self) -> None:
+            self.app.listen = partial(self.app.listen, xheaders=settings.proxied)
             IOLoop.current().add_callback(self._announce)
             super().listen()
 
         def _announce(self) -> None:
             host = f"[{self.ip}]" if ":" in self.ip else self.ip
-            print(f"dgemma_viz dashboard: http://{host}:{self.port}/  (Ctrl-C stops it)", flush=True)
+            print(f"dgemma_viz dashboard: http://{host}:{self.port}{self.base_url}  (Ctrl-C stops it)", flush=True)
 
     return DashboardServer

@@ -1,15 +1,9 @@
 """`dgemma-viz serve` as a reader meets it: the published dashboard in a real browser, driven by mouse and keyboard."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import pytest
 
 from dgemma_viz.tiny.tasks import TASKS
-from tests.browser import TEMPLATES, end_process, free_port, open_page
+from tests.browser import TEMPLATES, open_page, serve_dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -19,29 +13,10 @@ LONG_RUN = TASKS["story"].example_prompts[1]  # many steps, so there is time to 
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Address of `dgemma-viz serve`, as it prints it, run in a folder that is not the checkout."""
-    folder = tmp_path_factory.mktemp("serve")
-    port = free_port()
-    command = [sys.executable, "-m", "dgemma_viz.cli", "serve", "--port", str(port)]
-    with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        try:
-            deadline = time.monotonic() + 60
-            while "dgemma_viz dashboard: " not in (printed := (folder / "log").read_text()):
-                assert process.poll() is None, printed
-                assert time.monotonic() < deadline, printed
-                time.sleep(0.2)
-            yield printed.split("dgemma_viz dashboard: ")[1].split()[0]
-        finally:
-            end_process(process)
-    assert process.returncode in (0, -signal.SIGINT, -signal.SIGKILL)
+def address():
+    """Address of one dashboard, as `dgemma-viz serve` prints it."""
+    with serve_dashboards("01_watch") as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")

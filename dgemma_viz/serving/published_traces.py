@@ -1,0 +1,136 @@
+"""The traces of one folder, for strangers: only regular files inside it, read and never written.
+
+The same function decides in the server, which lists and answers, and in the kernel that shows a trace, so that neither
+relies on the other's care.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dgemma_viz.errors import DgemmaVizError, TraceFileError
+from dgemma_viz.trace import Trace, load_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUFFIXES = (".safetensors", ".jsonl")
+MOST_BYTES = 64 * 2**20
+"""Larger files are not opened: one would fill a visitor's session."""
+_EXCERPT = 120
+_MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class TraceCard:
+    """What the gallery says of one trace. Texts are NOT escaped.
+
+    Attributes
+    ----------
+    name
+        Of its file, also its address.
+    prompt
+        Its beginning.
+    steps, canvases
+        How many it holds.
+    size
+        Of its file, in words.
+    date
+        When the file was last written.
+    trouble
+        Why it cannot be opened, or empty.
+    """
+
+    name: str
+    prompt: str
+    steps: int
+    canvases: int
+    size: str
+    date: datetime
+    trouble: str = ""
+
+
+def published_file(folder: Path, name: str) -> Path:
+    """Path of a published trace.
+
+    Raises
+    ------
+    TraceFileError
+        There is none of this name: not directly in the folder, hidden, no trace file, or a link that leads out.
+    """
+    missing = TraceFileError(f"there is no published trace '{name}' (any more)")
+    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
+        raise missing
+    if not name.endswith(SUFFIXES):
+        raise missing
+    try:
+        root = folder.resolve(strict=True)
+        path = (root / name).resolve(strict=True)
+        regular = path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise missing from error
+    if path.parent != root or not regular:
+        raise missing
+    return path
+
+
+def open_published(folder: Path, name: str) -> Trace:
+    """The trace itself.
+
+    Raises
+    ------
+    TraceFileError
+        As :func:`published_file`; or it is too large, or not readable as a trace.
+    """
+    path = published_file(folder, name)
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise TraceFileError(
+                f"'{name}' has {size / 2**20:.0f} MB; at most {MOST_BYTES // 2**20} MB are opened here"
+            )
+        return load_trace(path)
+    except DgemmaVizError as error:
+        raise TraceFileError(str(error).replace(str(path), name)) from error
+    except OSError as error:
+        raise TraceFileError(f"'{name}' cannot be read: {error.strerror}") from error
+
+
+def list_traces(folder: Path) -> list[TraceCard]:
+    """Cards of all published traces, by name; empty where the folder is gone."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []
+    cards = []
+    for name in names:
+        try:
+            status = published_file(folder, name).stat()
+        except (TraceFileError, OSError):
+            continue
+        cards.append(_card(folder, name, status.st_mtime_ns, status.st_size))
+    return cards
+
+
+@lru_cache(maxsize=1000)
+def _card(folder: Path, name: str, changed: int, size: int) -> TraceCard:
+    """One card; read again only when the file's time or size has changed."""
+    date = datetime.fromtimestamp(changed / 1e9, UTC)
+    try:
+        trace = open_published(folder, name)
+        prompt = str(trace.facts.task.get("prompt") or trace.prompt_text())
+    except DgemmaVizError as error:
+        return TraceCard(name, "", 0, 0, _size(size), date, trouble=str(error))
+    except Exception:
+        logging.getLogger(__name__).exception("the trace %s cannot be listed", name)
+        return TraceCard(name, "", 0, 0, _size(size), date, trouble=f"'{name}' cannot be read as a trace")
+    excerpt = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
+    return TraceCard(name, excerpt, trace.n_steps, trace.n_canvases, _size(size), date)
+
+
+def _size(count: int) -> str:
+    return f"{count / _MEGABYTE:.1f} MB" if count >= _MEGABYTE else f"{count / 1000:.1f} kB"

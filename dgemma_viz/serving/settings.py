@@ -1,0 +1,202 @@
+"""What can be chosen for a server, and where it comes from: defaults < JSON file < environment < flags.
+
+Every field has one name in all places: ``idle_seconds`` is a key of the JSON file, ``DGEMMA_VIZ_IDLE_SECONDS`` in the
+environment, and ``--idle-seconds`` on the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import types
+import typing
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "DGEMMA_VIZ_"
+_HIGHEST_PORT = 65535
+_BASE_URL = re.compile(r"/([A-Za-z0-9._~-]+/)*")
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """How to serve. Times are in seconds.
+
+    Attributes
+    ----------
+    notebook
+        Path of a notebook, or the start of a published one's name, to serve it alone; None for the gallery of all.
+    host, port
+        Address to listen on; ``port`` None takes 8866 or the next free one.
+    base_url
+        Path that every address begins with, as behind a reverse proxy: ``/dgemma/``.
+    theme
+        ``"light"`` or ``"dark"``.
+    traces
+        Folder whose recorded traces are published, read-only.
+    most_sessions
+        Most visitors' kernels at once; further visitors are asked to wait.
+    preheated
+        Kernels kept ready per dashboard in ``preheated_dashboards``; they come on top of ``most_sessions``.
+    preheated_dashboards
+        Names of the dashboards that are kept ready, separated by commas.
+    idle_seconds
+        A session in which nothing was done for so long ends; its page says so.
+    disconnected_seconds
+        A session whose page is gone (crashed, asleep, off the network) ends after so long.
+    most_session_megabytes
+        A session whose kernel holds more memory than this ends; its page says so.
+    most_run_seconds, most_steps, most_runs
+        Bounds on the work of one press of *Run*: seconds, denoising steps a canvas, and runs in the panels that make
+        many. None: no bound but the panels' own.
+    proxied
+        Believe ``X-Forwarded-For`` and ``X-Forwarded-Proto``; only behind a proxy that sets them.
+    allow_origin
+        Origin whose pages may open websockets here, when a proxy changes the Host header: ``https://example.org``.
+    open_browser
+        Open the page in the default browser.
+    log_level
+        Of the server's log, which goes to stderr.
+
+    Raises
+    ------
+    SettingError
+        On construction, for a value out of range.
+    """
+
+    notebook: str | None = None
+    host: str = "127.0.0.1"
+    port: int | None = None
+    base_url: str = "/"
+    theme: str = "light"
+    traces: str | None = None
+    most_sessions: int = 10
+    preheated: int = 0
+    preheated_dashboards: str = "01_watch_a_canvas_denoise"
+    idle_seconds: float = 1800
+    disconnected_seconds: float = 120
+    most_session_megabytes: int = 2000
+    most_run_seconds: float | None = 120
+    most_steps: int | None = None
+    most_runs: int | None = None
+    proxied: bool = False
+    allow_origin: str | None = None
+    open_browser: bool = False
+    log_level: str = "ERROR"
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 < self.port <= _HIGHEST_PORT:
+            raise SettingError(f"port {self.port} is not a port; choose one from 1 to {_HIGHEST_PORT}")
+        if not _BASE_URL.fullmatch(self.base_url) or "/./" in self.base_url or "/../" in self.base_url:
+            raise SettingError(f"base_url '{self.base_url}' must begin and end with a slash, e.g. /dgemma/")
+        if self.theme not in ("light", "dark"):
+            raise SettingError(f"there is no theme '{self.theme}'; choose 'light' or 'dark'")
+        if self.log_level not in _LOG_LEVELS:
+            raise SettingError(f"there is no log level '{self.log_level}'; choose from {', '.join(_LOG_LEVELS)}")
+        if self.traces is not None and not Path(self.traces).is_dir():
+            raise SettingError(f"there is no folder '{self.traces}' to publish traces from")
+        smallest = {"most_sessions": 1, "preheated": 0, "idle_seconds": 1, "disconnected_seconds": 1}
+        smallest |= {"most_session_megabytes": 1, "most_run_seconds": 1, "most_steps": 1, "most_runs": 1}
+        for name, least in smallest.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value < float("inf"):
+                raise SettingError(f"{name} is {value}; choose a number from {least} on")
+
+    def to_json(self) -> str:
+        """The same as a JSON file for ``--config``."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def gather(
+    file: str | None = None, environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
+) -> ServeSettings:
+    """Settings from all places, the later ones over the earlier.
+
+    Parameters
+    ----------
+    file
+        A JSON object of settings.
+    environment
+        Texts by variable; those of this process if None. Other variables, ``DGEMMA_VIZ_`` or not, are left alone.
+    flags
+        From the command line; None means not given.
+
+    Raises
+    ------
+    SettingError
+        A file that cannot be read, an unknown key, or a bad value; the message says where it stands.
+    """
+    values: dict[str, Any] = _from_file(Path(file)) if file else {}
+    environment = os.environ if environment is None else environment
+    for name in _kinds():
+        variable = PREFIX + name.upper()
+        if variable in environment:
+            values[name] = _parsed(name, environment[variable], variable)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return ServeSettings(**values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"the configuration {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingError(f"the configuration {path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingError(f'the configuration {path} must be a JSON object, e.g. {{"port": 8866}}')
+    kinds = _kinds()
+    if unknown := sorted(set(content) - set(kinds)):
+        raise SettingError(
+            f"the configuration {path} has unknown keys: {', '.join(unknown)}; known: {', '.join(kinds)}"
+        )
+    for name, value in content.items():
+        kind, optional = kinds[name]
+        if not (optional if value is None else _is_a(value, kind)):
+            raise SettingError(f"{name} in {path} must be {_words(kind)}, not {json.dumps(value)}")
+    return content
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """Whether a JSON value is of a kind; true and false are no numbers."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _parsed(name: str, text: str, place: str) -> Any:
+    kind, optional = _kinds()[name]
+    if optional and text.strip().lower() in ("", "none"):
+        return None
+    if kind is bool and text.strip().lower() in _YES + _NO:
+        return text.strip().lower() in _YES
+    if kind is not bool:
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    raise SettingError(f"{place} must be {_words(kind)}, not '{text}'")
+
+
+def _words(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
+
+
+def _kinds() -> dict[str, tuple[type, bool]]:
+    """Type of each setting, and whether it may be None."""
+    hints = typing.get_type_hints(ServeSettings)
+    kinds = {}
+    for field in fields(ServeSettings):
+        hint = hints[field.name]
+        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds[field.name] = (parts[0], type(None) in parts)
+    return kinds

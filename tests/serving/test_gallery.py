@@ -1,0 +1,157 @@
+"""`dgemma-viz serve --traces DIR` as strangers meet it: the gallery, the traces, and nothing else of the machine."""
+
+import http.client
+import json
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from dgemma_viz.cli import main
+from dgemma_viz.serving.notebooks import notebooks_folder
+from tests.browser import open_page, serve_dashboards
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>.safetensors"
+PATIENCE = 60_000  # ms
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    assert main(["record", "--task", "sudoku", "-o", str(folder / "run.safetensors")]) == 0
+    content = (folder / "run.safetensors").read_bytes()
+    (folder / HOSTILE).write_bytes(content)
+    (folder / "vanishing.safetensors").write_bytes(content)
+    (folder / "broken.safetensors").write_bytes(b"junk")
+    (folder / "private.txt").write_text("hush-hush")
+    (folder / "out.jsonl").symlink_to("/etc/passwd")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with serve_dashboards("--traces", str(folder), "--base-url", "/dgemma/") as (address, _):
+        yield address
+
+
+def ask(address, path, method="GET"):
+    """Status and body of exactly this path; nothing is tidied up on the way."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode("utf-8", "replace"), answer.headers
+
+
+@pytest.mark.parametrize(("width", "theme"), [(380, "dark"), (1280, "light")])
+def test_the_gallery_names_every_dashboard_and_trace(chromium, address, width, theme):
+    with open_page(chromium, f"{address}?theme={theme}", width=width, wait_for="main") as visit:
+        page = visit.page
+        for path in notebooks_folder().glob("*.ipynb"):
+            title = json.loads(path.read_text())["metadata"]["title"]
+            assert page.get_by_role("link", name=title, exact=True).count() == 1
+        assert page.get_by_role("heading", name="Recorded traces").is_visible()
+        assert page.get_by_role("link", name="run.safetensors", exact=True).is_visible()
+        assert page.get_by_text("This file cannot be opened").count() == 1
+        assert page.get_by_text(HOSTILE).count() == 1
+        assert page.locator("main img").count() == 0
+        assert page.get_by_text("out.jsonl").count() + page.get_by_text("private.txt").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        assert visit.console_errors == []
+        assert visit.other_hosts == set()
+
+
+def test_a_trace_opens_without_a_model_from_its_card(chromium, address):
+    with open_page(chromium, address, wait_for="main") as visit:
+        page = visit.page
+        page.get_by_role("link", name=HOSTILE).click()
+        page.locator(".dgv-token").first.wait_for(timeout=PATIENCE)
+        assert page.get_by_role("heading", name=HOSTILE).is_visible()
+        assert page.locator("img[src=x]").count() == 0
+        assert page.get_by_role("button", name="What if?").count() == 0
+        page.get_by_role("link", name="All dashboards").click()
+        page.get_by_role("heading", name="Recorded traces").wait_for(timeout=PATIENCE)
+        assert visit.console_errors == []
+
+
+def test_a_broken_trace_and_one_that_vanished_say_so(chromium, address, folder):
+    with open_page(chromium, f"{address}traces/broken.safetensors", wait_for=None) as visit:
+        visit.page.get_by_role("alert").get_by_text("truncated or not a safetensors").wait_for(timeout=PATIENCE)
+        assert str(folder) not in visit.page.content()
+    with open_page(chromium, f"{address}traces/vanishing.safetensors", timeout=60) as visit:
+        (folder / "vanishing.safetensors").unlink()
+        visit.page.get_by_role("slider", name="Denoising step").press("ArrowRight")  # what is open stays open
+        visit.page.reload(wait_until="domcontentloaded")
+        visit.page.get_by_role("heading", name="This trace is not here").wait_for(timeout=PATIENCE)
+
+
+REPOSITORY_FILE = quote(str(Path(__file__).resolve()), safe="")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/dgemma",
+        "/dgemma/nothing",
+        "/dgemma/dashboards/",
+        "/dgemma/dashboards/trace",
+        "/dgemma/dashboards/01_watch_a_canvas_denoise.ipynb",
+        "/dgemma/dashboards/..%2f..%2fpyproject",
+        "/dgemma/dashboards/../../etc/passwd",
+        f"/dgemma/dashboards/{REPOSITORY_FILE}",
+        "/dgemma/traces/",
+        "/dgemma/traces/out.jsonl",
+        "/dgemma/traces/private.txt",
+        "/dgemma/traces/..%2frun.safetensors",
+        "/dgemma/traces/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/dgemma/traces/run.safetensors%00.jsonl",
+        "/dgemma/files/01_watch_a_canvas_denoise.ipynb",
+        "/dgemma/voila/files/01_watch_a_canvas_denoise.ipynb",
+        "/dgemma/voila/files/",
+        "/dgemma/voila/files/..%2f..%2fetc/passwd",
+        "/dgemma/voila/tree",
+        "/dgemma/voila/tree/",
+        "/dgemma/voila/render/01_watch_a_canvas_denoise.ipynb",
+        "/dgemma/voila/render/trace.ipynb",
+        "/dgemma/voila/api/contents",
+        "/dgemma/voila/api/contents/trace.ipynb",
+        "/dgemma/api/contents",
+        "/dgemma/api/kernels",
+        "/dgemma/api/sessions",
+        "/dgemma/api/kernels/00000000-0000-0000-0000-000000000000",
+        "/dgemma/voila/static/../../../../../../etc/passwd",
+        "/dgemma/voila/static/..%2f..%2f..%2f..%2f..%2fetc/passwd",
+        "/dgemma/voila/static//etc/passwd",
+        "/dgemma/voila/templates/dgemma/static/..%2findex.html.j2",
+        "/dgemma/voila/templates/dgemma/static/../index.html.j2",
+        "/dgemma/voila/templates/..%2f..%2fstatic/x",
+        "/dgemma/voila/labextensions/..%2f..%2f..%2fetc/passwd",
+        "/dgemma/voila/api/themes/..%2f..%2f..%2fetc/passwd",
+        "/dgemma/?theme=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+        "/dgemma/dashboards/speed_lab?theme=x",
+    ],
+)
+def test_nothing_else_is_served(address, path):
+    status, body, _ = ask(address, path)
+    assert status in (400, 403, 404, 500)
+    assert not any(
+        leak in body for leak in ("Traceback", "root:", "hush-hush", "nbformat", "<script>alert", "/site-packages")
+    )
+    assert ".py" not in body.replace("jupyter", "")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/dgemma/", "/dgemma/dashboards/speed_lab", "/dgemma/traces/run.safetensors"])
+def test_nothing_can_be_written(address, folder, method, path):
+    before = sorted(entry.name for entry in folder.iterdir())
+    status, body, _ = ask(address, path, method)
+    assert status in (204, 403, 405)
+    assert "Traceback" not in body
+    assert sorted(entry.name for entry in folder.iterdir()) == before
+
+
+def test_a_session_nobody_knows_is_gone(address):
+    status, body, _ = ask(address, "/dgemma/sessions/00000000-0000-0000-0000-000000000000")
+    assert (status, json.loads(body)) == (200, {"state": "unknown"})
