@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FORMAT = "dgemma_viz.trace"
 _EXTRA = ("vocabulary", "token_texts", "generator_state")
+_TABLE_SPAN = 2**22
+"""Beyond any tokenizer's ids: a table of 16 MiB."""
 
 
 def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
@@ -81,16 +83,26 @@ def _to_arrays(trace: Trace) -> dict[str, np.ndarray[Any, Any]]:
     parts = [np.unique(getattr(trace, name)) for name in TOKEN_ARRAYS]
     vocabulary = np.unique(np.concatenate([*parts, np.fromiter(trace.token_texts, dtype=np.int32)])).astype(np.int32)
     index_type = np.uint16 if len(vocabulary) <= np.iinfo(np.uint16).max + 1 else np.int32
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    for name in ARRAYS:
-        array = getattr(trace, name)
-        arrays[name] = np.searchsorted(vocabulary, array).astype(index_type) if name in TOKEN_ARRAYS else array
+    arrays: dict[str, np.ndarray[Any, Any]] = {name: getattr(trace, name) for name in ARRAYS}
+    for name in TOKEN_ARRAYS:
+        arrays[name] = _places(vocabulary, arrays[name]).astype(index_type)
     texts = json.dumps([trace.token_texts.get(int(i)) for i in vocabulary], ensure_ascii=False)
     arrays["vocabulary"] = vocabulary
     arrays["token_texts"] = np.frombuffer(texts.encode("utf-8", "surrogatepass"), dtype=np.uint8)
     if trace.generator_state is not None:
         arrays["generator_state"] = np.asarray(trace.generator_state, dtype=np.uint8)
     return arrays
+
+
+def _places(vocabulary: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Index of each id in the ascending vocabulary: by a table, or by search where ids are too far apart for one."""
+    lowest, span = (int(vocabulary[0]), int(vocabulary[-1]) - int(vocabulary[0])) if len(vocabulary) else (0, 0)
+    if not len(vocabulary) or span >= _TABLE_SPAN:
+        return np.searchsorted(vocabulary, ids)
+    table = np.zeros(span + 1, dtype=np.int32)
+    table[vocabulary - lowest] = np.arange(len(vocabulary), dtype=np.int32)
+    places: np.ndarray[Any, Any] = table[ids - lowest]
+    return places
 
 
 def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
