@@ -21,6 +21,10 @@ class SettingError(DgemmaVizError, ValueError):
     """A parameter (steps, seed, entropy bound, a view's option, ...) outside its range."""
 
 
+class WorkLimitError(DgemmaVizError, RuntimeError):
+    """More work than the server that runs these pages allows a visitor."""
+
+
 class RecordingError(DgemmaVizError, RuntimeError):
     """Recording cannot start or has nothing to give: unknown model class, nested recording, no run yet."""
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dgemma_viz import work_limits
 from dgemma_viz.errors import SettingError
 from dgemma_viz.serving.dashboards import read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
@@ -135,6 +136,14 @@ def _prepare_environment(settings: ServeSettings) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Kernels of several visitors share the cores; the bundled model is too small to gain from threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for variable, limit in (
+        (work_limits.SECONDS, settings.most_run_seconds),
+        (work_limits.STEPS, settings.most_steps),
+        (work_limits.RUNS, settings.most_runs),
+    ):
+        os.environ.pop(variable, None)
+        if limit is not None:
+            os.environ[variable] = str(limit)
     if settings.traces is not None:
         os.environ["DGEMMA_VIZ_TRACES"] = str(Path(settings.traces).resolve())
 

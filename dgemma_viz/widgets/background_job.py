@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.widgets.notices import alert, status
+from dgemma_viz.work_limits import SECONDS, most, time_is_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,8 @@ class BackgroundJob:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._starting = threading.Lock()
+        self._end = float("inf")
+        self._took_too_long = False
         self.run_button = ipw.Button(description="Run", button_style="primary", tooltip=tooltip)
         self.stop_button = ipw.Button(description="Stop", disabled=True, tooltip="Stop within one denoising step")
         self.status_line = ipw.HTML().add_class("dgv-status")
@@ -68,6 +72,7 @@ class BackgroundJob:
 
     def run_here(self) -> None:
         """Do the work in this thread."""
+        self._end, self._took_too_long = time.monotonic() + most(SECONDS), False
         try:
             self._work()
         except StoppedError:
@@ -78,6 +83,8 @@ class BackgroundJob:
             logging.getLogger(__name__).exception("a run failed")
             self.complain(f"The run failed with {type(error).__name__}: {error}")
         finally:
+            if self._took_too_long:
+                self.complain(time_is_up())
             self.run_button.disabled = False
             self.stop_button.disabled = True
 
@@ -91,8 +98,11 @@ class BackgroundJob:
             self._thread.join(timeout)
 
     def pause(self, seconds: float = 0) -> None:
-        """Called by the work: wait, and raise :class:`StoppedError` if the reader wants it to stop."""
-        if self._stop.wait(seconds):
+        """Called by the work: wait, and raise :class:`StoppedError` if the reader or the server wants it to stop."""
+        stopped = self._stop.wait(seconds)
+        if time.monotonic() > self._end:
+            self._took_too_long = True
+        if stopped or self._took_too_long:
             raise StoppedError
 
     def say(self, message: str) -> None:

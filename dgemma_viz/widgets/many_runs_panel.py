@@ -15,6 +15,7 @@ from dgemma_viz.widgets.fault_choice import FaultChoice
 from dgemma_viz.widgets.panels import close_tree
 from dgemma_viz.widgets.run_set_charts import RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
+from dgemma_viz.work_limits import check_runs, check_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,8 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
 
     def _run(self) -> None:
         settings = RunSettings(max_denoising_steps=self._steps.value)
+        check_steps(self._steps.value)
+        check_runs(self._prompts.value * self._seeds.value)
         if self._model is None:
             self._job.say("Loading the model…")
             self._model, self._tokenizer = load_model()

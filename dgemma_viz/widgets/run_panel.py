@@ -18,6 +18,7 @@ from dgemma_viz.widgets.fault_choice import FaultChoice
 from dgemma_viz.widgets.prompt_chooser import PromptChooser
 from dgemma_viz.widgets.run_summary import run_summary
 from dgemma_viz.widgets.watcher import LiveCanvas
+from dgemma_viz.work_limits import check_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,6 +142,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         settings = RunSettings(
             seed=self._seed.value, max_denoising_steps=self._steps.value, entropy_bound=self._bound.value
         )
+        check_steps(self._steps.value)
         if self._model is None:
             self._job.say("Loading the model…")
             self._model, self._tokenizer = load_model()

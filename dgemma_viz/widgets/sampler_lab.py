@@ -30,6 +30,7 @@ from dgemma_viz.widgets.run_progress import RunProgress
 from dgemma_viz.widgets.run_summary import run_summary
 from dgemma_viz.widgets.sampler_controls import SamplerControls
 from dgemma_viz.widgets.watcher import LiveCanvas
+from dgemma_viz.work_limits import check_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,6 +193,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
 
     def _record(self) -> None:
         prompt, sampler, values = self.prompts.checked(), self.controls.sampler, self.controls.checked()
+        check_steps(values["max_denoising_steps"])
         seed = RunSettings(seed=self._seed.value).seed
         SAMPLERS[sampler].need_library()
         noise = SAMPLERS[sampler].noise
