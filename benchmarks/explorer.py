@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-IMPORTS = "import dgemma_viz as dv\nfrom dgemma_viz.widgets.explorer import explore\nfrom dgemma_viz.trace import load_trace"
+IMPORTS = (
+    "import dgemma_viz as dv\nfrom dgemma_viz.widgets.explorer import explore\nfrom dgemma_viz.trace import load_trace"
+)
 STILL, PATIENCE = 250, 5_000
 """Milliseconds without a change after which an event counts as answered, and after which it is given up."""
 WATCHED_SECONDS = 2.5

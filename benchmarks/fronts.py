@@ -82,7 +82,11 @@ def _lab_server(folder: Path, cells: Sequence[str]) -> Iterator[str]:
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", "--allow-root"]
     command += [f"--ServerApp.root_dir={folder / 'work'}"]
-    places = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "spaces", "JUPYTER_CONFIG_DIR": "config"}
+    places = {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "spaces",
+        "JUPYTER_CONFIG_DIR": "config",
+    }
     environment = os.environ | {name: str(folder / place) for name, place in places.items()}
     with (folder / "lab.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command

@@ -1,4 +1,4 @@
-"""What a session costs before and after a trace is opened: seconds of imports, and memory of a real kernel's process."""
+"""What a session costs before and after it opens a trace: seconds of imports, and memory of a real kernel."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def kernel_megabytes(imports: str, paths: Mapping[int, Path]) -> list[tuple[str,
 
 
 def _megabytes_after(source: str) -> float:
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(stderr=subprocess.DEVNULL)
     try:
         reply = client.execute_interactive(source, timeout=120, output_hook=lambda _message: None)
         if reply["content"]["status"] != "ok":

@@ -77,7 +77,7 @@ def _denoise(rng: np.random.Generator) -> dict[str, Array]:
     """Per-step arrays ``(T, 1, C, ...)`` of one canvas."""
     steps = np.arange(STEPS)[:, None]
     turn = rng.uniform(0, 44, POSITIONS) * np.linspace(0.5, 1, POSITIONS)
-    turn[rng.random(POSITIONS) < 0.06] = STEPS + 8  # these stay uncertain to the end
+    turn[rng.choice(POSITIONS, POSITIONS // 16, replace=False)] = STEPS + 8  # these stay uncertain to the end
     settled = 1 / (1 + np.exp(-0.7 * (steps - turn + rng.normal(0, 1.5, (STEPS, POSITIONS)))))
     best = np.minimum(0.08 + 0.92 * settled, 1 - 1e-6)
     # Geometric: each next token has the same share of what is left.

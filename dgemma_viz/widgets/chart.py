@@ -7,7 +7,9 @@ more than two seconds, after which the chart never updates again (seen with four
 else is Plotly's own.
 
 What crosses to the browser on :meth:`Chart.show`: of the new figure only the properties that differ from what is
-shown, in one message; nothing if nothing differs.
+shown, in one message; nothing if nothing differs. Where only shapes differ, as for every other step or position, they
+take a way of their own, the trait ``marks``: Plotly would redraw the whole figure for a shape's new place and then
+report the state of all of it to Python.
 """
 
 from __future__ import annotations
@@ -77,6 +79,8 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     ----------
     dark
         Whether the page is dark, as the browser saw it.
+    marks
+        The last change of shapes alone: all ``shapes`` of the figure, and its ``number``.
     """
 
     _esm = joined_module("chart.js")
@@ -85,6 +89,7 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     plotly_version = t.Unicode(plotly.__version__).tag(sync=True)
     pixels_high = t.Int(_USUAL_HEIGHT).tag(sync=True)
     dark = t.Bool(False).tag(sync=True)
+    marks = t.Dict({"number": 0, "shapes": []}).tag(sync=True)
     bundle = t.Instance(PlotlyBundle).tag(sync=True, **widget_serialization)
 
     def __init__(self, figure: go.Figure, clicked: Clicked | None = None) -> None:
@@ -114,14 +119,25 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
             with self.batch_update():
                 self.data = []
                 self.add_traces(list(figure.data))
-                self._show_layout(figure)
+                changes = _changes(self._layout_obj._props, figure.layout._props, keep=set())
+                self.layout.update(changes, overwrite=True)
             self._register_clicks()
             return
+        # Plotly's own dictionaries: its copies of a heatmap's values and texts cost more than the comparison.
+        layout = _changes(self._layout_obj._props, figure.layout._props, keep=set())
+        traces = [
+            _changes(shown, wanted, keep={"uid", "type"})
+            for shown, wanted in zip(self._data, figure._data, strict=True)
+        ]
+        if set(layout) == {"shapes"} and not any(traces):
+            self.layout.shapes = layout["shapes"]
+            return
         with self.batch_update():
-            for shown, wanted in zip(self.data, figure.data, strict=True):
-                if changes := _changes(shown.to_plotly_json(), wanted.to_plotly_json(), keep={"uid", "type"}):
+            for shown, changes in zip(self.data, traces, strict=True):
+                if changes:
                     shown.update(changes, overwrite=True)
-            self._show_layout(figure)
+            if layout:
+                self.layout.update(layout, overwrite=True)
 
     def mark(self, shapes: Sequence[Mapping[str, Any]]) -> None:
         """Replace the marks of the selection (shapes named ``"selected ..."``), the quickest change there is."""
@@ -131,10 +147,12 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
         if not _same(shown, wanted):
             self.layout.shapes = wanted
 
-    def _show_layout(self, figure: go.Figure) -> None:
-        changes = _changes(self.layout.to_plotly_json(), figure.layout.to_plotly_json(), keep=set())
-        if changes:
-            self.layout.update(changes, overwrite=True)
+    def _send_relayout_msg(self, layout_data: dict[str, Any], source_view_id: Any = None) -> None:
+        """Plotly's own sending of a change of the layout; shapes alone go by ``marks``."""
+        if set(layout_data) == {"shapes"}:
+            self.marks = {"number": self.marks["number"] + 1, "shapes": list(layout_data["shapes"] or ())}
+        else:
+            super()._send_relayout_msg(layout_data, source_view_id)
 
     def _register_clicks(self) -> None:
         if self._clicked is None:

@@ -230,7 +230,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._mark(run, self.heatmap, self.curves)
         else:
             self.heatmap.show(self._heatmap_figure())
-            self.curves.show(self._curves_figure())
+            if changed != {"quantity"}:  # the curves have colours of their own
+                self.curves.show(self._curves_figure())
         if changed != {"quantity"}:
             self.inspector.show(run, self.selection, self.theme)
             if self.interventions is not None:

@@ -13,7 +13,9 @@ from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.figures import alternatives, position_history
 from dgemma_viz.figures.hover import PHASES
+from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.marks import UNRECORDED, decision_marks, outcome
+from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.schema import ARRAYS
@@ -23,8 +25,13 @@ from dgemma_viz.widgets.panels import close_tree, columns, panel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dgemma_viz.trace.model import CanvasRun
+    import plotly.graph_objects as go
+
+    from dgemma_viz.trace.model import CanvasRun, Trace
     from dgemma_viz.widgets.selection import Selection
+
+    _Past = tuple[Trace, int, int, int, str]
+    """What a history shows: trace, canvas, sample, position, theme. Another step moves its marker only."""
 
 HINT = "Click a token to inspect it: its alternatives, its history and its numbers."
 
@@ -36,6 +43,7 @@ class Inspector(widgets.VBox):  # type: ignore[misc]
         self._text = widgets.HTML(_hint(), layout=widgets.Layout(width="100%", min_width="0"))
         self._alternatives: Chart | None = None
         self._history: Chart | None = None
+        self._past: _Past | None = None
         self._open = widgets.GridBox()
         super().__init__([self._text], layout=widgets.Layout(width="100%", min_width="0"))
 
@@ -54,16 +62,25 @@ class Inspector(widgets.VBox):  # type: ignore[misc]
             return
         place = (run.trace, run.canvas, run.sample)
         now = alternatives(*place, step=selection.step, position=selection.position, theme=theme)
-        past = position_history(*place, position=selection.position, step=selection.step, theme=theme)
+        past = (*place, selection.position, theme)
         if self._alternatives is None or self._history is None:
-            self._alternatives, self._history = Chart(now), Chart(past)
+            self._alternatives, self._history = Chart(now), Chart(_history(past, selection.step))
             self._open = columns(self._text, panel(self._alternatives), panel(self._history), narrowest="340px")
         else:
+            if past == self._past:
+                self._history.mark([step_marker(selection.step, theme_named(theme))])
+            else:
+                self._history.show(_history(past, selection.step))
             self._alternatives.show(now)
-            self._history.show(past)
+        self._past = past
         self._text.value = numbers_html(run, selection.step, selection.position)
         if self._open not in self.children:
             self.children = [self._open]
+
+
+def _history(past: _Past, step: int) -> go.Figure:
+    *place, position, theme = past
+    return position_history(*place, position=position, step=step, theme=theme)
 
 
 def numbers_html(run: CanvasRun, step: int, position: int) -> str:

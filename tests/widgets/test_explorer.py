@@ -74,13 +74,17 @@ def test_another_quantity_changes_the_heatmap_s_values(explorer):
 
 def test_one_click_draws_each_chart_once(explorer, monkeypatch):
     drawn = []
-    for chart in (explorer.heatmap, explorer.curves):
+    for view in ("heatmap", "curves"):
         for name in ("show", "mark"):
-            monkeypatch.setattr(chart, name, lambda _, name=name: drawn.append(name))
+            call = lambda _, what=(view, name): drawn.append(what)  # noqa: E731
+            monkeypatch.setattr(getattr(explorer, view), name, call)
     explorer._heatmap_clicked(3, 3)
-    assert drawn == ["mark", "mark"], "another step or position moves the marks and leaves the data alone"
+    moved = [("heatmap", "mark"), ("curves", "mark")]
+    assert drawn == moved, "another step or position moves the marks and leaves the data alone"
     explorer.selection.quantity = "flips"
-    assert drawn[2:] == ["show", "show"]
+    assert drawn[2:] == [("heatmap", "show")], "the curves do not depend on the quantity"
+    explorer.token_canvas.dark = True
+    assert drawn[3:] == [("heatmap", "show"), ("curves", "show")]
 
 
 def test_another_canvas_starts_over(explorer):

@@ -3,7 +3,9 @@
 // - Updates made while no view exists are written into the figure's state with "_undefined_" for "this trace keeps what
 //   it has", which cannot be drawn afterwards: hence `withGaps`.
 // - A view that is taken away keeps listening, and fails at the next update: hence `heard`.
+// Shapes, which mark what is selected, come in the trait `marks` and take a way of their own (moved_shapes.js).
 
+import { showShapes } from "./moved_shapes.js";
 import { watchTheme } from "./page_theme.js";
 
 const MESSAGES = [
@@ -34,6 +36,8 @@ export default () => {
   function initialize(context) {
     const { model } = context, early = [];
     ownModel = model;
+    // A view that is drawn later is drawn from the figure's state.
+    model.on("change:marks", () => (model.get("_widget_layout").shapes = structuredClone(model.get("marks").shapes)));
     const listeners = MESSAGES.map((message) => {
       const name = `_py2js_${message}`, keep = () => model.get(name) && early.push([name, model.get(name)]);
       model.on(`change:${name}`, keep);
@@ -62,6 +66,8 @@ export default () => {
     const drawn = await figure;
     heard = [];
     const leave = drawn.render(context), listeners = heard;
+    const mark = () => showShapes(el, structuredClone(model.get("marks").shapes));
+    model.on("change:marks", mark);
     // A chart drawn before its place is laid out has a wrong width; by itself Plotly only follows the window.
     let width = 0;
     const observer = new ResizeObserver(([{ contentRect }]) => {
@@ -78,6 +84,7 @@ export default () => {
     return () => {
       observer.disconnect();
       unwatch();
+      model.off("change:marks", mark);
       for (const [name, act] of listeners) ownModel.off(name, act);
       leave?.();
     };
