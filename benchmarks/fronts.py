@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -59,10 +60,10 @@ def _lab(page: Page, cells: Sequence[str]) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as folder, _lab_server(Path(folder), cells) as url:
         page.goto(f"{url}lab/tree/page.ipynb?reset", timeout=_PATIENCE)
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=_PATIENCE)
-        page.locator("[data-status=idle]").first.wait_for(timeout=_PATIENCE)
+        page.locator(".jp-NotebookPanel-toolbar [data-status=idle]").first.wait_for(timeout=_PATIENCE)
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
-        page.locator(".jp-InputPrompt", has_text="[1]:").wait_for(timeout=_PATIENCE)
+        page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]:")).first.wait_for(timeout=_PATIENCE)
         page.wait_for_timeout(1_000)
         page.evaluate("dgvWatch.arm()")
         page.keyboard.press("Shift+Enter")
