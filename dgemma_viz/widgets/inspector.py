@@ -79,8 +79,8 @@ class Inspector(widgets.VBox):  # type: ignore[misc]
 
 
 def _history(past: _Past, step: int) -> go.Figure:
-    *place, position, theme = past
-    return position_history(*place, position=position, step=step, theme=theme)
+    trace, canvas, sample, position, theme = past
+    return position_history(trace, canvas, sample, position=position, step=step, theme=theme)
 
 
 def numbers_html(run: CanvasRun, step: int, position: int) -> str:
