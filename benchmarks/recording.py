@@ -1,6 +1,6 @@
 """What recording costs: time and peak memory of one generation, bare and watched in several ways.
 
-    python benchmarks/recording.py                      # about five minutes on two cores, all of them used
+    python benchmarks/recording.py                      # some minutes on two cores, all of them used
     python benchmarks/recording.py --repeats 3 --steps 2    # quicker, less certain
     python benchmarks/recording.py --released           # with a GPU of 80 GB: random weights in the released sizes
 
