@@ -322,7 +322,7 @@ def main(arguments: list[str] | None = None) -> None:
     print("| model | way | seconds | time / bare | middle half of the rounds | device memory / bare |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for name in names:
-        rounds = options.repeats * (40 if name == "bundled" else 1)  # a call of milliseconds
+        rounds = max(options.repeats, 2) * (40 if name == "bundled" else 1)  # a call of milliseconds
         measure(name, 48 if options.released else options.steps, rounds)
     print("\n| one step's logits, ms | one read | recorded, eager | recorded, compiled | torch's plain operations |")
     print("| --- | ---: | ---: | ---: | ---: |")
