@@ -1,0 +1,71 @@
+"""The example configuration for nginx, with two servers under a base URL, in a real browser."""
+
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from importlib.resources import files
+
+import pytest
+
+from dgemma_viz.cli import main
+from tests.browser import end_process, free_port, open_page, serve_dashboards
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not shutil.which("nginx"), reason="nginx is not installed (Debian: apt-get install nginx-light)"
+    ),
+]
+
+
+def test_two_servers_behind_nginx(chromium, tmp_path):
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    assert main(["record", "--task", "sudoku", "-o", str(traces / "run.safetensors")]) == 0
+    ports = free_port(), free_port(), free_port()
+    example = (files("dgemma_viz.serving") / "deploy" / "nginx.conf").read_text()
+    for example_port, port in zip(("8080", "8866", "8867"), ports, strict=True):
+        assert example_port in example
+        example = example.replace(example_port, str(port))
+    example = example.replace(f"listen {ports[0]}", f"listen 127.0.0.1:{ports[0]}")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in kinds)
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(
+        f"pid {tmp_path}/pid;\nerror_log {tmp_path}/errors;\ndaemon off;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}{example}\n}}\n"
+    )
+    options = ("--base-url", "/dgemma/", "--proxied", "--traces", str(traces))
+    with (
+        serve_dashboards(*options, "--port", str(ports[1])),
+        serve_dashboards(*options, "--port", str(ports[2])),
+    ):
+        nginx = subprocess.Popen(["nginx", "-c", str(configuration)], start_new_session=True)
+        try:
+            address = f"http://127.0.0.1:{ports[0]}/dgemma/"
+            wait_for(address)
+            with open_page(chromium, address, wait_for="main") as visit:
+                page = visit.page
+                page.get_by_role("link", name="run.safetensors").click()
+                page.locator(".dgv-token").first.wait_for(timeout=60_000)
+                page.locator(".dgv-token").first.click()  # a round trip through the websocket
+                page.locator(".dgx-inspector").get_by_text("Position 0 at step 0").wait_for(timeout=60_000)
+                page.wait_for_timeout(5000)  # the page has asked for its session
+                assert page.locator("#dgv-session").count() == 0
+                assert visit.console_errors == []
+                assert visit.other_hosts == set()
+        finally:
+            end_process(nginx)
+
+
+def wait_for(address):
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (OSError, urllib.error.URLError):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
