@@ -91,9 +91,7 @@ def main() -> None:
     print(
         f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB; preheated: {options.preheated}\n"
     )
-    print(
-        "| sessions | to the first canvas, median (worst), s | run, s | scrub, ms | memory of a kernel, MB | errors |"
-    )
+    print("| sessions | first canvas, median (worst), s | run, s | scrub, ms | memory of a kernel, MB | errors |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for sessions in options.sessions:
         with serve_dashboards(*arguments) as (address, process):

@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
         [python, "-m", "pip", "install", "--quiet", "-c", ".ci/constraints.txt", "-e", ".[test,lint]"], check=True
     )
     os.environ[VARIABLE] = find_chromium(python)
+    install_nginx()
     checks = [
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
@@ -45,6 +46,15 @@ def main(arguments: list[str]) -> int:
         if status := subprocess.run(check, check=False).returncode:
             return status
     return 0
+
+
+def install_nginx() -> None:
+    """Install nginx for the test of its example configuration, where that is cheap; the test is skipped elsewhere."""
+    if not shutil.which("nginx") and shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
+        print("== installing nginx", flush=True)
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "nginx-light"]
+        subprocess.run(install, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def find_chromium(python: str) -> str:

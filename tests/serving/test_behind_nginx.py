@@ -45,7 +45,7 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
         nginx = subprocess.Popen(["nginx", "-c", str(configuration)], start_new_session=True)
         try:
             address = f"http://127.0.0.1:{ports[0]}/dgemma/"
-            wait_for(address)
+            wait_for(ports[0])
             with open_page(chromium, address, wait_for="main") as visit:
                 page = visit.page
                 page.get_by_role("link", name="run.safetensors").click()
@@ -60,11 +60,11 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
             end_process(nginx)
 
 
-def wait_for(address):
+def wait_for(ports[0]):
     deadline = time.monotonic() + 20
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=5):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/dgemma/", timeout=5):
                 return
         except (OSError, urllib.error.URLError):
             assert time.monotonic() < deadline
