@@ -60,7 +60,7 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
             end_process(nginx)
 
 
-def wait_for(ports[0]):
+def wait_for(port):
     deadline = time.monotonic() + 20
     while True:
         try:
