@@ -22,9 +22,11 @@ from tests.browser import CHROMIUM_FLAGS, chromium_path, serve_dashboards
 
 PATIENCE = 180_000  # ms
 SCRUBS = 10
-IDLE = (
+# The status line is written anew when a run begins: until its old content has gone, the run has not begun.
+MARK = "() => { document.querySelector('.dgv-run-panel .dgv-status [role=status]').dataset.old = '1'; }"
+DONE = (
     "() => [...document.querySelectorAll('button')].some((b) => b.textContent.trim() === 'Stop' && b.disabled)"
-    " && !document.querySelector('.dgv-status')?.innerText.includes('Running')"
+    " && !document.querySelector('[data-old]')"
 )
 
 
@@ -39,9 +41,10 @@ async def visit(browser: Browser, url: str, opened: asyncio.Barrier) -> dict[str
         ready = time.monotonic() - began
         await asyncio.wait_for(opened.wait(), PATIENCE / 1000)
         await page.get_by_label("Slow motion").uncheck()
+        await page.evaluate(MARK)
         began = time.monotonic()
         await page.get_by_role("button", name="Run", exact=True).click(timeout=PATIENCE)
-        await page.wait_for_function(IDLE, timeout=PATIENCE)
+        await page.wait_for_function(DONE, timeout=PATIENCE)
         run = time.monotonic() - began
         await page.locator(".dgv-run-panel .dgv-token").nth(3).click(timeout=PATIENCE)
         slider = page.locator(".dgv-run-panel").get_by_role("slider", name="Denoising step")
@@ -78,6 +81,7 @@ async def load(url: str, sessions: int, server: psutil.Process) -> tuple[list[di
     for failure in failures:
         if not isinstance(failure, (Error, TimeoutError, asyncio.BrokenBarrierError)):
             raise failure
+        print(f"a session failed: {failure}", file=sys.stderr)
     return [result for result in results if isinstance(result, dict)], len(failures), largest
 
 
