@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from dgemma_viz.tiny.cache_argument import CACHE
+
 
 def greedy_decode(model: Any, inputs: dict[str, torch.Tensor], *, max_new_tokens: int) -> torch.Tensor:
     """Append the likeliest token until every row has ended.
@@ -35,7 +37,7 @@ def greedy_decode(model: Any, inputs: dict[str, torch.Tensor], *, max_new_tokens
     new: list[torch.Tensor] = []
     with torch.no_grad():
         while len(new) < max_new_tokens and not bool(ended.all()):
-            output = model.model.encoder(input_ids=tokens, attention_mask=mask, past_key_values=cache)
+            output = model.model.encoder(input_ids=tokens, attention_mask=mask, **{CACHE: cache})
             # The soft cap is monotonic, so it would not change the greedy choice.
             best = model.lm_head(output.last_hidden_state[:, -1]).argmax(-1)
             best = torch.where(ended, config.pad_token_id, best)

@@ -16,6 +16,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 
+from dgemma_viz.tiny.cache_argument import CACHE
+
 
 def encoder_masks(is_token: torch.Tensor, window: int) -> dict[str, torch.Tensor]:
     """Causal masks for both kinds of layer, bool, (B, 1, S, S); padding is visible to itself only."""
@@ -65,7 +67,7 @@ def losses(
     # A plain cache: with the model's config it would cut the sliding layers off at the end of the response.
     cache = DynamicCache()
     hidden = model.model.encoder(
-        input_ids=tokens, attention_mask=encoder_masks(is_token, window), past_key_values=cache
+        input_ids=tokens, attention_mask=encoder_masks(is_token, window), **{CACHE: cache}
     ).last_hidden_state
     next_token_loss = _next_token_loss(model, hidden, tokens, supervised, prompt)
 
@@ -78,14 +80,14 @@ def losses(
     half = len(noised) // 2
     with torch.no_grad():
         first = model(
-            past_key_values=_first_rows(cache, half),
+            **{CACHE: _first_rows(cache, half)},
             decoder_input_ids=noised[:half],
             decoder_attention_mask={kind: mask[:half] for kind, mask in masks.items()},
             decoder_position_ids=position[:half],
         ).logits
     conditioned = torch.arange(len(noised), device=noised.device) < half
     logits = model(
-        past_key_values=cache,
+        **{CACHE: cache},
         decoder_input_ids=noised,
         decoder_attention_mask=masks,
         decoder_position_ids=position,

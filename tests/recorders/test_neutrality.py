@@ -5,6 +5,7 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList, TextDiffusionStreamer
 from transformers.generation.streamers import BaseStreamer
 
+from dgemma_viz.tiny.cache_argument import CACHE
 from tests.recorders.conftest import CANVAS, PAD, VOCABULARY, prompts
 from tests.recorders.replay import assert_consistent
 from tests.recorders.same_run import assert_same, plain, recorded, run_both
@@ -149,7 +150,7 @@ def test_positional_prompt_and_plain_output(model):
 def test_a_second_turn_on_the_first_one_s_cache(model):
     def two_turns():
         first = model.generate(input_ids=prompts(1)["input_ids"])
-        return model.generate(input_ids=first.sequences[:, -CANVAS:], past_key_values=first.past_key_values)
+        return model.generate(input_ids=first.sequences[:, -CANVAS:], **{CACHE: getattr(first, CACHE)})
 
     without = plain(two_turns)
     *with_it, recording = recorded(model, two_turns)

@@ -5,6 +5,7 @@ from transformers import DynamicCache
 
 from dgemma_viz.tiny.architecture import CANVAS_LENGTH, MAX_CANVASES, fresh_model
 from dgemma_viz.tiny.batches import make_batch
+from dgemma_viz.tiny.cache_argument import CACHE
 from dgemma_viz.tiny.experts import use_dense_experts
 from dgemma_viz.tiny.objective import decoder_masks, encoder_masks
 from dgemma_viz.tiny.schedule import default_schedule
@@ -30,13 +31,13 @@ def test_masked_decoder_equals_upstreams_prefix_by_prefix_path():
         model.model.encoder(
             input_ids=batch["tokens"],
             attention_mask=encoder_masks(batch["is_token"], window),
-            past_key_values=cache,
+            **{CACHE: cache},
         )
         cached = prompt + (MAX_CANVASES - 1) * CANVAS_LENGTH
         for layer in cache.layers:
             layer.keys, layer.values = layer.keys[:, :, :cached], layer.values[:, :, :cached]
         ours = model(
-            past_key_values=cache,
+            **{CACHE: cache},
             decoder_input_ids=batch["noised"],
             decoder_position_ids=prompt + batch["block"][:, None] * CANVAS_LENGTH + torch.arange(CANVAS_LENGTH),
             decoder_attention_mask=decoder_masks(
@@ -49,12 +50,12 @@ def test_masked_decoder_equals_upstreams_prefix_by_prefix_path():
             real = batch["tokens"][row][batch["is_token"][row]][None]
             length = int(batch["is_token"][row, :prompt].sum())
             prefix = DynamicCache(config=model.config.text_config)
-            model.model.encoder(input_ids=real[:, :length], past_key_values=prefix)
+            model.model.encoder(input_ids=real[:, :length], **{CACHE: prefix})
             for done in range(block):
                 start = length + done * CANVAS_LENGTH
-                model.model.encoder(input_ids=real[:, start : start + CANVAS_LENGTH], past_key_values=prefix)
+                model.model.encoder(input_ids=real[:, start : start + CANVAS_LENGTH], **{CACHE: prefix})
             theirs = model(
-                past_key_values=prefix,
+                **{CACHE: prefix},
                 decoder_input_ids=batch["noised"][row : row + 1],
                 decoder_position_ids=length + block * CANVAS_LENGTH + torch.arange(CANVAS_LENGTH)[None],
             ).logits

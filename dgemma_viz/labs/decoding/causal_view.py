@@ -14,6 +14,8 @@ import torch
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from dgemma_viz.tiny.cache_argument import CACHE
+
 if TYPE_CHECKING:
     from transformers import Cache
 
@@ -43,14 +45,18 @@ class CausalDiffusionGemma(PreTrainedModel, GenerationMixin):  # type: ignore[mi
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         logits_to_keep: int = 0,
+        *,
+        past_key_values: Cache | None = None,
         **_ignored: Any,
     ) -> CausalLMOutputWithPast:
         """Next-token logits, soft-capped like the decoder's, ``(B, n, V)`` in float32.
 
         Parameters
         ----------
+        cache, past_key_values
+            The key-value cache, as transformers from 5.24 on calls it, and before.
         logits_to_keep
             Only for so many of the last tokens; for all if 0.
         """
@@ -58,10 +64,10 @@ class CausalDiffusionGemma(PreTrainedModel, GenerationMixin):  # type: ignore[mi
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
+            **{CACHE: past_key_values if cache is None else cache},
         )
         logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:]).float()
         cap = self.config.final_logit_softcapping
         if cap:
             logits = torch.tanh(logits / cap) * cap
-        return CausalLMOutputWithPast(logits=logits, past_key_values=output.past_key_values)
+        return CausalLMOutputWithPast(logits=logits, **{CACHE: getattr(output, CACHE)})

@@ -40,12 +40,14 @@ def _nan_step(inputs: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
     """``_denoising_step`` with NaN logits, Gumbel-argmax sampling, and a stop rule that NaN never meets."""
     import torch
 
+    from dgemma_viz.tiny.cache_argument import CACHE
+
     noised, remaining, sampler = inputs["current_canvas"], inputs["cur_step"], inputs["sampler"]
     outputs = inputs["decoder_forward"](
         decoder_input_ids=noised,
         self_conditioning_logits=inputs["self_conditioning_logits"],
         decoder_attention_mask=inputs["mask_mapping"],
-        past_key_values=inputs["past_key_values"],
+        **{CACHE: inputs[CACHE]},
         decoder_position_ids=inputs["decoder_position_ids"],
     )
     logits = torch.full_like(outputs.logits, float("nan"))
