@@ -17,7 +17,7 @@ ALLOWED = {
     "figures": {"diagnosis", "conformance", "analysis", "trace", "costs"},
     "tiny": set(),
     "recorders": {"trace"},
-    "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace"},
+    "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace", "costs"},
     "widgets": {"figures", "labs", "costs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
     "costs": set(),
     "serving": {"widgets", "trace"},

@@ -8,6 +8,7 @@ from dgemma_viz.costs.calibration import CALIBRATED, calibrated
 from dgemma_viz.costs.config_shape import shape_of
 from dgemma_viz.costs.first_token import prefill_pass, time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
+from dgemma_viz.costs.memory import memory_table
 from dgemma_viz.costs.passes import canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
 from dgemma_viz.costs.scenario import Scenario
@@ -34,6 +35,7 @@ __all__ = [
     "decode_pass",
     "diffusion",
     "drafting",
+    "memory_table",
     "prefill_pass",
     "shape_of",
     "step_time",
