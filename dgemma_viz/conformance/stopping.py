@@ -1,9 +1,15 @@
-"""When a canvas stops: at the first step that is stable and confident, or when its steps have run out."""
+"""When a canvas stops: at the first step that is stable and confident, or when its steps have run out.
+
+diffusers' pipeline stops block refinement and discrete DDIM by the entropy BEFORE temperature, and a trace holds that
+after it. Entropy grows with temperature, so there only one side can be judged: with a temperature below 1 that a canvas
+stopped too early, above 1 that it went on too long.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dgemma_viz.analysis.stop_conditions import stop_temperatures
 from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
@@ -22,15 +28,18 @@ def _stop_rule(evidence: Evidence, run: CanvasRun) -> Checked:
         finished = finished[: _last_known(evidence, run)]
     streaks = stable_steps(run.array("draft")[:, None])[:, 0]
     means = run.array("entropy").mean(axis=1, dtype=float)
+    temperatures = stop_temperatures(run)
     slack = 0.0 if confidence is None else evidence.tolerances.relative * confidence + evidence.tolerances.entropy
     for t, stopped in enumerate(finished):
         if stability is None or confidence is None:
             may = must = False
         else:
-            may = bool(streaks[t] >= stability and means[t] < confidence + slack)
-            must = bool(streaks[t] >= stability and means[t] < confidence - slack)
+            stable, cooled, heated = streaks[t] >= stability, not temperatures[t] >= 1, not temperatures[t] <= 1
+            may = bool(stable and (means[t] < confidence + slack or heated))
+            must = bool(stable and means[t] < confidence - slack and not cooled)
         if bool(stopped) != (must if not stopped else may):
-            state = f"a draft unchanged for {streaks[t]} step(s) and a mean entropy of {means[t]:.4g} nats"
+            after = "" if temperatures[t] == 1 else f" after temperature {temperatures[t]:.3g}"
+            state = f"a draft unchanged for {streaks[t]} step(s) and a mean entropy of {means[t]:.4g} nats{after}"
             rule = (
                 "no adaptive stop was asked for"
                 if stability is None or confidence is None

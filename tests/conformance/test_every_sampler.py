@@ -32,7 +32,10 @@ RUNS = {
     "block refinement": ("block_refinement", {}),
     "block refinement, every step": ("block_refinement", UNSTOPPED | {"temperature": 0.7}),
     "block refinement with editing": ("block_refinement", UNSTOPPED | {"editing_threshold": 0.6, "temperature": 0.7}),
+    "block refinement, cooled": ("block_refinement", {"temperature": 0.5}),
     "discrete DDIM": ("discrete_ddim", {}),
+    "discrete DDIM, cooled": ("discrete_ddim", {"temperature": 0.5}),
+    "discrete DDIM, heated": ("discrete_ddim", {"temperature": 1.5}),
     "discrete DDIM, every step": ("discrete_ddim", UNSTOPPED),
     "discrete DDIM with corrector": (
         "discrete_ddim",
@@ -157,6 +160,17 @@ def test_a_canvas_that_is_not_what_was_left_is_named(masked):
     begin = masked.output_span[0]
     emitted[0, 0, begin] += 1
     assert first(check_conformance(replace(masked, emitted=emitted)), "emitted-is-last-canvas") == (None, begin)
+
+
+@pytest.mark.parametrize(("name", "stopped"), [("discrete DDIM, cooled", True), ("discrete DDIM, heated", False)])
+def test_a_stop_that_no_entropy_before_temperature_allows_is_named(models, name, stopped):
+    """These schedulers stop by the entropy before temperature, at least (cooled) or at most (heated) theirs."""
+    trace = run(models, name, PROMPTS[1])
+    entropy = np.full_like(trace.entropy, 1.0 if stopped else 1e-6)
+    finished = np.zeros_like(trace.finished)
+    finished[-1] = stopped
+    broken = replace(trace, entropy=entropy, finished=finished)
+    assert "after temperature" in check_conformance(broken).first("stop-rule").message
 
 
 def test_reports_name_the_sampler_whose_rules_were_applied(sticky, masked):
