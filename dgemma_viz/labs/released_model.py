@@ -81,7 +81,8 @@ def memory_here() -> float:
     import torch
 
     if torch.cuda.is_available():
-        return sum(torch.cuda.mem_get_info(device)[0] for device in range(torch.cuda.device_count())) / _GIGA
+        free: int = sum(torch.cuda.mem_get_info(device)[0] for device in range(torch.cuda.device_count()))
+        return free / _GIGA
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIGA
     except (AttributeError, ValueError, OSError):  # not on every system; then loading says whether it fits
