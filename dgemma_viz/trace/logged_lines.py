@@ -111,7 +111,8 @@ def header(number: int, data: dict[str, Any]) -> Header:
         raise TraceFileError(f'line {number} is not the header of a trace: it lacks "format": "{FORMAT}"')
     if data.get("version") != VERSION:
         raise TraceFileError(
-            f'line {number} has "version": {data.get("version")!r:.40}; this dgemma_viz reads {VERSION}'
+            f'line {number} has "version": {data.get("version")!r:.40}; this dgemma_viz reads {VERSION} (a newer one: '
+            "update it with 'pip install --upgrade dgemma-viz')"
         )
     line.only(_HEADER_KEYS)
     given = data.get("facts", {})

@@ -11,6 +11,15 @@ Axes
 
 Every array is labelled *measured* (copied or reduced from what the running sampler used) or *derived* (computed from
 measured arrays by a formula that its description states), so that views can say which on screen.
+
+Versions
+--------
+:data:`SCHEMA_VERSION` is raised by every change that an earlier reader would refuse or misread: a new or dropped array
+or run fact, another dtype, another meaning. Every version from 1 on opens, with what it lacks derived from its other
+arrays; saving writes the newest. A version is dropped by a major release only, and the last minor release before it
+warns when such a file is opened (saving the trace there keeps it). A file of a newer version is refused, never read in
+part, and the message says to update. JSON lines count their own ``version`` in the same way. ``tests/trace/files``
+holds a file of each version, written by that version's own code.
 """
 
 from __future__ import annotations
