@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
+from dgemma_viz.labs.seeds import checked_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from dgemma_viz.recorders.step_record import StepRecord
     from dgemma_viz.trace import Trace
 
-_LARGEST_SEED = 2**63 - 1
 _MOST_STEPS = 1000
 
 
@@ -52,8 +52,7 @@ class RunSettings:
     top_k: int = 8
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise SettingError(f"seed {self.seed} is out of range; choose a whole number from 0 to {_LARGEST_SEED}")
+        checked_seed(self.seed)
         steps = self.max_denoising_steps
         if steps is not None and not 1 <= steps <= _MOST_STEPS:
             raise SettingError(f"{steps} denoising steps is out of range; choose from 1 to {_MOST_STEPS}")

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _USUAL_HEIGHT = 450
 """Plotly's own, where a figure has none."""
 
+_OF_ITS_PLACE = {"autosize"}
+"""Said by the browser. Without it, Plotly would fix the width that it guesses for a chart that is hidden."""
+
 SELECTED = "selected"
 """How the names of shapes begin that mark the selection (:mod:`dgemma_viz.figures.markers`)."""
 
@@ -119,12 +122,12 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
             with self.batch_update():
                 self.data = []
                 self.add_traces(list(figure.data))
-                changes = _changes(self._layout_obj._props, figure.layout._props, keep=set())
+                changes = _changes(self._layout_obj._props, figure.layout._props, keep=_OF_ITS_PLACE)
                 self.layout.update(changes, overwrite=True)
             self._register_clicks()
             return
         # Plotly's own dictionaries: its copies of a heatmap's values and texts cost more than the comparison.
-        layout = _changes(self._layout_obj._props, figure.layout._props, keep=set())
+        layout = _changes(self._layout_obj._props, figure.layout._props, keep=_OF_ITS_PLACE)
         traces = [
             _changes(shown, wanted, keep={"uid", "type"})
             for shown, wanted in zip(self._data, figure._data, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets as ipw
 import numpy as np
 
-from dgemma_viz.errors import PromptError
+from dgemma_viz.errors import PromptError, SettingError
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.fault_choice import explanation
 
@@ -29,9 +29,16 @@ class PromptChooser(ipw.VBox):  # type: ignore[misc]
         Text field. What is written in it need not belong to the task.
     another
         Button that draws an example; to be placed by the panel.
+
+    Raises
+    ------
+    SettingError
+        There is no such task.
     """
 
     def __init__(self, task: str = "sudoku", example: int = 0) -> None:
+        if task not in TASKS:
+            raise SettingError(f"there is no task {task!r}; choose one of {', '.join(TASKS)}")
         wide = ipw.Layout(width="calc(100% - 4px)")  # ipywidgets puts 2 px around everything
         self.task = ipw.Dropdown(
             options=[(entry.title, name) for name, entry in TASKS.items()], value=task, description="Task", layout=wide

@@ -74,7 +74,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     Raises
     ------
     SettingError
-        There is no such sampler, it needs another kind of model, or a parameter is unknown or out of range.
+        There is no such task or sampler, it needs another kind of model, or a parameter is unknown or out of range.
     """
 
     def __init__(

@@ -127,6 +127,9 @@ def test_wrong_tokens_are_wrong_and_stand_where_the_run_was_right(seed, step, wr
         ({"steps": (0,)}, "step of 0"),
         ({"errors": (0,)}, "number of errors of 0"),
         ({"seeds": ()}, "no seeds"),
+        ({"seeds": (-1,)}, "seed -1 is out of range"),
+        ({"seeds": 3}, "lists"),
+        ({"canvas": -1}, "canvas must be a whole number from 0 on"),
         ({"wrong": "silly"}, "plausible, random"),
     ],
 )

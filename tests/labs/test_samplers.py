@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_viz.errors import MissingDependencyError, PromptError, RunFailedError, SettingError
+from dgemma_viz.labs.same_seed import same_seed
 from dgemma_viz.labs.samplers import SAMPLERS, Parameter, run_sampler, sampler_named
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.masked import load_tiny_masked
@@ -135,6 +136,15 @@ def test_a_missing_library_says_what_to_install(monkeypatch):
 def test_prompts_are_judged(tiny, prompts):
     with pytest.raises(PromptError):
         run_sampler(*tiny, prompts)
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"), [(-1, "seed -1 is out of range"), (2**64, "out of range"), (1.5, "whole number, not 1.5")]
+)
+def test_seeds_are_judged(tiny, seed, message):
+    for run in (run_sampler, lambda *given, seed: same_seed(*given, {"a": {}}, seed=seed)):
+        with pytest.raises(SettingError, match=message):
+            run(*tiny, PROMPT, seed=seed)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -183,6 +183,11 @@ def test_any_two_runs_are_chosen_and_one_is_explored(visit):
     page.keyboard.press("Enter")
     page.locator(".dgx-facts", has_text="entropy bound 5").wait_for()
     assert explore.get_attribute("aria-pressed") == "true"
+    # Its charts were drawn anew while they were hidden, and have the width of their place all the same.
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.js-plotly-plot')].filter((node) => node.offsetParent)"
+        ".every((node) => node.querySelector('.main-svg').clientWidth <= node.clientWidth + 1)"
+    )
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Jump to the first difference").wait_for()
 

@@ -195,6 +195,8 @@ def test_a_library_that_is_missing_is_a_message(lab, monkeypatch):
 def test_what_cannot_be_shown_is_refused_at_once():
     with pytest.raises(SettingError, match="no sampler 'no_such'"):
         SamplerLab(sampler="no_such", autorun=False)
+    with pytest.raises(SettingError, match="no task 'no_such'; choose one of sudoku"):
+        SamplerLab(task="no_such", autorun=False)
 
 
 def test_cancel_ends_within_a_step_and_keeps_what_there_is(lab):

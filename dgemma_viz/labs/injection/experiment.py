@@ -22,8 +22,10 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.injection.choice import WRONG, Wrong, choose
 from dgemma_viz.labs.injection.result import InjectionResult
 from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, around_of
+from dgemma_viz.labs.interventions.intervention import whole
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
+from dgemma_viz.labs.seeds import checked_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,9 +102,10 @@ def inject_errors(  # noqa: PLR0913 - what is crossed is the experiment
     Raises
     ------
     SettingError
-        Nothing to run, a step or a number of errors below 1, no such sampler, or a parameter out of range.
+        Nothing to run, a step or a number of errors below 1, no such sampler, or a parameter, seed or canvas
+        out of range.
     """
-    chosen = _checked(prompts, samplers, steps, errors, seeds)
+    chosen = _checked(prompts, samplers, steps, errors, seeds, canvas)
     if wrong not in WRONG:
         raise SettingError(f"a wrong token is one of {', '.join(WRONG)}, not {wrong!r}")
     cells = [(step, count) for step in steps for count in errors]
@@ -135,15 +138,18 @@ def _checked(
     steps: Sequence[int],
     errors: Sequence[int],
     seeds: Sequence[int],
+    canvas: int,
 ) -> dict[str, dict[str, Any]]:
     """Samplers by label; everything is judged before the first run."""
-    if isinstance(prompts, str) or isinstance(samplers, str):
-        raise SettingError("prompts and samplers are lists, even of one")
-    for what, values in (
-        ("prompts", prompts), ("samplers", samplers), ("steps", steps), ("errors", errors), ("seeds", seeds)
-    ):  # fmt: skip
+    crossed = (prompts, samplers, steps, errors, seeds)
+    if any(isinstance(values, str) or not hasattr(values, "__len__") for values in crossed):
+        raise SettingError("prompts, samplers, steps, errors and seeds are lists, even of one")
+    for what, values in zip(("prompts", "samplers", "steps", "errors", "seeds"), crossed, strict=True):
         if not len(values):
             raise SettingError(f"there are no {what}: give at least one")
+    whole(canvas, "canvas")
+    for seed in seeds:
+        checked_seed(seed)
     for what, values in (("step", steps), ("number of errors", errors)):
         if low := [value for value in values if value < 1]:
             raise SettingError(f"a {what} of {low[0]} is out of range; choose 1 or more")

@@ -34,6 +34,8 @@ def check_repeatable(trace: Trace, model: Any, tokenizer: Any) -> None:
     if not isinstance(trace, Trace):
         raise TraceError(f"a run is repeated from its Trace, not from a {type(trace).__name__}")
     sampler_of(trace)
+    if not hasattr(getattr(model, "config", None), "canvas_length"):
+        raise SettingError(f"a {type(model).__name__} is no DiffusionGemma: load the model that was {_recorded(trace)}")
     if fault := trace.facts.task.get("fault"):
         raise TraceError(f"this run was recorded with a planted fault ({fault}), so a healthy model cannot repeat it")
     if trace.generator_state is None:
@@ -72,12 +74,12 @@ def _check_model(trace: Trace, model: Any) -> None:
     if trace.facts.vocab_size != vocabulary:
         raise SettingError(
             f"the trace is of a vocabulary of {trace.facts.vocab_size:,} tokens, the model has {vocabulary:,}: load "
-            f"the model that was recorded ({trace.facts.model_id or trace.facts.model_class or 'unknown'})"
+            f"the model that was {_recorded(trace)}"
         )
     if trace.canvas_length != length:
         raise SettingError(
             f"the trace's canvas has {trace.canvas_length} positions, the model's {length}: load the model that was "
-            f"recorded ({trace.facts.model_id or trace.facts.model_class or 'unknown'})"
+            f"{_recorded(trace)}"
         )
     recorded, here = trace.facts.device.partition(":")[0], model.device.type
     if recorded != here:
@@ -85,6 +87,10 @@ def _check_model(trace: Trace, model: Any) -> None:
             f"the run was recorded on {recorded or 'an unknown device'}, whose random numbers {here} cannot repeat: "
             "move the model there"
         )
+
+
+def _recorded(trace: Trace) -> str:
+    return f"recorded ({trace.facts.model_id or trace.facts.model_class or 'unknown'})"
 
 
 def _check_tokenizer(trace: Trace, tokenizer: Any) -> None:

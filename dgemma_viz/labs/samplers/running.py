@@ -9,6 +9,7 @@ from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.samplers.table import sampler_named
+from dgemma_viz.labs.seeds import checked_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +67,8 @@ def run_sampler(  # noqa: PLR0913 - everything but what to run is optional, and 
     Raises
     ------
     SettingError
-        No such sampler, a parameter that is unknown or out of range, or a model of another kind than the sampler's.
+        No such sampler, a parameter that is unknown or out of range, a seed that is, or a model of another kind than
+        the sampler's.
     PromptError
         A prompt is empty or not in the tokenizer's words.
     MissingDependencyError
@@ -75,7 +77,7 @@ def run_sampler(  # noqa: PLR0913 - everything but what to run is optional, and 
         The loop failed after at least one step; the error holds the trace so far.
     """
     chosen = sampler_named(sampler)
-    given = chosen.checked(parameters)
+    given, seed = chosen.checked(parameters), checked_seed(seed)
     if max_new_tokens is not None and max_new_tokens < 1:
         raise SettingError(f"{max_new_tokens} new tokens is out of range; choose 1 or more")
     chosen.need_library()

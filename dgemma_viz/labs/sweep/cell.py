@@ -13,14 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import PromptError, SettingError
+from dgemma_viz.labs.seeds import checked_seed
 from dgemma_viz.labs.sweep.grid import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dgemma_viz.labs.sweep.setting import Setting
-
-_LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def checked_seeds(seeds: Any) -> tuple[int, ...]:
     SettingError
         There are none, or one is not a whole number in the range of ``torch.manual_seed``.
     """
-    found = [whole("a seed", seed, 0, _LARGEST_SEED) for seed in listed("seeds", seeds)]
+    found = [checked_seed(seed) for seed in listed("seeds", seeds)]
     if not found:
         raise SettingError("there are no seeds: give at least one")
     return tuple(dict.fromkeys(found))
