@@ -13,7 +13,7 @@ from dgemma_viz.errors import TraceFileError
 Array = npt.NDArray[Any]
 
 PROBABILITIES = ("confidence", "candidate_probability", "top_k_probabilities")
-_LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**31 - 1
 _ROUNDING = 1e-3
 """How far above 1 a probability may be, as in :class:`~dgemma_viz.trace.model.Trace`."""
 
@@ -49,14 +49,14 @@ class CheckedLine:
     def place(self, name: str) -> int:
         """Canvas, step or sample; 0 if left out."""
         value = self.data.get(name, 0)
-        if type(value) is not int or not 0 <= value <= _LARGEST_ID:
+        if type(value) is not int or not 0 <= value <= LARGEST_ID:
             raise self.error(name, "a whole number from 0")
         return int(value)
 
     def ids(self, name: str, value: Any = None) -> Array:
         """Token ids, int32, of the key or of ``value``."""
         value = self.data[name] if value is None else value
-        largest = self.vocab_size - 1 if self.vocab_size > 0 else _LARGEST_ID
+        largest = self.vocab_size - 1 if self.vocab_size > 0 else LARGEST_ID
         if not isinstance(value, list) or not all(type(i) is int and 0 <= i <= largest for i in value):
             raise self.error(name, f"a list of token ids from 0 to {largest}")
         return np.array(value, dtype=np.int32)

@@ -12,6 +12,7 @@ touched; what remains inconsistent is refused by :class:`~dgemma_viz.trace.model
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.checked_facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 FORMAT = "dgemma_viz.trace"
 _EXTRA = ("vocabulary", "token_texts", "generator_state")
+_MOST_DIGITS = 9
+"""Of a schema version."""
+_MOST_VALUES = 2**40
+"""Beyond any file: an array with a size of 0 needs no bytes, whatever its other sizes are."""
 _TABLE_SPAN = 2**22
 """Beyond any tokenizer's ids: a table of 16 MiB."""
 
@@ -54,8 +60,6 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
         The file is missing, truncated, not a trace, of a newer schema, or inconsistent; the message says which.
     """
     source = Path(path)
-    if not source.is_file():
-        raise TraceFileError(f"there is no trace file '{source}'")
     if is_json_lines(source):
         return load_json_lines(source)
     try:
@@ -64,7 +68,7 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
             _check_header(file, source)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
-        raise TraceFileError(f"'{source}' is truncated or not a safetensors file ({error})") from error
+        raise TraceFileError(f"'{source}' is truncated or not a safetensors file ({error!s:.200})") from error
     try:
         return _from_arrays(arrays, facts)
     except TraceError as error:
@@ -72,10 +76,12 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
 
 
 def _to_metadata(trace: Trace) -> dict[str, str]:
+    facts = json.dumps(trace.facts.to_json(), ensure_ascii=False)
+    facts = facts.encode("utf-8", "backslashreplace").decode("utf-8")  # half a surrogate pair, as JSON escapes it
     return {
         "format": FORMAT,
         "schema_version": str(SCHEMA_VERSION),
-        "facts": json.dumps(trace.facts.to_json(), ensure_ascii=False),
+        "facts": facts,
     }
 
 
@@ -109,7 +115,7 @@ def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
     if not metadata or metadata.get("format") != FORMAT:
         raise TraceFileError(f"'{source}' is a safetensors file, but not a dgemma_viz trace (weights, perhaps?)")
     version = metadata.get("schema_version", "")
-    if not version.isdecimal():
+    if not version.isdecimal() or len(version) > _MOST_DIGITS:
         raise TraceFileError(f"'{source}' has no readable schema version ({version!r:.40})")
     if int(version) > SCHEMA_VERSION:
         raise TraceFileError(
@@ -121,7 +127,7 @@ def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
     try:
         data = json.loads(metadata.get("facts", ""))
         return RunFacts.from_json(data)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise TraceFileError(f"'{source}' has unreadable run facts: {error}") from error
 
 
@@ -131,8 +137,8 @@ def _check_header(file: Any, source: Path) -> None:
     needed = [name for name in ARRAYS if name not in DEFAULTED]
     if missing := [name for name in (*needed, "vocabulary", "token_texts") if name not in names]:
         raise TraceFileError(f"'{source}' lacks the arrays {missing}")
-    if foreign := sorted(names - set(ARRAYS) - set(_EXTRA)):
-        raise TraceFileError(f"'{source}' holds arrays that are not part of a trace: {foreign[:5]}")
+    if foreign := names - set(ARRAYS) - set(_EXTRA):
+        raise TraceFileError(f"'{source}' holds arrays that are not part of a trace: {shown(foreign)}")
     stored = {
         "uint8": {"U8"},
         "int32": {"I32"},
@@ -148,6 +154,8 @@ def _check_header(file: Any, source: Path) -> None:
             raise TraceFileError(f"'{source}': array '{name}' is {part.get_dtype()}, expected {sorted(allowed)}")
         if len(part.get_shape()) != len(spec.axes):
             raise TraceFileError(f"'{source}': array '{name}' has {len(part.get_shape())} axes, expected {spec.axes}")
+        if math.prod(filter(None, part.get_shape())) > _MOST_VALUES:
+            raise TraceFileError(f"'{source}': array '{name}' claims a size that no file holds: {part.get_shape()}")
     for name, dtype in (("vocabulary", "I32"), ("token_texts", "U8"), ("generator_state", "U8")):
         if name in names and (file.get_slice(name).get_dtype() != dtype or len(file.get_slice(name).get_shape()) != 1):
             raise TraceFileError(f"'{source}': array '{name}' must be one-dimensional {dtype}")
@@ -171,6 +179,9 @@ def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Tr
         if index.size and (int(index.min()) < 0 or int(index.max()) >= len(vocabulary)):
             raise TraceFileError(f"array '{name}' points outside 'vocabulary'")
         arrays[name] = vocabulary[index] if index.size else index.astype(np.int32)
+    for name, array in arrays.items():
+        if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:  # numpy reads and writes astray with these
+            raise TraceFileError(f"array '{name}' holds bytes other than 0 and 1")
     return Trace(
         **arrays,
         facts=facts,

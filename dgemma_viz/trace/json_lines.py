@@ -52,15 +52,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.logged_layout import SMALL
 from dgemma_viz.trace.logged_lines import FORMAT, VERSION, emitted_line, header, read_objects, step_line
 from dgemma_viz.trace.logged_run import build_trace
 from dgemma_viz.trace.model import INACTIVE_ROWS
+from dgemma_viz.trace.regular_file import open_regular
 from dgemma_viz.trace.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ _OF_A_STEP = ("temperature", "entropy_bound", "wall_time")
 
 def is_json_lines(path: str | os.PathLike[str]) -> bool:
     """Tell JSON lines from safetensors, which may also begin with ``{`` but then with the zeros of a length."""
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(8)
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b"\0" not in start
 
@@ -102,7 +104,15 @@ def load_json_lines(path: str | os.PathLike[str]) -> Trace:
     """
     source = Path(path)
     try:
-        objects = read_objects(source)
+        with open_regular(source) as file:
+            return _read(file)
+    except OSError as error:
+        raise TraceFileError(f"cannot read '{source}': {error.strerror}") from error
+
+
+def _read(file: BinaryIO) -> Trace:
+    try:
+        objects = read_objects(file)
         head = next((header(number, data) for number, data in objects), None)
         if head is None:
             raise TraceFileError("the file is empty")
@@ -114,11 +124,9 @@ def load_json_lines(path: str | os.PathLike[str]) -> Trace:
                 emitted.append(emitted_line(number, data, size))
             else:
                 steps.append(step_line(number, data, size))
-        return build_trace(head, steps, emitted)
-    except OSError as error:
-        raise TraceFileError(f"cannot read '{source}': {error.strerror}") from error
+        return build_trace(head, steps, emitted, file.tell() + SMALL)
     except TraceError as error:
-        raise TraceFileError(f"'{source}': {error}") from error
+        raise TraceFileError(f"'{file.name}': {error}") from error
 
 
 def save_json_lines(trace: Trace, path: str | os.PathLike[str]) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 2**26
 """Steps x samples x positions x alternatives: 680 canvases of the released model, 48 steps each, 8 alternatives."""
+SMALL = 2**16
+"""Cells that any log may have; beyond, as many as the log has bytes, so that no small file makes a large trace."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Layout:
     length: int
     top_k: int
     lines: dict[tuple[int, int, int], StepLine]
+    room: int
+    """Values of one kind that the log may fill."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -35,8 +39,11 @@ class Layout:
         return sum((canvas, step, sample) in self.lines for step in range(self.steps[canvas]))
 
 
-def layout_of(lines: list[StepLine]) -> Layout:
+def layout_of(lines: list[StepLine], room: int | None = None) -> Layout:
     """Find the place of every line.
+
+    What was not logged (steps of samples that had finished, padding of prompts) takes room in a trace all the same:
+    ``room`` bounds the values of one kind.
 
     Raises
     ------
@@ -67,10 +74,20 @@ def layout_of(lines: list[StepLine]) -> Layout:
     if late := [sample for sample in samples if (0, 0, sample) not in by_place]:
         raise TraceFileError(f"there is no line of {_place_text((0, 0, late[0]))}: every sample begins there")
     top_k = first.values["top_k_ids"].shape[-1] if "top_k_ids" in first.values else 1
-    layout = Layout(steps, len(samples), len(first.values["draft"]), top_k, by_place)
-    if sum(steps) * len(samples) * layout.length * top_k > MOST_CELLS:
-        raise TraceFileError(f"the run has more than {MOST_CELLS:,} values of one kind; split the log by request")
+    layout = Layout(
+        steps, len(samples), len(first.values["draft"]), top_k, by_place, MOST_CELLS if room is None else room
+    )
+    _require_room(layout)
     return layout
+
+
+def _require_room(layout: Layout) -> None:
+    steps, samples, length = layout.shape
+    cells = steps * samples * length * layout.top_k
+    if cells > MOST_CELLS:
+        raise TraceFileError(f"the run has more than {MOST_CELLS:,} values of one kind; split the log by request")
+    if cells > layout.room:
+        raise TraceFileError(f"{steps} steps of {samples} samples are far more than the log holds; split it by request")
 
 
 def _same_keys(first: StepLine, line: StepLine) -> None:

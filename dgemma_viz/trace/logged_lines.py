@@ -7,21 +7,21 @@ checked before anything is built from it, and every message names the line.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.trace.checked_line import CheckedLine
+from dgemma_viz.trace.checked_line import LARGEST_ID, CheckedLine
 from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.schema import DEFAULTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Array = npt.NDArray[Any]
 
@@ -80,18 +80,17 @@ class EmittedLine:
     past_end: bool | None
 
 
-def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_objects(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers from 1 and the JSON object on each; empty lines are left out."""
-    if path.stat().st_size > LARGEST_FILE:
-        raise TraceFileError(f"'{path}' is larger than {LARGEST_FILE:,} bytes; split the log by request")
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(line) > LONGEST_LINE:
-                raise TraceFileError(f"line {number} is longer than {LONGEST_LINE:,} bytes")
-            if line.strip():
-                yield number, _object(number, line)
+    if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+        raise TraceFileError(f"the file is larger than {LARGEST_FILE:,} bytes; split the log by request")
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise TraceFileError(f"line {number} is longer than {LONGEST_LINE:,} bytes")
+        if line.strip():
+            yield number, _object(number, line)
 
 
 def _object(number: int, line: bytes) -> dict[str, Any]:
@@ -109,9 +108,10 @@ def header(number: int, data: dict[str, Any]) -> Header:
     line = CheckedLine(number, data, 0)
     if data.get("format") != FORMAT:
         raise TraceFileError(f'line {number} is not the header of a trace: it lacks "format": "{FORMAT}"')
-    if data.get("version") != VERSION:
+    if (version := data.get("version")) != VERSION:
+        said = "something else" if isinstance(version, dict | list) else f"{version!r:.40}"
         raise TraceFileError(
-            f'line {number} has "version": {data.get("version")!r:.40}; this dgemma_viz reads {VERSION} (a newer one: '
+            f'line {number} has "version": {said}; this dgemma_viz reads {VERSION} (a newer one: '
             "update it with 'pip install --upgrade dgemma-viz')"
         )
     line.only(_HEADER_KEYS)
@@ -122,7 +122,8 @@ def header(number: int, data: dict[str, Any]) -> Header:
         raise TraceFileError(f"line {number}: {error}") from error
     texts, prompt = data.get("token_texts", {}), data.get("prompt", [])
     if not isinstance(texts, dict) or not all(
-        key.isdecimal() and len(key) <= _MOST_DIGITS and isinstance(text, str) for key, text in texts.items()
+        key.isdecimal() and len(key) <= _MOST_DIGITS and int(key) <= LARGEST_ID and isinstance(text, str)
+        for key, text in texts.items()
     ):
         raise line.error("token_texts", "an object from token ids to texts")
     if not isinstance(prompt, list):
@@ -142,6 +143,8 @@ def step_line(number: int, data: dict[str, Any], vocab_size: int) -> StepLine:
     values: dict[str, Array] = {name: line.ids(name) for name in TOKENS if name in data}
     if "draft" not in values:
         raise TraceFileError(f"line {number} has neither 'draft' nor 'emitted'")
+    if not len(values["draft"]):
+        raise TraceFileError(f"line {number}: 'draft' must hold at least one token")
     values |= {name: line.numbers(name) for name in NUMBERS if name in data}
     values |= {name: np.array(line.flag(name)) for name in FLAGS if name in data}
     values |= {name: line.scalar(name) for name in SCALARS if name in data}

@@ -25,8 +25,8 @@ _OF_A_STEP = (*SCALARS, "phase")
 _DERIVED_FROM = {"entropy_spent": ("entropy", "accepted"), "mean_entropy": ("entropy",)}
 
 
-def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine]) -> Trace:
-    """Trace of all lines.
+def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine], room: int | None = None) -> Trace:
+    """Trace of all lines; ``room`` bounds its values of one kind, what was not logged included.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine])
     TraceError
         From the trace's own invariants.
     """
-    layout = layout_of(lines)
+    layout = layout_of(lines, room)
     absent = {name for name in OPTIONAL if name not in lines[0].values}
     arrays = _empty(layout)
     filled = _fill(arrays, layout)
@@ -45,7 +45,7 @@ def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine])
     if "finished" in absent:
         _mark_finished(arrays, layout, head.facts.settings.get("max_denoising_steps"))
     arrays |= _derived(arrays, layout)
-    arrays |= _prompt(head, layout.samples)
+    arrays |= _prompt(head, layout)
     for name, sources in _DERIVED_FROM.items():
         if absent & set(sources):
             arrays[name] = np.full_like(arrays[name], np.nan)
@@ -143,16 +143,21 @@ def _emitted(head: Header, layout: Layout, lines: list[EmittedLine]) -> dict[str
             )
         if (before := by_place.setdefault(line.place, line)) is not line:
             raise TraceFileError(f"lines {before.number} and {line.number} emit the same canvas of the same sample")
-    for canvas, sample in np.ndindex(shape):
-        ended = bool(np.isin(ids[:canvas, sample], eos).any())
-        found = by_place.get((canvas, sample))
+    for place, line in by_place.items():
+        ids[place] = line.ids
+    logged = np.zeros(shape, dtype=bool)
+    logged[tuple(np.array(list(by_place), dtype=int).reshape(-1, 2).T)] = True
+    ends = logged & np.isin(ids, eos).any(axis=-1)
+    ended = np.zeros_like(ends)
+    ended[1:] = np.logical_or.accumulate(ends[:-1], axis=0)
+    for place in np.ndindex(shape):
+        found = by_place.get(place)
         if found is not None:
-            ids[canvas, sample] = found.ids
-            past_end[canvas, sample] = ended if found.past_end is None else found.past_end
-        elif ended and pad is not None:
-            ids[canvas, sample], past_end[canvas, sample] = pad, True
+            past_end[place] = ended[place] if found.past_end is None else found.past_end
+        elif ended[place] and pad is not None:
+            ids[place], past_end[place] = pad, True
         else:
-            raise TraceFileError(f"there is no emitted line of canvas {canvas}, sample {sample}")
+            raise TraceFileError(f"there is no emitted line of canvas {place[0]}, sample {place[1]}")
     return {"emitted": ids, "past_end": past_end}
 
 
@@ -178,12 +183,17 @@ def _derived(arrays: dict[str, Array], layout: Layout) -> dict[str, Array]:
     }
 
 
-def _prompt(head: Header, samples: int) -> dict[str, Array]:
+def _prompt(head: Header, layout: Layout) -> dict[str, Array]:
     """Prompts, left-padded as ``generate()`` takes them; none if the log has none."""
+    samples = layout.samples
     prompts = head.prompt or [[] for _ in range(samples)]
     if len(prompts) != samples:
         raise TraceFileError(f"the header has {len(prompts)} prompts, but {samples} samples are logged")
     width = max(map(len, prompts))
+    if samples * width > layout.room:
+        raise TraceFileError(
+            f"{samples} prompts padded to {width} tokens are far more than the log holds; split it by request"
+        )
     ids = np.full((samples, width), head.facts.pad_token_id or 0, dtype=np.int32)
     mask = np.zeros((samples, width), dtype=bool)
     for row, prompt in enumerate(prompts):

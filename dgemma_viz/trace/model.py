@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
 
@@ -36,6 +37,10 @@ UNKNOWN_TOKEN = -1
 
 INACTIVE_ROWS = "inactive_rows"
 """In ``RunFacts.absent``: steps of samples that had already finished were not recorded."""
+
+
+_MOST_WITHOUT_STEPS = 2**20
+"""Samples x positions x alternatives of a trace that holds no value of them."""
 
 
 @dataclass(frozen=True)
@@ -122,41 +127,11 @@ class RunFacts:
             raise TraceError("run facts must be a JSON object")
         known = {f.name for f in fields(cls)}
         if unknown := set(data) - known:
-            raise TraceError(f"unknown run facts {sorted(unknown)}; known are {sorted(known)}")
-        values = dict(data)
-        for name, (kind, items) in _FACT_TYPES.items():
-            value = values.get(name, kind())
-            parts = value.values() if items and isinstance(value, dict) else value if items else ()
-            if not isinstance(value, kind) or not all(isinstance(part, items) for part in parts):
-                raise TraceError(f"run fact '{name}' is not {kind.__name__}{f' of {items.__name__}' if items else ''}")
-        for name in ("eos_token_ids", "warnings", "absent"):
-            values[name] = tuple(values.get(name, ()))
+            raise TraceError(f"unknown run facts {shown(unknown)}; known are {sorted(known)}")
+        values = checked_facts(data)
         if unknown := set(values["absent"]) - {*ARRAYS, INACTIVE_ROWS}:
-            raise TraceError(f"run fact 'absent' names {sorted(unknown)}, which a trace does not have")
-        if (span := values.get("output_span")) is not None:
-            values["output_span"] = _span(span)
+            raise TraceError(f"run fact 'absent' names {shown(unknown)}, which a trace does not have")
         return cls(**values)
-
-
-_FACT_TYPES: dict[str, tuple[type, Any]] = {
-    **dict.fromkeys(
-        ("model_id", "model_class", "sampler", "device", "dtype", "started", "status", "error"), (str, None)
-    ),
-    "settings": (dict, object),
-    "task": (dict, object),
-    "versions": (dict, str),
-    "vocab_size": (int, None),
-    "eos_token_ids": (list, int),
-    "warnings": (list, str),
-    "absent": (list, str),
-}
-"""Types of facts as JSON gives them, and of their items: a file is not to be trusted."""
-
-
-def _span(value: Any) -> tuple[int, int]:
-    if isinstance(value, list | tuple) and [type(part) for part in value] == [int, int] and 0 <= value[0] <= value[1]:
-        return value[0], value[1]
-    raise TraceError("run fact 'output_span' is not a begin and an end, counted from 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +197,7 @@ class Trace:
                     raise TraceError(f"array '{name}' has {axis}={size}, but '{owner}' has {axis}={known}")
         if self.n_steps:
             self._check_coordinates()
+        self._check_sizes({axis: size for axis, (size, _) in sizes.items()})
         self._check_tokens()
         self._check_decisions()
         for name in ("confidence", "candidate_probability", "top_k_probabilities"):
@@ -229,6 +205,19 @@ class Trace:
             finite = values[np.isfinite(values)]
             if finite.size and (finite.min() < 0 or finite.max() > 1 + 1e-3):
                 raise TraceError(f"array '{name}' is a probability, but runs from {finite.min()} to {finite.max()}")
+
+    def _check_sizes(self, sizes: Mapping[str, int]) -> None:
+        """Every size must be borne out by values: views make room for what a trace says that it holds."""
+        if not (sizes["B"] and sizes["C"]):
+            raise TraceError("a trace has at least one sample (B) and one position (C)")
+        if len(self.emitted) > self.n_canvases:
+            raise TraceError(f"'emitted' holds {len(self.emitted)} canvases, but only {self.n_canvases} were denoised")
+        claimed = sizes["B"] * sizes["C"] * max(1, sizes["K"])
+        if not self.n_steps and claimed > _MOST_WITHOUT_STEPS:
+            raise TraceError(
+                f"a trace without steps says that it has B={sizes['B']}, C={sizes['C']} and K={sizes['K']}; together "
+                f"at most {_MOST_WITHOUT_STEPS:,} are allowed"
+            )
 
     def _check_tokens(self) -> None:
         for name in TOKEN_ARRAYS:
@@ -263,8 +252,6 @@ class Trace:
         starts = np.flatnonzero(new)
         if not np.array_equal(step, np.arange(len(step)) - starts[expected_canvas]):
             raise TraceError("coordinate 'step_in_canvas' must count up from 0 within each canvas")
-        if len(self.emitted) > self.n_canvases:
-            raise TraceError(f"'emitted' holds {len(self.emitted)} canvases, but only {self.n_canvases} were denoised")
 
     # -- sizes ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,88 @@
+"""What each run fact may hold when it comes from a file: types, ranges and depth, judged before anything uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.errors import TraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_TEXTS = ("model_id", "model_class", "sampler", "device", "dtype", "started", "status", "error")
+_OBJECTS = ("settings", "task", "versions")
+_LISTS = {"eos_token_ids": int, "warnings": str, "absent": str}
+_TOKEN = range(-(2**31), 2**31)
+"""Ids are held in 32 bits; some tokenizers say -1 for a token that they do not have."""
+_WHOLE = {
+    "vocab_size": range(2**31),
+    "pad_token_id": _TOKEN,
+    "mask_token_id": _TOKEN,
+    "seed": range(-(2**63), 2**64),  # what torch takes
+}
+_DEEPEST = 32
+"""Levels of settings and task: Python reads deeper JSON than it can copy, compare and write."""
+
+
+def checked_facts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for :class:`~dgemma_viz.trace.model.RunFacts`: the same, with tuples for lists.
+
+    Raises
+    ------
+    TraceError
+        Names the fact and what it must be.
+    """
+    values = dict(data)
+    for name in _TEXTS:
+        _require(isinstance(values.get(name, ""), str), name, "str")
+    for name in _OBJECTS:
+        value = values.get(name, {})
+        _require(isinstance(value, dict), name, "dict")
+        if _is_deep(value):
+            raise TraceError(f"run fact '{name}' is nested deeper than {_DEEPEST} levels")
+    _require(
+        all(isinstance(version, str) for version in values.get("versions", {}).values()), "versions", "dict of str"
+    )
+    for name, item in _LISTS.items():
+        value = values.get(name, [])
+        _require(
+            isinstance(value, list) and all(type(part) is item for part in value), name, f"list of {item.__name__}"
+        )
+        values[name] = tuple(value)
+    for name, allowed in _WHOLE.items():
+        value = values.get(name, 0)
+        known = type(value) is int and value in allowed
+        _require(known or (value is None and name != "vocab_size"), name, _between(allowed))
+    _require(all(token in _TOKEN for token in values["eos_token_ids"]), "eos_token_ids", f"list of {_between(_TOKEN)}")
+    if (span := values.get("output_span")) is not None:
+        values["output_span"] = _span(span)
+    return values
+
+
+def _require(fits: bool, name: str, wanted: str) -> None:
+    if not fits:
+        raise TraceError(f"run fact '{name}' is not {wanted}")
+
+
+def _between(allowed: range) -> str:
+    return f"int from {allowed[0]} to {allowed[-1]}"
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested too deep; level by level, since recursion is what must not be needed."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        parts = (part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer))
+        level = [part for part in parts if isinstance(part, dict | list)]
+    return bool(level)
+
+
+def _span(value: Any) -> tuple[int, int]:
+    if isinstance(value, list | tuple) and [type(part) for part in value] == [int, int] and 0 <= value[0] <= value[1]:
+        return value[0], value[1]
+    raise TraceError("run fact 'output_span' is not a begin and an end, counted from 0")
+
+
+def shown(names: Iterable[str]) -> list[str]:
+    """The first few of unknown names, shortened: a file may hold any number of any length."""
+    return [name[:40] for name in sorted(names)[:5]]
