@@ -19,7 +19,7 @@ from tests.trace.hostile import HOSTILE_JSON, RAW, dumps, hostile_lines, hostile
 
 LONGEST_MESSAGE = 2_000
 HOSTILE = settings(
-    max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
