@@ -30,4 +30,6 @@ def reading_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None)
         styled = styled.format(escape="html", na_rep="–", subset=pd.Index(plain))
     heads = [f"th.col_heading.col{place}" for place, name in enumerate(table.columns) if name in words]
     styled = styled.set_table_styles([{"selector": head, "props": [("text-align", "left")]} for head in heads])
-    return styled.set_properties(subset=pd.Index(words), **{"text-align": "left"}).hide(axis="index")
+    return styled.set_properties(subset=pd.Index(words), **{"text-align": "left", "min-width": "7em"}).hide(
+        axis="index"
+    )

@@ -170,6 +170,7 @@ def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium):
         assert seen < 19, "steps show before the run has ended"
         assert page.get_by_text("denoising canvas 0").is_visible()
         page.get_by_text("complete").wait_for()
+        page.wait_for_timeout(1000)  # the whole run is shown once more, at its last step
         assert slider.get_attribute("max") == "19"
         assert page.locator(".dgv-dark").count() == 1
         slider.focus()
