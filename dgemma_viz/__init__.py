@@ -19,6 +19,7 @@ _HOMES = {
     "compare": "dgemma_viz.widgets.comparison",
     "diagnose": "dgemma_viz.diagnosis",
     "explore": "dgemma_viz.widgets.explorer",
+    "export_html": "dgemma_viz.export.html",
     "inject_errors": "dgemma_viz.labs.injection",
     "intervene": "dgemma_viz.labs.interventions",
     "load_tiny": "dgemma_viz.tiny",
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "diagnose",
     "explore",
+    "export_html",
     "inject_errors",
     "intervene",
     "load_tiny",
@@ -58,6 +60,7 @@ __all__ = [
 if TYPE_CHECKING:
     from dgemma_viz.conformance import check_conformance
     from dgemma_viz.diagnosis import diagnose
+    from dgemma_viz.export.html import export_html
     from dgemma_viz.labs.decoding import as_causal, race
     from dgemma_viz.labs.injection import inject_errors
     from dgemma_viz.labs.interventions import intervene, replay

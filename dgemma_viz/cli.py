@@ -1,4 +1,4 @@
-"""The command ``dgemma-viz``: serve a dashboard, record a run, check or diagnose a trace, look at the installation."""
+"""The command ``dgemma-viz``: serve a dashboard; record, check, diagnose or export a run; look at the installation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dgemma_viz
 from dgemma_viz.errors import DgemmaVizError, SettingError
+from dgemma_viz.export.command import add_options as add_export_options
 from dgemma_viz.serving.command import add_options as add_serve_options
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--reference", help="the right answer (default: the trace's own, if it has one)")
     diagnose.set_defaults(run=_diagnose)
 
+    export = commands.add_parser("export", help="write a trace, or two compared, to one HTML file that opens from disk")
+    add_export_options(export)
+    export.set_defaults(run=_export)
+
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what to do")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -127,6 +132,12 @@ def _diagnose(options: argparse.Namespace) -> int:
     diagnosis = diagnose(load_trace(options.trace), options.reference)
     print(diagnosis)
     return 1 if any(finding.severity > Severity.NOTE for finding in diagnosis) else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from dgemma_viz.export.command import run
+
+    return run(options)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

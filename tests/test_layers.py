@@ -21,6 +21,7 @@ ALLOWED = {
     "widgets": {"figures", "labs", "costs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
     "costs": set(),
     "serving": {"widgets", "trace"},
+    "export": {"widgets", "figures", "diagnosis", "conformance", "analysis", "trace"},
 }
 HEAVY = ("torch", "transformers", "diffusers")
 
@@ -69,6 +70,7 @@ def modules_after(statement: str) -> set[str]:
         ("import dgemma_viz.trace, dgemma_viz.analysis.positions", (*HEAVY, "pandas", "xarray", "plotly")),
         ("import dgemma_viz.figures", (*HEAVY, "ipywidgets", "anywidget")),
         ("import dgemma_viz.tiny, dgemma_viz.tiny.tasks", HEAVY),
+        ("import dgemma_viz.export.html, dgemma_viz.export.command", HEAVY),
         ("import dgemma_viz.serving.server, dgemma_viz.serving.handlers, dgemma_viz.serving.trace_page", HEAVY),
         (
             "import dgemma_viz as dv; [getattr(dv, name) for name in dv.__all__ if not name.startswith('load_tiny')]",

@@ -245,7 +245,7 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
 
     def _show_canvas(self, canvas: TokenCanvas, run: CanvasRun | None, style: RunStyle, found: Differences) -> None:
         if run is not None and run.n_steps:
-            canvas.show(run, differing=_as_wide(found.draft, run.canvas_length) if found.common else None)
+            canvas.show(run, differing=as_wide(found.draft, run.canvas_length) if found.common else None)
             return
         trace = self.pair.a if style is A else self.pair.b
         place = {"name": style.name, "sample": self.selection.sample, "canvas": self.selection.canvas}
@@ -323,6 +323,6 @@ def _opened(trace: Trace | str | os.PathLike[str]) -> Trace:
     )
 
 
-def _as_wide(differing: npt.NDArray[np.bool_], positions: int) -> npt.NDArray[np.bool_]:
+def as_wide(differing: npt.NDArray[np.bool_], positions: int) -> npt.NDArray[np.bool_]:
     """Marks ``(T, C)`` for a canvas of more positions than were compared."""
     return np.pad(differing, ((0, 0), (0, positions - differing.shape[1])))

@@ -15,14 +15,18 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<file>[\w]+\.js)";\n', re.M
 _EXPORT = re.compile(r"^export (?=const|let|function|async|class)", re.MULTILINE)
 
 
-def joined_module(entry: str) -> str:
-    """Source of ``static/<entry>`` with the modules it imports, each once; keeps the entry's default export."""
+def joined_module(entry: str, *folders: Path) -> str:
+    """Source of ``static/<entry>`` with the modules it imports, each once; keeps the entry's default export.
+
+    A file is looked for in ``folders`` first, in their order.
+    """
     sources: dict[str, str] = {}
 
     def add(name: str) -> None:
         if name in sources:
             return
-        text = (STATIC / name).read_text(encoding="utf-8")
+        path = next((folder / name for folder in folders if (folder / name).exists()), STATIC / name)
+        text = path.read_text(encoding="utf-8")
         sources[name] = ""  # claims the name; the order is set when the text is put in, after its imports
         for found in _IMPORT.finditer(text):
             add(found["file"])

@@ -48,9 +48,9 @@ class FindingsList(anywidget.AnyWidget):  # type: ignore[misc]
         trace = diagnosis.trace
         with self.hold_sync():
             self.chosen = -1
-            self.entries = [_entry(f, samples=trace.n_samples, canvases=trace.n_canvases) for f in diagnosis.findings]
+            self.entries = [entry_of(f, samples=trace.n_samples, canvases=trace.n_canvases) for f in diagnosis.findings]
             self.summary = summary(diagnosis.findings)
-            self.remark = _remark(diagnosis)
+            self.remark = remark_of(diagnosis)
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -68,7 +68,8 @@ def spans(positions: Iterable[int]) -> str:
     return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in zip(starts, ends, strict=True))
 
 
-def _entry(finding: Finding, *, samples: int, canvases: int) -> dict[str, Any]:
+def entry_of(finding: Finding, *, samples: int, canvases: int) -> dict[str, Any]:
+    """One finding as the list draws it; with one sample or canvas its number is left out."""
     return {
         "severity": _WORDS[finding.severity],
         "rule": finding.rule.replace("-", " "),
@@ -96,7 +97,7 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if np.isfinite(value) else "not a number"
 
 
-def _remark(diagnosis: Diagnosis) -> str:
+def remark_of(diagnosis: Diagnosis) -> str:
     """Why some rules could not speak; empty if all could."""
     if not diagnosis.not_applied:
         return ""

@@ -131,9 +131,9 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         sizes = Packing.of(run)
         self._sizes = sizes
         with self.hold_sync():
-            self.packing, self.words = sizes.to_json(), _words_of(run)
+            self.packing, self.words = sizes.to_json(), words_of(run)
             self.data, self.tail = sizes.pack_run(run), b""
-            self.texts = _display_texts((run.array(name) for name in ID_FIELDS), run.token_text)
+            self.texts = display_texts((run.array(name) for name in ID_FIELDS), run.token_text)
             self.tail_texts = {}
             self.message = message
             self.differing = b"" if differing is None else differing.astype(np.uint8).tobytes()
@@ -161,7 +161,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             if len(self.tail) >= _TAIL_STEPS * self._sizes.stride:
                 self.data, self.tail = self.data + self.tail, b""
                 self.texts, self.tail_texts = {**self.texts, **self.tail_texts}, {}
-            new = _display_texts((step[name] for step in steps for name in ID_FIELDS), token_text, self.texts)
+            new = display_texts((step[name] for step in steps for name in ID_FIELDS), token_text, self.texts)
             self.tail, self.tail_texts = self.tail + records, {**self.tail_texts, **new}
             self.message = ""
 
@@ -174,7 +174,8 @@ def _words(mask_token_id: int | None, marks: Mapping[int, Mark]) -> dict[str, An
     }
 
 
-def _words_of(run: CanvasRun) -> dict[str, Any]:
+def words_of(run: CanvasRun) -> dict[str, Any]:
+    """The trait ``words`` for a recorded run."""
     phases = run.trace.phase[run.steps].tolist()
     return _words(run.trace.facts.mask_token_id, decision_marks(run.trace)) | {
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
@@ -182,10 +183,10 @@ def _words_of(run: CanvasRun) -> dict[str, Any]:
     }
 
 
-def _display_texts(
+def display_texts(
     id_arrays: Iterable[npt.NDArray[Any]], token_text: Callable[[int], str], known: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Readable text of each token id that occurs and is not known yet, under its id in decimal."""
+    """Readable text of each token id that occurs and is not known yet, under its id in decimal: the trait ``texts``."""
     ids: set[int] = set()
     for array in id_arrays:
         ids.update(array.ravel().tolist())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_viz.diagnosis.finding import Finding, Severity
-from dgemma_viz.widgets.findings_list import _entry, spans, summary
+from dgemma_viz.widgets.findings_list import entry_of, spans, summary
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_an_entry_says_where_and_shows_what_is_invisible():
         positions=(3, 4),
         evidence={"final_confidence": 0.91234, "entropy": float("nan")},
     )
-    entry = _entry(finding, samples=2, canvases=3)
+    entry = entry_of(finding, samples=2, canvases=3)
     assert entry["where"] == "sample 1 · canvas 2 · step 5 · positions 3–4"
     assert entry["rule"] == "right then lost"
     assert "\u202e" not in entry["what"]
     assert entry["evidence"] == [["final confidence", "0.9123"], ["entropy", "not a number"]]
     json.dumps(entry)
-    assert _entry(Finding("r", Severity.NOTE, "", ""), samples=1, canvases=1)["where"] == "whole run"
+    assert entry_of(Finding("r", Severity.NOTE, "", ""), samples=1, canvases=1)["where"] == "whole run"

@@ -1,0 +1,1 @@
+"""Take it along: a trace or a comparison as one self-contained HTML file, and its token canvas as an animation."""

@@ -1,0 +1,116 @@
+"""``dv.export_html``: a trace, or two compared, as one HTML file that opens from disk, without Python or a network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.analysis.comparison import TracePair, pair_of
+from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.export.page import page_html
+from dgemma_viz.trace.model import Trace
+
+if TYPE_CHECKING:
+    from dgemma_viz.analysis.reference import Reference
+
+    AnyTrace = Trace | str | os.PathLike[str]
+
+_A_PAIR = 2
+
+
+def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | None = None) -> Path:
+    """Write what :func:`dgemma_viz.explore` or :func:`dgemma_viz.compare` shows to one self-contained HTML file.
+
+    The file opens from disk in any current browser: play, step and scrub, hover for alternatives, click to pin, map,
+    curves, inspector and findings. It asks for nothing from anywhere, and all token text in it is data. The trace's
+    texts (prompts, outputs) can be read by everyone who gets the file.
+
+    Parameters
+    ----------
+    what
+        A trace, the path of a trace file, an explorer; or a comparison, or a pair of traces or paths.
+    path
+        File to write; one that is there is replaced.
+    reference
+        The right answer, for the diagnosis or the rows of errors; the trace's own if None.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    TraceError
+        Something else was given, a file is not a readable trace, or two traces do not share a vocabulary.
+    SettingError
+        The file cannot be written there; or the reference is not one, or its function failed.
+    """
+    target = Path(path)
+    if target.is_dir() or not target.parent.is_dir():
+        problem = "is a folder" if target.is_dir() else "is in a folder that does not exist"
+        raise SettingError(f"'{target}' {problem}; give the path of a file to write, e.g. run.html")
+    shown = shown_traces(what)
+    if isinstance(shown, TracePair):
+        from dgemma_viz.export.compared import compared
+
+        html = page_html(*compared(shown, reference))
+    else:
+        from dgemma_viz.export.explored import explored
+
+        html = page_html(*explored(shown, reference))
+    write_whole(target, html.encode("utf-8"))
+    return target
+
+
+def shown_traces(what: Any) -> Trace | TracePair:
+    """The trace, or the pair of traces, that somebody means by what they gave.
+
+    Raises
+    ------
+    TraceError
+        It is none, a file is not a readable trace, or the two do not share a vocabulary.
+    """
+    if isinstance(what, (tuple, list)) and len(what) == _A_PAIR:
+        first, second = (_one_trace(one) for one in what)
+        return pair_of(first, second)
+    if isinstance(what, TracePair):
+        return what
+    if isinstance(pair := getattr(what, "pair", None), TracePair):
+        return pair
+    return _one_trace(what)
+
+
+def _one_trace(what: Any) -> Trace:
+    if isinstance(what, Trace):
+        return what
+    if isinstance(what, (str, os.PathLike)):
+        from dgemma_viz.trace import load_trace
+
+        return load_trace(what)
+    trace = getattr(what, "trace", None)
+    if isinstance(trace, Trace):
+        return trace
+    raise TraceError(
+        f"a {type(what).__name__} cannot be exported: give a Trace, the path of a trace file, what dv.explore() or "
+        "dv.compare() returned, or a pair of traces"
+    )
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    SettingError
+        It cannot be written there.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
+            file.write(data)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(target)
+    except OSError as error:
+        raise SettingError(f"'{target}' cannot be written: {error.strerror or error}") from error

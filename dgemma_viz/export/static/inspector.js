@@ -1,0 +1,93 @@
+// One position in full: its numbers at the step, its alternatives now, its history over the steps. Texts go in as text.
+
+import { element } from "./dom.js";
+
+const probability = (p) => (p > 0 && p < 0.0005 ? "<0.001" : Number.isFinite(p) ? p.toFixed(3) : "unknown");
+const nats = (h) => (Number.isFinite(h) ? `${h.toFixed(h < 0.1 ? 4 : 2)} nats` : "unknown");
+const tag = (source) => element("span", { class: "dgx-tag" }, source);
+
+function bar(share) {
+  const filled = element("i");
+  filled.style.width = `${Math.max(0, Math.min(1, share || 0)) * 100}%`;
+  return element("b", { class: "dge-bar", "aria-hidden": "true" }, filled);
+}
+
+function numbers(store, words, emitted, step, position) {
+  const at = (name) => store.field(name, step)[position];
+  const said = (name, text) => (words.absent.includes(name) ? "not recorded" : text(at(name)));
+  const token = (id) => (id === store.words.mask ? "mask" : store.text(id));
+  const row = step * store.positions + position, decided = !words.absent.includes("accepted");
+  const rows = [
+    ["read (noised)", said("noised", token), "measured"],
+    ["candidate", said("candidate", token), "measured"],
+    ["candidate's probability", said("candidate_probability", probability), "measured"],
+    ["draft", said("draft", token), "measured"],
+    ["confidence", said("confidence", probability), "measured"],
+    ["entropy", said("entropy", nats), "measured"],
+    ["after the step", store.decisionWords(at("decision")), "measured"],
+    ...(store.phase(step) ? [["kind of step", store.phase(step), "measured"]] : []),
+    ...(decided ? [["taken back now", store.takenBack(step)[position] ? "yes" : "no", "derived"]] : []),
+    ["flips up to here", String(store.flipsSoFar[row]), "derived"],
+    ["commit step", String(store.commit[position]), "derived"],
+    ...(emitted ? [["emitted", store.text(emitted[position]), "measured"]] : []),
+  ].map(([name, value, source]) =>
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value), element("td", {}, tag(source))));
+  return element("table", { class: "dgx-numbers" }, element("tbody", {}, ...rows));
+}
+
+function alternatives(store, step, position) {
+  const at = (name) => store.field(name, step)[position];
+  const draft = at("draft"), candidate = at("candidate"), shown = store.alternatives(step, position);
+  if (!shown.length) return element("p", { class: "dgx-empty" }, "No alternatives were recorded.");
+  if (candidate >= 0 && !shown.some(({ id }) => id === candidate)) {
+    shown.push({ id: candidate, probability: at("candidate_probability") });
+  }
+  const rest = Math.max(0, 1 - shown.reduce((sum, { probability: p }) => sum + (p || 0), 0));
+  const row = (text, note, p) =>
+    element("tr", { class: note ? "dge-named" : "" }, element("th", { scope: "row" }, text), element("td", {}, note),
+      element("td", {}, bar(p)), element("td", {}, probability(p)));
+  const role = (id) => [id === draft && "draft", id === candidate && "candidate"].filter(Boolean).join(", ");
+  const rows = shown.map(({ id, probability: p }) => row(store.text(id), role(id), p));
+  rows.push(row("all other tokens", tag("derived"), rest));
+  return element("table", { class: "dge-table dge-alternatives" }, element("tbody", {}, ...rows));
+}
+
+function history(store, words, step, position, go) {
+  const rows = Array.from({ length: store.steps }, (_, at) => {
+    const value = (name) => store.field(name, at)[position];
+    const jump = element("button", { type: "button", onclick: () => go(at) }, String(at));
+    const changed = store.flipped[at * store.positions + position], taken = store.takenBack(at)[position];
+    const notes = [changed && "▲ changed", taken && "× taken back"].filter(Boolean).join(" ");
+    const now = at === step ? { "aria-current": "step" } : {};
+    return element("tr", now, element("th", { scope: "row" }, jump), element("td", {}, store.text(value("draft"))),
+      element("td", {}, bar(value("confidence"))), element("td", {}, probability(value("confidence"))),
+      element("td", {}, words.outcomes[value("decision")] ?? ""), element("td", {}, notes));
+  });
+  const heads = ["step", "draft", "confidence", "", "after the step", ""].map((name) => element("th", { scope: "col" }, name));
+  const table = element("table", { class: "dge-table" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  return element("div", { class: "dge-history", tabindex: 0, role: "region", "aria-label": "History of the position" }, table);
+}
+
+// `go(step)` is called when a step of the history is chosen; `name` sets one of two runs apart.
+export function createInspector({ hint, name, go }) {
+  const node = element("section", { class: "dgx-inspector dge-inspector", "aria-label": name ? `Inspector of ${name}` : "Inspector" });
+  function show(store, words, emitted, wanted, position) {
+    if (!store?.steps || position < 0 || position >= store.positions) {
+      node.replaceChildren(element("p", { class: "dgx-empty" }, hint));
+      return;
+    }
+    const step = Math.min(wanted, store.steps - 1), kept = node.querySelector(".dge-history")?.scrollTop ?? 0;
+    const title = `${name ? `${name}: position` : "Position"} ${position} at step ${step}`;
+    const focused = node.contains(document.activeElement) && document.activeElement.matches(".dge-history button");
+    const past = history(store, words, step, position, go);
+    node.replaceChildren(element("h3", {}, title), element("div", { class: "dge-columns dge-narrow" },
+      numbers(store, words, emitted, step, position),
+      element("div", {}, element("h4", {}, "Alternatives ", tag("measured")), alternatives(store, step, position)),
+      element("div", {}, element("h4", {}, "Over the steps ", tag("measured")), past)));
+    // The row of the step stays in view without moving the page.
+    const current = past.querySelector("[aria-current]"), top = current.offsetTop - past.offsetTop;
+    past.scrollTop = top < kept || top > kept + past.clientHeight - 40 ? top - past.clientHeight / 2 : kept;
+    if (focused) current.querySelector("button").focus({ preventScroll: true });
+  }
+  return { node, show };
+}

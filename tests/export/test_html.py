@@ -1,0 +1,149 @@
+"""The exported file in a real browser, opened from disk: all works, nothing is asked for, nothing hostile runs."""
+
+import re
+
+import numpy as np
+import pytest
+
+import dgemma_viz as dv
+from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.figures import heatmap
+from tests.browser import open_page
+from tests.synthetic import NASTY_TEXTS, synthetic_trace
+
+MOST_BYTES = 6_000_000
+HOSTILE = (
+    *NASTY_TEXTS,
+    "</script><script>window.ran=1</script>",
+    "<!--<script>",
+    "<img src=x onerror='window.ran=1'>",
+    "\u2028\u2029",
+)
+
+
+@pytest.fixture(scope="module")
+def released_size(tmp_path_factory):
+    """One canvas of the released model's size, exported."""
+    trace = synthetic_trace(length=256, steps=48)
+    return trace, dv.export_html(trace, tmp_path_factory.mktemp("export") / "run.html")
+
+
+def only_itself(visit, path):
+    """What the page asked for besides itself and what it unpacked."""
+    return [url for url in visit.requests if url != path.as_uri() and not url.startswith("blob:")]
+
+
+def shown_tokens(page):
+    return page.locator(".dgv-token .dgv-text").all_inner_texts()
+
+
+@pytest.mark.browser
+def test_everything_of_a_canvas_works_from_disk(released_size, chromium):
+    trace, path = released_size
+    assert path.stat().st_size < MOST_BYTES
+    with open_page(chromium, path.as_uri()) as visit:
+        page = visit.page
+        page.locator(".heatmaplayer image").first.wait_for(state="attached")
+        first = shown_tokens(page)
+        page.keyboard.press("End")
+        page.locator(f'.dgv[data-step="{trace.n_steps - 1}"]').wait_for()
+        assert shown_tokens(page) != first
+        page.get_by_role("slider").first.press("Home")
+        page.locator('.dgv[data-step="0"]').wait_for()
+        assert shown_tokens(page) == first
+        page.get_by_role("button", name="Play").click()
+        page.locator('.dgv:not([data-step="0"]):not([data-step="1"])').wait_for()
+        page.get_by_role("button", name="Pause").click()
+
+        token = page.locator(".dgv-token").nth(7)
+        token.hover()
+        page.get_by_role("tooltip").get_by_text("most probable tokens").wait_for()
+        token.click()
+        inspector = page.get_by_role("region", name="Inspector", exact=True)
+        step = page.locator(".dgv").get_attribute("data-step")
+        inspector.get_by_role("heading", name=f"Position 7 at step {step}").wait_for()
+        inspector.get_by_role("button", name="30", exact=True).click()
+        inspector.get_by_role("heading", name="Position 7 at step 30").wait_for()
+        page.locator('.dgv[data-step="30"]').wait_for()
+        confidence = float(trace.canvas_run(0, 0).array("confidence")[30, 7])
+        assert f"{confidence:.3f}" in inspector.inner_text()
+
+        page.get_by_label("Colour").select_option("entropy")
+        page.get_by_text("colour: entropy (nats)").wait_for()
+        assert not visit.console_errors
+        assert not only_itself(visit, path)
+
+
+@pytest.mark.browser
+def test_the_map_shows_the_recorded_values_and_a_click_in_it_selects(released_size, chromium):
+    trace, path = released_size
+    with open_page(chromium, path.as_uri()) as visit:
+        page = visit.page
+        chart = page.locator(".js-plotly-plot").first
+        chart.locator(".heatmaplayer image").first.wait_for(state="attached")
+        for name in ("confidence", "flips", "accepted", "commit_step"):
+            page.get_by_label("Colour").select_option(name)
+            page.locator(f".dge-panel[data-quantity={name}]").wait_for()
+            shown = np.array(chart.evaluate("chart => chart.data[0].z"), dtype=float)
+            np.testing.assert_allclose(shown, heatmap(trace, 0, 0, name).data[0].z, rtol=1e-5)
+        plot = chart.locator(".nsewdrag").first
+        box = plot.bounding_box()
+        plot.click(position={"x": box["width"] * 100.5 / 256, "y": box["height"] * 20.5 / 48})
+        page.get_by_role("heading", name="Position 100 at step 20").wait_for()
+        assert not visit.console_errors
+
+
+@pytest.mark.browser
+def test_canvases_samples_and_findings_can_be_chosen_and_no_token_text_runs(tmp_path, chromium):
+    trace = synthetic_trace(length=24, canvases=2, samples=2, steps=[[9, 5], [7, 0]], texts=HOSTILE, seed=3)
+    path = dv.export_html(trace, tmp_path / "hostile.html")
+    with open_page(chromium, path.as_uri(), width=380) as visit:
+        page = visit.page
+        page.locator(".dgf-finding").first.click()
+        page.get_by_label("Canvas", exact=True).select_option("1")
+        page.get_by_text("step 0 of 6", exact=True).wait_for()
+        page.locator(".dgv-token").first.click()
+        page.get_by_role("heading", name="Position 0 at step 0").wait_for()
+        page.get_by_label("Sample", exact=True).select_option("1")
+        page.get_by_text("had ended before canvas 1").wait_for()
+        page.get_by_label("Canvas", exact=True).select_option("0")
+        page.get_by_text("step 0 of 4", exact=True).wait_for()
+        page.locator(".js-plotly-plot").first.hover()
+        assert page.evaluate("window.ran") is None
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator("#page img, #page a, #page script").count() == 0
+        assert not visit.console_errors
+        assert not only_itself(visit, path)
+    source = path.read_text(encoding="utf-8")
+    assert len(re.findall(r"<script", source)) == 4
+    assert "onerror" not in source.split("</style>")[1].split("<script>")[0]
+
+
+@pytest.mark.browser
+def test_two_traces_move_together(tmp_path, chromium):
+    a, b = synthetic_trace(steps=[[9]]), synthetic_trace(seed=1, steps=[[6]])
+    path = dv.export_html((a, b), tmp_path / "pair.html")
+    with open_page(chromium, path.as_uri()) as visit:
+        page = visit.page
+        page.get_by_text("First difference").first.wait_for()
+        page.locator(".dgv-token").nth(3).click()
+        page.get_by_role("slider").first.press("End")
+        page.get_by_role("heading", name="run A: position 3 at step 8").wait_for()
+        page.get_by_role("heading", name="run B: position 3 at step 5").wait_for()
+        assert page.locator(".dgv").nth(1).get_attribute("data-step") == "5"
+        page.get_by_role("button", name="Jump to the first difference").click()
+        page.get_by_role("heading", name=re.compile(r"run A: position \d+ at step 0")).wait_for()
+        assert page.locator(".js-plotly-plot").count() == 2
+        assert not visit.console_errors
+        assert not only_itself(visit, path)
+
+
+def test_what_cannot_be_exported_is_said(tmp_path):
+    trace = synthetic_trace()
+    with pytest.raises(TraceError, match=r"a dict cannot be exported"):
+        dv.export_html({}, tmp_path / "x.html")
+    with pytest.raises(SettingError, match="does not exist"):
+        dv.export_html(trace, tmp_path / "nowhere" / "x.html")
+    with pytest.raises(SettingError, match="is a folder"):
+        dv.export_html(trace, tmp_path)
+    assert not list(tmp_path.iterdir())
