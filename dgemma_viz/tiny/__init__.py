@@ -6,6 +6,7 @@ refuses bad prompts; `tiny.tasks` draws prompts and judges answers. Importing th
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,15 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_prompt", "load_tiny"]
 
+_HOMES = {"encode_prompt": "dgemma_viz.tiny.tokenizer", "load_tiny": "dgemma_viz.tiny.loading"}
+
 
 def __getattr__(name: str) -> Any:
     """Import the parts that need torch on first use."""
-    if name == "load_tiny":
-        from dgemma_viz.tiny.loading import load_tiny
-
-        return load_tiny
-    if name == "encode_prompt":
-        from dgemma_viz.tiny.tokenizer import encode_prompt
-
-        return encode_prompt
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
