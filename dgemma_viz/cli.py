@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--reference", help="the right answer (default: the trace's own, if it has one)")
     diagnose.set_defaults(run=_diagnose)
 
-    export = commands.add_parser("export", help="write a trace, or two compared, to one HTML file that opens from disk")
+    export = commands.add_parser(
+        "export", help="write a trace, or two compared, to one HTML file, or a canvas to a GIF"
+    )
     add_export_options(export)
     export.set_defaults(run=_export)
 

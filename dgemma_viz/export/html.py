@@ -48,10 +48,7 @@ def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | 
     SettingError
         The file cannot be written there; or the reference is not one, or its function failed.
     """
-    target = Path(path)
-    if target.is_dir() or not target.parent.is_dir():
-        problem = "is a folder" if target.is_dir() else "is in a folder that does not exist"
-        raise SettingError(f"'{target}' {problem}; give the path of a file to write, e.g. run.html")
+    target = check_target(path)
     shown = shown_traces(what)
     if isinstance(shown, TracePair):
         from dgemma_viz.export.compared import compared
@@ -62,6 +59,21 @@ def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | 
 
         html = page_html(*explored(shown, reference))
     write_whole(target, html.encode("utf-8"))
+    return target
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The file to write, before anything is made for it.
+
+    Raises
+    ------
+    SettingError
+        It is a folder, or in a folder that does not exist.
+    """
+    target = Path(path)
+    if target.is_dir() or not target.parent.is_dir():
+        problem = "is a folder" if target.is_dir() else "is in a folder that does not exist"
+        raise SettingError(f"'{target}' {problem}; give the path of a file to write, e.g. run.html")
     return target
 
 

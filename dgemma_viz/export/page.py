@@ -74,11 +74,12 @@ def _policy(loader: str) -> str:
     )
 
 
-def _packed(data: bytes) -> str:
-    return base64.b64encode(gzip.compress(data, mtime=0)).decode("ascii")
+def _packed(data: bytes, effort: int = 6) -> str:
+    """``effort`` is gzip's, up to 9."""
+    return base64.b64encode(gzip.compress(data, effort, mtime=0)).decode("ascii")
 
 
 @cache
 def _packed_plotly() -> str:
     path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    return _packed(path.read_bytes())
+    return _packed(path.read_bytes(), effort=9)

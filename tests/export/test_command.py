@@ -12,7 +12,7 @@ def test_one_trace_and_two(tmp_path, capsys):
     for traces in (paths[:1], paths):
         out = tmp_path / f"{len(traces)}.html"
         assert main(["export", *traces, "-o", str(out)]) == 0
-        assert "opens from disk" in capsys.readouterr().out
+        assert f"written to {out}" in capsys.readouterr().out
         assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
