@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,27 @@ if TYPE_CHECKING:
 
 USER_ERROR = 2
 INTERRUPTED = 130
+READER_GONE = 141
+"""What shells report for a program that a closed pipe ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status. Users' mistakes are one line on stderr, not a traceback."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
     except DgemmaVizError as error:
         print(f"dgemma-viz: {error}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print("dgemma-viz: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes once more when it ends, which would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

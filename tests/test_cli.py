@@ -1,6 +1,9 @@
 """The command line on real input: every mistake is one clear line, and a recorded file opens again."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -185,3 +188,14 @@ def test_diagnose_a_recorded_run(tmp_path, capsys):
     status, _, err = run(capsys, "diagnose", str(tmp_path / "none.safetensors"))
     assert status == 2
     assert "there is no trace file" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes close in another way")
+def test_a_reader_that_has_gone_is_no_failure_of_ours():
+    """As in ``dgemma-viz doctor | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "dgemma_viz.cli", "serve", "--print-config"]
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
