@@ -21,6 +21,7 @@ def _draft_is_top(evidence: Evidence, run: CanvasRun) -> Checked:
     draft, ids = run.array("draft"), run.array("top_k_ids")
     p = run.array("top_k_probabilities").astype(float)
     known = np.isfinite(p).all(axis=-1) & _one_distribution(run)
+    p = np.where(known[..., None], p, 0)
     best = p.max(axis=-1)
     own = np.where(ids == draft[..., None], p, -np.inf).max(axis=-1)
     wrong = known & ~(best - own <= 2 * evidence.tolerances.probability)
@@ -46,7 +47,7 @@ def _confidence_is_top(evidence: Evidence, run: CanvasRun) -> Checked:
     confidence = run.array("confidence").astype(float)
     p = run.array("top_k_probabilities").astype(float)
     known = np.isfinite(confidence) & np.isfinite(p).all(axis=-1) & _one_distribution(run)
-    best = p.max(axis=-1)
+    confidence, best = np.where(known, confidence, 0), np.where(known, p.max(axis=-1), 0)
     wrong = known & ~(np.abs(confidence - best) <= 2 * evidence.tolerances.probability)
     if not wrong.any():
         return Checked(int(known.sum()))

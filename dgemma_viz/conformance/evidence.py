@@ -37,8 +37,8 @@ class Evidence:
     tolerances: Tolerances
 
     def has(self, name: str) -> bool:
-        """Whether an array was recorded."""
-        return name not in self.trace.facts.absent
+        """Whether an array was recorded, and holds at least one alternative where it is to hold some."""
+        return name not in self.trace.facts.absent and (self.trace.top_k > 0 or not name.startswith("top_k_"))
 
     def number(self, name: str) -> float | None:
         """A setting as a finite number; None if it is none, not known or no number."""

@@ -26,7 +26,7 @@ a canvas of 256 are expected wrong: the released stop rule never leaves one."""
 
 
 def _too_early(case: CanvasCase) -> Seen | None:
-    mean, expected = float(case.entropy[-1].mean()), float(case.expected_errors[-1])
+    mean, expected = float(case.entropy[-1].mean(dtype=float)), float(case.expected_errors[-1])
     stable = int(case.run.array("stable_steps")[-1])
     if not case.stopped_by_rule or not (stable < CONFIRMED or mean >= UNSETTLED or expected >= ONE_ERROR):
         return None
@@ -44,7 +44,7 @@ def _too_early(case: CanvasCase) -> Seen | None:
 def _budget_exhausted(case: CanvasCase) -> Seen | None:
     if case.stopped_by_rule or case.run.n_steps < (case.setting("max_denoising_steps") or 0):
         return None
-    mean, changed = float(case.entropy[-1].mean()), int(case.flips[-1].sum())
+    mean, changed = float(case.entropy[-1].mean(dtype=float)), int(case.flips[-1].sum())
     stable, threshold = int(case.run.array("stable_steps")[-1]), case.setting("confidence_threshold")
     return Seen(
         Severity.WARNING,

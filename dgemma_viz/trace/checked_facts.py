@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import TraceError
@@ -38,8 +39,7 @@ def checked_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     for name in _OBJECTS:
         value = values.get(name, {})
         _require(isinstance(value, dict), name, "dict")
-        if _is_deep(value):
-            raise TraceError(f"run fact '{name}' is nested deeper than {_DEEPEST} levels")
+        _check_parts(name, value)
     _require(
         all(isinstance(version, str) for version in values.get("versions", {}).values()), "versions", "dict of str"
     )
@@ -68,13 +68,17 @@ def _between(allowed: range) -> str:
     return f"int from {allowed[0]} to {allowed[-1]}"
 
 
-def _is_deep(value: Any) -> bool:
-    """Whether lists and objects are nested too deep; level by level, since recursion is what must not be needed."""
+def _check_parts(name: str, value: Any) -> None:
+    """Judge what an object holds level by level, since recursion is what must not be needed."""
     level = [value]
     for _ in range(_DEEPEST):
-        parts = (part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer))
+        parts = [part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer)]
+        if any(isinstance(part, int) and abs(part) > sys.float_info.max for part in parts):
+            raise TraceError(f"run fact '{name}' holds a whole number beyond the range of floating-point numbers")
         level = [part for part in parts if isinstance(part, dict | list)]
-    return bool(level)
+        if not level:
+            return
+    raise TraceError(f"run fact '{name}' is nested deeper than {_DEEPEST} levels")
 
 
 def _span(value: Any) -> tuple[int, int]:

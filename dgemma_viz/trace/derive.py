@@ -27,13 +27,15 @@ def entropy_spent(entropy: Array, accepted: Array) -> Array:
     """
     kept = np.where(accepted, entropy.astype(np.float64), 0.0)
     largest = np.max(kept, axis=-1, initial=0.0)
-    spent: Array = (kept.sum(axis=-1) - largest).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # entropies that no distribution has, from a file
+        spent: Array = (kept.sum(axis=-1) - largest).astype(np.float32)
     return spent
 
 
 def mean_entropy(entropy: Array) -> Array:
     """Mean over the canvas, float32 ``(...)``: what ``StableAndConfidentStoppingCriteria`` compares."""
-    mean: Array = entropy.mean(axis=-1, dtype=np.float64).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        mean: Array = entropy.mean(axis=-1, dtype=np.float64).astype(np.float32)
     return mean
 
 

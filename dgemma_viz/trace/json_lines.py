@@ -59,7 +59,7 @@ import numpy.typing as npt
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.logged_layout import SMALL
-from dgemma_viz.trace.logged_lines import FORMAT, VERSION, emitted_line, header, read_objects, step_line
+from dgemma_viz.trace.logged_lines import ALTERNATIVES, FORMAT, VERSION, emitted_line, header, read_objects, step_line
 from dgemma_viz.trace.logged_run import build_trace
 from dgemma_viz.trace.model import INACTIVE_ROWS
 from dgemma_viz.trace.regular_file import open_regular
@@ -160,9 +160,13 @@ def _header(trace: Trace) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "facts": replace(trace.facts, absent=()).to_json(),
-        "prompt": [ids[mask].tolist() for ids, mask in zip(trace.prompt, trace.prompt_mask, strict=True)],
+        "prompt": [] if "prompt" in trace.facts.absent else _prompts(trace),
         "token_texts": {str(token): text for token, text in trace.token_texts.items()},
     }
+
+
+def _prompts(trace: Trace) -> list[list[int]]:
+    return [ids[mask].tolist() for ids, mask in zip(trace.prompt, trace.prompt_mask, strict=True)]
 
 
 def _is_logged(trace: Trace, step: int, sample: int) -> bool:
@@ -173,8 +177,9 @@ def _step(trace: Trace, step: int, sample: int) -> dict[str, Any]:
     here = {"canvas": int(trace.canvas[step]), "step": int(trace.step_in_canvas[step]), "sample": sample}
     values = {name: getattr(trace, name)[step, sample] for name in (*_OF_A_POSITION, "active", "finished")}
     values |= {name: getattr(trace, name)[step] for name in _OF_A_STEP}
+    left_out = {*trace.facts.absent, *(ALTERNATIVES if not trace.top_k else ())}
     if trace.decision.max(initial=0) > Decision.ACCEPTED:
         values["decision"] = trace.decision[step, sample]
     if trace.phase.any():
         values["phase"] = trace.phase[step]
-    return here | {name: value.tolist() for name, value in values.items() if name not in trace.facts.absent}
+    return here | {name: value.tolist() for name, value in values.items() if name not in left_out}

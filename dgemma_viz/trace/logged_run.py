@@ -194,7 +194,8 @@ def _prompt(head: Header, layout: Layout) -> dict[str, Array]:
         raise TraceFileError(
             f"{samples} prompts padded to {width} tokens are far more than the log holds; split it by request"
         )
-    ids = np.full((samples, width), head.facts.pad_token_id or 0, dtype=np.int32)
+    pad, size = head.facts.pad_token_id or 0, head.facts.vocab_size
+    ids = np.full((samples, width), pad if 0 <= pad < (size or pad + 1) else 0, dtype=np.int32)
     mask = np.zeros((samples, width), dtype=bool)
     for row, prompt in enumerate(prompts):
         ids[row, width - len(prompt) :] = prompt

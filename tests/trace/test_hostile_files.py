@@ -216,6 +216,11 @@ def test_deep_settings_are_refused():
         RunFacts.from_json({"settings": {"a": json.loads(deep)}})
 
 
+def test_a_number_that_no_float_can_hold_is_refused():
+    with pytest.raises(TraceError, match="'task' holds a whole number beyond the range"):
+        RunFacts.from_json({"task": {"a": [1, -(10**400)]}})
+
+
 def test_names_that_no_file_system_has(folder):
     for name in ("x" * 5000, "a\0b", "valid/below"):
         (folder / "valid").touch()
