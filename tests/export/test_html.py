@@ -1,6 +1,7 @@
 """The exported file in a real browser, opened from disk: all works, nothing is asked for, nothing hostile runs."""
 
 import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,35 @@ def test_two_traces_move_together(tmp_path, chromium):
         assert page.locator(".js-plotly-plot").count() == 2
         assert not visit.console_errors
         assert not only_itself(visit, path)
+
+
+@pytest.mark.browser
+def test_a_log_of_another_runtime_and_a_run_that_broke_off_say_what_is_missing(tmp_path, chromium):
+    log = synthetic_trace(steps=[[4]])
+    log = replace(log, entropy=np.full_like(log.entropy, np.nan), facts=replace(log.facts, absent=("entropy",)))
+    path = dv.export_html(log, tmp_path / "log.html")
+    with open_page(chromium, path.as_uri()) as visit:
+        visit.page.get_by_text("Not recorded", exact=True).wait_for()
+        visit.page.locator(".dgv-token").first.click()
+        visit.page.get_by_role("row", name="entropy not recorded measured").wait_for()
+        visit.page.get_by_label("Colour").select_option("entropy")
+        visit.page.get_by_text("colour: entropy (nats) · not recorded").wait_for()
+        assert not visit.console_errors
+    path = dv.export_html(without_steps(synthetic_trace(steps=[[4]])), tmp_path / "none.html")
+    with open_page(chromium, path.as_uri(), wait_for=".dgv-message") as visit:
+        visit.page.get_by_text("holds no denoising steps").wait_for()
+        assert not visit.console_errors
+
+
+def without_steps(trace):
+    """What is left of a run that failed before its first step."""
+    arrays = {
+        one.name: value[:0]
+        for one in fields(trace)
+        if isinstance(value := getattr(trace, one.name), np.ndarray) and len(value) == trace.n_steps
+    }
+    rest = {"emitted": trace.emitted[:0], "past_end": trace.past_end[:0]}
+    return replace(trace, **arrays, **rest, facts=replace(trace.facts, status="failed", error="no memory"))
 
 
 def test_what_cannot_be_exported_is_said(tmp_path):
