@@ -107,6 +107,7 @@ def _candidate_fits(evidence: Evidence, run: CanvasRun) -> Checked:
     p = run.array("top_k_probabilities").astype(float)
     listed = run.array("top_k_ids") == candidate[..., None]
     known = np.isfinite(found) & np.isfinite(p).all(axis=-1)
+    found, p = np.where(known, found, 0), np.where(known[..., None], p, 0)
     slack = 2 * evidence.tolerances.probability
     own = np.where(listed, p, 0).sum(axis=-1)
     most = np.minimum(p.min(axis=-1), np.clip(1 - p.sum(axis=-1), 0, 1) + slack * p.shape[-1])
