@@ -180,7 +180,7 @@ def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Tr
             raise TraceFileError(f"array '{name}' points outside 'vocabulary'")
         arrays[name] = vocabulary[index] if index.size else index.astype(np.int32)
     for name, array in arrays.items():
-        if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:  # numpy reads and writes astray with these
+        if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:  # undefined in numpy
             raise TraceFileError(f"array '{name}' holds bytes other than 0 and 1")
     return Trace(
         **arrays,
