@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import psutil
 
 from dgemma_viz.costs.hardware import Hardware
 
@@ -24,8 +25,7 @@ _GIGA, _TERA = 1e9, 1e12
 def this_machine(repeats: int = _REPEATS) -> Hardware:
     """Copy bandwidth and FP32 matrix rate of the CPU, medians of a few trials; about a second.
 
-    numpy's own threads are used. A copy reads and writes, so both directions count. Memory is what the system reports,
-    or what was copied where it reports nothing.
+    numpy's own threads are used. A copy reads and writes, so both directions count. Memory is what the system reports.
     """
     source = np.ones(_COPIED // 4, dtype=np.float32)
     target = np.empty_like(source)
@@ -37,7 +37,7 @@ def this_machine(repeats: int = _REPEATS) -> Hardware:
         bf16=2 * _SIDE**3 / multiplying / _TERA,
         fp8=None,
         bandwidth=2 * _COPIED / copying / _GIGA,
-        memory=_memory(),
+        memory=physical_memory(),
         source=f"measured here: median of {repeats} copies and FP32 products with numpy {np.__version__}",
     )
 
@@ -52,10 +52,6 @@ def _seconds(work: Callable[[], object], repeats: int) -> float:
     return median(times)
 
 
-def _memory() -> float:
-    import os
-
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIGA
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return 2 * _COPIED / _GIGA
+def physical_memory() -> float:
+    """Memory of this machine, GB."""
+    return float(psutil.virtual_memory().total) / _GIGA

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dgemma_viz.costs.shape import RELEASED
+from dgemma_viz.costs.this_machine import physical_memory
 from dgemma_viz.labs.single_run import load_model
 
 if TYPE_CHECKING:
@@ -83,10 +84,7 @@ def memory_here() -> float:
     if torch.cuda.is_available():
         free: int = sum(torch.cuda.mem_get_info(device)[0] for device in range(torch.cuda.device_count()))
         return free / _GIGA
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIGA
-    except (AttributeError, ValueError, OSError):  # not on every system; then loading says whether it fits
-        return float("inf")
+    return physical_memory()
 
 
 def _weight_files(folder: Path) -> list[str]:
