@@ -15,8 +15,6 @@ from dgemma_viz.trace.model import Trace
 if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Reference
 
-    AnyTrace = Trace | str | os.PathLike[str]
-
 _A_PAIR = 2
 
 
