@@ -5,8 +5,8 @@ noise is drawn from a vocabulary of up to 262,144 tokens, of which a run meets a
 :data:`~dgemma_viz.trace.schema.ARRAYS` keep their names; token texts are one UTF-8 JSON list aligned with
 ``vocabulary``; facts and the schema version are the file's metadata.
 
-Reading trusts nothing. The header is read and judged (format, schema version, names, dtypes, axes) before any array is
-touched; what remains inconsistent is refused by :class:`~dgemma_viz.trace.model.Trace` itself.
+Reading trusts nothing. Format, schema version, names, dtypes and axes are judged before any array is made; what remains
+inconsistent is refused by :class:`~dgemma_viz.trace.model.Trace` itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dgemma_viz.errors import TraceError, TraceFileError
@@ -25,6 +24,7 @@ from dgemma_viz.trace.checked_facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
+from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
 from dgemma_viz.trace.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -62,13 +62,10 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
     source = Path(path)
     if is_json_lines(source):
         return load_json_lines(source)
-    try:
-        with safe_open(source, framework="numpy") as file:
-            facts = _read_metadata(file.metadata(), source)
-            _check_header(file, source)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
-        raise TraceFileError(f"'{source}' is truncated or not a safetensors file ({error!s:.200})") from error
+    metadata, stored = read_stored(source, FORMAT)
+    facts = _read_metadata(metadata, source)
+    _check_stored(stored, source)
+    arrays = {name: stored.pop(name).to_numpy() for name in [*stored]}
     try:
         return _from_arrays(arrays, facts)
     except TraceError as error:
@@ -111,8 +108,8 @@ def _places(vocabulary: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> np.n
     return places
 
 
-def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
-    if not metadata or metadata.get("format") != FORMAT:
+def _read_metadata(metadata: dict[str, str], source: Path) -> RunFacts:
+    if metadata.get("format") != FORMAT:
         raise TraceFileError(f"'{source}' is a safetensors file, but not a dgemma_viz trace (weights, perhaps?)")
     version = metadata.get("schema_version", "")
     if not version.isdecimal() or len(version) > _MOST_DIGITS:
@@ -131,15 +128,14 @@ def _read_metadata(metadata: dict[str, str] | None, source: Path) -> RunFacts:
         raise TraceFileError(f"'{source}' has unreadable run facts: {error}") from error
 
 
-def _check_header(file: Any, source: Path) -> None:
-    """Judge names, dtypes and axes from the header alone."""
-    names = set(file.keys())
+def _check_stored(stored: dict[str, StoredArray], source: Path) -> None:
+    """Judge names, dtypes and axes before anything is made of them."""
     needed = [name for name in ARRAYS if name not in DEFAULTED]
-    if missing := [name for name in (*needed, "vocabulary", "token_texts") if name not in names]:
+    if missing := [name for name in (*needed, "vocabulary", "token_texts") if name not in stored]:
         raise TraceFileError(f"'{source}' lacks the arrays {missing}")
-    if foreign := names - set(ARRAYS) - set(_EXTRA):
+    if foreign := set(stored) - set(ARRAYS) - set(_EXTRA):
         raise TraceFileError(f"'{source}' holds arrays that are not part of a trace: {shown(foreign)}")
-    stored = {
+    dtypes = {
         "uint8": {"U8"},
         "int32": {"I32"},
         "bool": {"BOOL"},
@@ -147,18 +143,18 @@ def _check_header(file: Any, source: Path) -> None:
         "float32": {"F32"},
         "float64": {"F64"},
     }
-    for name, spec in ((name, spec) for name, spec in ARRAYS.items() if name in names):
-        part = file.get_slice(name)
-        allowed = {"U16", "I32"} if name in TOKEN_ARRAYS else stored[spec.dtype]
-        if part.get_dtype() not in allowed:
-            raise TraceFileError(f"'{source}': array '{name}' is {part.get_dtype()}, expected {sorted(allowed)}")
-        if len(part.get_shape()) != len(spec.axes):
-            raise TraceFileError(f"'{source}': array '{name}' has {len(part.get_shape())} axes, expected {spec.axes}")
-        if math.prod(filter(None, part.get_shape())) > _MOST_VALUES:
-            raise TraceFileError(f"'{source}': array '{name}' claims a size that no file holds: {part.get_shape()}")
-    for name, dtype in (("vocabulary", "I32"), ("token_texts", "U8"), ("generator_state", "U8")):
-        if name in names and (file.get_slice(name).get_dtype() != dtype or len(file.get_slice(name).get_shape()) != 1):
-            raise TraceFileError(f"'{source}': array '{name}' must be one-dimensional {dtype}")
+    for name, spec in ((name, spec) for name, spec in ARRAYS.items() if name in stored):
+        dtype, shape = stored[name].dtype, stored[name].shape
+        allowed = {"U16", "I32"} if name in TOKEN_ARRAYS else dtypes[spec.dtype]
+        if dtype not in allowed:
+            raise TraceFileError(f"'{source}': array '{name}' is {dtype}, expected {sorted(allowed)}")
+        if len(shape) != len(spec.axes):
+            raise TraceFileError(f"'{source}': array '{name}' has {len(shape)} axes, expected {spec.axes}")
+        if math.prod(filter(None, shape)) > _MOST_VALUES:
+            raise TraceFileError(f"'{source}': array '{name}' claims a size that no file holds: {shape}")
+    for name, wanted in (("vocabulary", "I32"), ("token_texts", "U8"), ("generator_state", "U8")):
+        if name in stored and (stored[name].dtype != wanted or len(stored[name].shape) != 1):
+            raise TraceFileError(f"'{source}': array '{name}' must be one-dimensional {wanted}")
 
 
 def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Trace:

@@ -103,30 +103,29 @@ def load_json_lines(path: str | os.PathLike[str]) -> Trace:
         The file is missing, or something in it is wrong; the message names the line and what was expected.
     """
     source = Path(path)
-    try:
-        with open_regular(source) as file:
+    with open_regular(source) as file:
+        try:
             return _read(file)
-    except OSError as error:
-        raise TraceFileError(f"cannot read '{source}': {error.strerror}") from error
+        except TraceError as error:
+            raise TraceFileError(f"'{source}': {error}") from error
+        except OSError as error:
+            raise TraceFileError(f"cannot read '{source}': {error.strerror}") from error
 
 
 def _read(file: BinaryIO) -> Trace:
-    try:
-        objects = read_objects(file)
-        head = next((header(number, data) for number, data in objects), None)
-        if head is None:
-            raise TraceFileError("the file is empty")
-        size = head.facts.vocab_size
-        steps: list[StepLine] = []
-        emitted: list[EmittedLine] = []
-        for number, data in objects:
-            if "emitted" in data:
-                emitted.append(emitted_line(number, data, size))
-            else:
-                steps.append(step_line(number, data, size))
-        return build_trace(head, steps, emitted, file.tell() + SMALL)
-    except TraceError as error:
-        raise TraceFileError(f"'{file.name}': {error}") from error
+    objects = read_objects(file)
+    head = next((header(number, data) for number, data in objects), None)
+    if head is None:
+        raise TraceFileError("the file is empty")
+    size = head.facts.vocab_size
+    steps: list[StepLine] = []
+    emitted: list[EmittedLine] = []
+    for number, data in objects:
+        if "emitted" in data:
+            emitted.append(emitted_line(number, data, size))
+        else:
+            steps.append(step_line(number, data, size))
+    return build_trace(head, steps, emitted, file.tell() + SMALL)
 
 
 def save_json_lines(trace: Trace, path: str | os.PathLike[str]) -> None:
