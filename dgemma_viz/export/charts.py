@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.figures import curves, heatmap
+from dgemma_viz.figures import curves
 from dgemma_viz.figures.colour_scales import plotly_scale
+from dgemma_viz.figures.heatmap import map_without_cells
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.figures.theme import THEMES
 from dgemma_viz.widgets.token_canvas import QUANTITIES
@@ -62,11 +63,8 @@ def maps_of(run: CanvasRun) -> dict[str, Spec]:
 
 
 def _map(run: CanvasRun, name: str) -> Spec:
-    figure = heatmap(run.trace, run.canvas, run.sample, name)
     quantity = quantity_of(run.trace, name)
-    if run.n_steps:
-        figure.update_traces({"z": None, "text": None, "customdata": None}, selector=0)
-    return spec_of(figure) | {
+    return spec_of(map_without_cells(run.trace, run.canvas, run.sample, name)) | {
         "scales": {look: _scale(quantity, look) for look in THEMES},
         "quantity": {
             "title": quantity.title,

@@ -72,13 +72,25 @@ def heatmap(
         return message_figure(NAME, look, _TITLE, no_steps(run))
     if step is not None:
         step = resolve_step(run, step)
-    figure = framed(NAME, look, _TITLE, f"colour: {shown.heading}", height=_height(run))
     values = shown.values(run)
-    figure.add_trace(_map(run, shown, values, look))
-    figure.add_trace(_taken_back(run, shown, look))
+    cells = _cells(run, shown, values)
+    return _drawn(run, shown, values, look, cells).update_layout(shapes=crosshair(step, position, values.shape, look))
+
+
+def map_without_cells(trace: Trace, canvas: int, sample: int, quantity: str) -> go.Figure:
+    """:func:`heatmap` without values, texts and hovers of its cells: for a page that fills them in itself."""
+    look, run = theme_named("light"), resolve_run(trace, canvas, sample)
+    if not run.n_steps:
+        return message_figure(NAME, look, _TITLE, no_steps(run))
+    shown = quantity_of(run.trace, quantity)
+    return _drawn(run, shown, shown.values(run), look, {})
+
+
+def _drawn(run: CanvasRun, shown: Quantity, values: Any, look: Theme, cells: dict[str, Any]) -> go.Figure:
+    figure = framed(NAME, look, _TITLE, f"colour: {shown.heading}", height=_height(run))
+    figure.add_traces([_map(run, shown, values, look, cells), _taken_back(run, shown, look)])
     return figure.update_layout(
         margin={"t": TOP, "l": 56, "b": 48},
-        shapes=crosshair(step, position, values.shape, look),
         xaxis={
             "title": {"text": "position"},
             "range": [-0.5, run.canvas_length - 0.5],
@@ -99,19 +111,21 @@ def _height(run: CanvasRun) -> int:
     return 150 + max(120, min(430, 22 * run.n_steps))
 
 
-def _map(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> go.Heatmap:
+def _cells(run: CanvasRun, shown: Quantity, values: Any) -> dict[str, Any]:
+    details = np.stack([value_lines(shown, values), outcome_texts(run)], axis=-1)
+    return {"z": values, "text": token_labels(run, run.array("draft")), "customdata": details}
+
+
+def _map(run: CanvasRun, shown: Quantity, values: Any, look: Theme, cells: dict[str, Any]) -> go.Heatmap:
     low, high = shown.value_range(values)
     few = values.size <= _GAP_UP_TO
-    details = np.stack([value_lines(shown, values), outcome_texts(run)], axis=-1)
     return go.Heatmap(
         name="values",
         x=np.arange(run.canvas_length),
         y=np.arange(run.n_steps),
-        z=values,
         zmin=low,
         zmax=high,
-        text=token_labels(run, run.array("draft")),
-        customdata=details,
+        **cells,
         colorscale=plotly_scale(look.scale(shown.scale), steps=bool(shown.categories)),
         colorbar=colorbar(shown, _height(run)),
         xgap=1 if few else 0,
