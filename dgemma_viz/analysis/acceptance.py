@@ -33,6 +33,16 @@ Array = npt.NDArray[Any]
 BORDERLINE = 1e-4
 """Nats: nearer to the bound than this, rounding in another order of summation can turn a decision."""
 
+_USE = "rank {rank} of {size} by entropy, the cheaper ones use {before} of {bound} nats"
+WHY = {
+    "no bound": "{verdict}; rank {rank} of {size} by entropy; no entropy bound is known for this step",
+    "no entropy": "{verdict}; its entropy, or a cheaper one's, is not a number",
+    "against the bound": f"{{verdict}}, although {_USE}: by the entropy bound it should be the other way",
+    "to spare": f"{{verdict}}: {_USE}, {{left}} nats to spare",
+    "over": f"{{verdict}}: {_USE}, {{left}} nats over",
+}
+"""Sentences by case; numbers in nats, to three digits."""
+
 
 def ranks(run: CanvasRun) -> Array:
     """Place of each position in its step's order of entropy, from 0 (cheapest): int ``(T, C)``; NaN comes last."""
@@ -45,13 +55,16 @@ def ranks(run: CanvasRun) -> Array:
 def spent_before(run: CanvasRun) -> Array:
     """Entropy of all cheaper positions of the same step, in nats: float32 ``(T, C)``.
 
-    A position is accepted exactly if this is no more than the bound. NaN after a position whose entropy is NaN.
+    A position is accepted exactly if this is no more than the bound. NaN from a position on whose entropy is no finite
+    number.
     """
     entropy = run.array("entropy")
     order = np.argsort(entropy, axis=-1, kind="stable")
     ascending = np.take_along_axis(entropy, order, axis=-1)
     before = np.empty_like(entropy)
-    np.put_along_axis(before, order, np.cumsum(ascending, axis=-1, dtype=np.float32) - ascending, axis=-1)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        spent = np.cumsum(ascending, axis=-1, dtype=np.float32) - ascending
+    np.put_along_axis(before, order, spent, axis=-1)
     return before
 
 
@@ -95,21 +108,26 @@ def bound_sweep(run: CanvasRun, bounds: Sequence[float]) -> Array:
 
 
 def why(run: CanvasRun, step: int, position: int) -> str:
-    """One sentence: why a position was accepted or re-noised at a step, with its numbers."""
+    """One sentence of :data:`WHY`: why a position was accepted or re-noised at a step, with its numbers."""
     accepted = bool(run.array("accepted")[step, position])
     bound = float(run.array("entropy_bound")[step])
     rank, before = int(ranks(run)[step, position]) + 1, float(spent_before(run)[step, position])
-    verdict = "accepted" if accepted else "re-noised"
-    place = f"rank {rank} of {run.canvas_length} by entropy"
     if not np.isfinite(bound):
-        return f"{verdict}; {place}; no entropy bound is known for this step"
-    if not np.isfinite(before):
-        return f"{verdict}; its entropy, or a cheaper one's, is not a number"
-    used = f"the cheaper ones use {before:.3g} of {bound:.3g} nats"
-    if accepted != (before <= bound):
-        return f"{verdict}, although {used} ({place}): by the entropy bound it should be the other way"
-    left = f"{abs(bound - before):.3g} nats {'to spare' if accepted else 'over'}"
-    return f"{verdict}: {place}, {used}, {left}"
+        case = "no bound"
+    elif not np.isfinite(before):
+        case = "no entropy"
+    elif accepted != (before <= bound):
+        case = "against the bound"
+    else:
+        case = "to spare" if accepted else "over"
+    return WHY[case].format(
+        verdict="accepted" if accepted else "re-noised",
+        rank=rank,
+        size=run.canvas_length,
+        before=f"{before:.3g}",
+        bound=f"{bound:.3g}",
+        left=f"{abs(bound - before):.3g}",
+    )
 
 
 def _checked(bound: float) -> float:

@@ -42,6 +42,7 @@ def compared(pair: TracePair, reference: Reference | None = None) -> tuple[dict[
         "canvases": pair.n_canvases,
         "samples": pair.n_samples,
         "names": [f"Token canvas of run {run.name}" for run in (A, B)],
+        "runs": [{"name": run.name, "glyph": run.glyph} for run in (A, B)],
         "hint": HINT,
         "heads": [first_difference_html(pair, first, sample) for sample, first in enumerate(firsts)],
         "tables": [table_html(pair, reference, sample) for sample in samples],

@@ -8,6 +8,7 @@ from dgemma_viz.figures.marks import decision_marks
 from dgemma_viz.figures.token_text import label
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.widgets.packing import ID_FIELDS, Packing
+from dgemma_viz.widgets.position_rows import rows_to_json
 from dgemma_viz.widgets.token_canvas import display_texts, words_of
 
 if TYPE_CHECKING:
@@ -47,15 +48,14 @@ class Records:
             "data": self._keep(packing.pack_run(run)),
             "differing": self._keep(b"" if differing is None else differing.astype("u1").tobytes()),
             "words": words_of(run),
-            "emitted": None if run.emitted is None else run.emitted.tolist(),
             "message": message,
-        }
+        } | rows_to_json(run)
 
     def words(self, trace: Trace, number: int = 0) -> dict[str, Any]:
-        """What holds for all runs of a trace: texts, those as Plotly needs them, decisions, what is absent."""
+        """What holds for all runs of a trace: texts, those as Plotly needs them, decisions."""
         outcomes = {str(int(code)): f"{mark.glyph} {mark.label}" for code, mark in decision_marks(trace).items()}
         texts, labels = self._texts[number], self._labels[number]
-        return {"texts": texts, "labels": labels, "outcomes": outcomes, "absent": sorted(trace.facts.absent)}
+        return {"texts": texts, "labels": labels, "outcomes": outcomes}
 
     def to_bytes(self) -> bytes:
         """All records."""

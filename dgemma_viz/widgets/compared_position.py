@@ -6,27 +6,22 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
-import numpy as np
 
-from dgemma_viz.analysis.positions import commit_steps
 from dgemma_viz.figures import alternatives
-from dgemma_viz.figures.marks import outcome
 from dgemma_viz.figures.run_pair import A, B
-from dgemma_viz.figures.token_text import display_text
-from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.comparison_head import glyph_html
 from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.position_rows import rows_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from dgemma_viz.trace.model import CanvasRun
 
 HINT = "Click a token in either canvas, or a cell of the map, to compare the runs there."
-_UNRECORDED = "not recorded"
-_TOKENS = {"noised": "read (noised)", "candidate": "candidate", "draft": "draft"}
-_NUMBERS = {"candidate_probability": "candidate's probability", "confidence": "confidence", "entropy": "entropy, nats"}
+NOTHING = "–"
+"""Stands for a row that only the other run has."""
 
 
 class ComparedPosition(widgets.VBox):  # type: ignore[misc]
@@ -73,32 +68,24 @@ class ComparedPosition(widgets.VBox):  # type: ignore[misc]
 
 def numbers_html(runs: Sequence[CanvasRun], steps: Sequence[int], position: int) -> str:
     """Table of a position's numbers in both runs, each row labelled measured or derived, those that differ marked."""
-    of_both = [_numbers(run, step, position) for run, step in zip(runs, steps, strict=True)]
-    rows = "".join(
-        f"<tr class='{'dgc-changed' if a != b else ''}'><th scope='row'>{escape(name)}</th><td>{escape(a)}</td>"
-        f"<td>{escape(b)}</td><td><span class='dgx-tag'>{source}</span></td></tr>"
-        for (name, a, source), (_, b, _) in zip(*of_both, strict=True)
-    )
+    a, b = (_texts(run, step, position) for run, step in zip(runs, steps, strict=True))
+    sources = {"at step": "measured"} | {row.name: row.source for run in runs for row in rows_of(run)}
+    rows = "".join(_row_html(name, a.get(name, NOTHING), b.get(name, NOTHING), sources[name]) for name in sources)
     heads = "".join(f"<th scope='col'>{glyph_html(run)} {run.name}</th>" for run in (A, B))
     head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<th></th></tr></thead>"
     return f"<div class='dgc'><table><caption>Position {position}</caption>{head}<tbody>{rows}</tbody></table></div>"
 
 
+def _texts(run: CanvasRun, step: int, position: int) -> dict[str, str]:
+    return {"at step": str(step)} | {row.name: text_of(row, run, step, position) for row in rows_of(run)}
+
+
+def _row_html(name: str, a: str, b: str, source: str) -> str:
+    return (
+        f"<tr class='{'dgc-changed' if a != b else ''}'><th scope='row'>{escape(name)}</th><td>{escape(a)}</td>"
+        f"<td>{escape(b)}</td><td><span class='dgx-tag'>{source}</span></td></tr>"
+    )
+
+
 def _hint() -> str:
     return f"<div class='dgx-inspector'><p class='dgx-empty'>{escape(HINT)}</p></div>"
-
-
-def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, str, str]]:
-    absent = run.trace.facts.absent
-    yield "at step", str(step), "measured"
-    for name, words in _TOKENS.items():
-        text = display_text(run.token_text(run.array(name)[step, position]))
-        yield words, _UNRECORDED if name in absent else text, ARRAYS[name].provenance
-    for name, words in _NUMBERS.items():
-        value = float(run.array(name)[step, position])
-        number = f"{value:.4g}" if np.isfinite(value) else "not a number"
-        yield words, _UNRECORDED if name in absent else number, ARRAYS[name].provenance
-    yield "after the step", outcome(run, step, position).label, ARRAYS["accepted"].provenance
-    yield "commit step", str(int(commit_steps(run)[position])), "derived"
-    emitted = "nothing" if run.emitted is None else display_text(run.token_text(run.emitted[position]))
-    yield "emitted", emitted, ARRAYS["emitted"].provenance

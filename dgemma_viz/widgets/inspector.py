@@ -6,25 +6,15 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
-import numpy as np
 
-from dgemma_viz.analysis.acceptance import why
-from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re_noised_again
-from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.figures import alternatives, position_history
-from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.markers import step_marker
-from dgemma_viz.figures.marks import UNRECORDED, decision_marks, outcome
 from dgemma_viz.figures.theme import theme_named
-from dgemma_viz.figures.token_text import display_text
-from dgemma_viz.trace.decision import Decision, Phase
-from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.position_rows import rows_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import plotly.graph_objects as go
 
     from dgemma_viz.trace.model import CanvasRun, Trace
@@ -86,9 +76,9 @@ def _history(past: _Past, step: int) -> go.Figure:
 def numbers_html(run: CanvasRun, step: int, position: int) -> str:
     """Table of one position's numbers at one step, each labelled measured or derived."""
     rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(value)}</td>"
-        f"<td><span class='dgx-tag'>{source}</span></td></tr>"
-        for name, value, source in _numbers(run, step, position)
+        f"<tr><th scope='row'>{escape(row.name)}</th><td>{escape(text_of(row, run, step, position))}</td>"
+        f"<td><span class='dgx-tag'>{row.source}</span></td></tr>"
+        for row in rows_of(run)
     )
     title = f"Position {position} at step {step}"
     return f"<div class='dgx-inspector'><h3>{title}</h3><table class='dgx-numbers'>{rows}</table></div>"
@@ -96,41 +86,3 @@ def numbers_html(run: CanvasRun, step: int, position: int) -> str:
 
 def _hint() -> str:
     return f"<div class='dgx-inspector'><p class='dgx-empty'>{escape(HINT)}</p></div>"
-
-
-def _numbers(run: CanvasRun, step: int, position: int) -> Iterator[tuple[str, str, str]]:
-    absent, mask = run.trace.facts.absent, run.trace.facts.mask_token_id
-    said = "accepted" not in absent
-
-    def token(name: str) -> str:
-        if name in absent:
-            return UNRECORDED.label
-        token_id = int(run.array(name)[step, position])
-        return "mask" if token_id == mask else display_text(run.token_text(token_id))
-
-    def number(name: str, unit: str = "") -> str:
-        if name in absent:
-            return UNRECORDED.label
-        value = float(run.array(name)[step, position])
-        return f"{value:.4g}{unit}" if np.isfinite(value) else "unknown"
-
-    yield "read (noised)", token("noised"), ARRAYS["noised"].provenance
-    yield "candidate", token("candidate"), ARRAYS["candidate"].provenance
-    yield "candidate's probability", number("candidate_probability"), ARRAYS["candidate_probability"].provenance
-    yield "draft", token("draft"), ARRAYS["draft"].provenance
-    yield "confidence", number("confidence"), ARRAYS["confidence"].provenance
-    yield "entropy", number("entropy", "\u00a0nats"), ARRAYS["entropy"].provenance
-    yield "after the step", outcome(run, step, position).label, ARRAYS["accepted"].provenance
-    if (phase := int(run.trace.phase[run.steps[step]])) != Phase.DENOISE:
-        yield "kind of step", PHASES[phase], "measured"
-    if sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND and said:
-        yield "why", why(run, step, position), "derived"
-    if said:
-        yield "taken back now", "yes" if re_noised_again(run)[step, position] else "no", "derived"
-    yield "flips up to here", str(int(flips(run)[: step + 1, position].sum())), "derived"
-    yield "commit step", str(int(commit_steps(run)[position])), "derived"
-    if run.emitted is not None:
-        yield "emitted", display_text(run.token_text(run.emitted[position])), ARRAYS["emitted"].provenance
-    if run.emitted is not None and said and "candidate" not in absent:
-        words = decision_marks(run.trace)[Decision.ACCEPTED].label
-        yield f"emitted token ever {words}", "yes" if ever_accepted(run)[position] else "no", "derived"

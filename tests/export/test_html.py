@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import dgemma_viz as dv
+from dgemma_viz.analysis.acceptance import why
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import heatmap
+from dgemma_viz.widgets.compared_position import numbers_html
 from tests.browser import open_page
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
@@ -20,6 +22,14 @@ HOSTILE = (
     "<img src=x onerror='window.ran=1'>",
     "\u2028\u2029",
 )
+TEXT_OF = """html => {
+  const node = document.createElement("div");
+  node.innerHTML = html;
+  document.body.append(node);
+  const text = node.querySelector("table").innerText;
+  node.remove();
+  return text;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +78,8 @@ def test_everything_of_a_canvas_works_from_disk(released_size, chromium):
         page.locator('.dgv[data-step="30"]').wait_for()
         confidence = float(trace.canvas_run(0, 0).array("confidence")[30, 7])
         assert f"{confidence:.3f}" in inspector.inner_text()
+        inspector.get_by_role("row", name=f"why {why(trace.canvas_run(), 30, 7)} derived").wait_for()
+        inspector.get_by_role("row", name=re.compile("emitted token ever accepted (yes|no) derived")).wait_for()
 
         page.get_by_label("Colour").select_option("entropy")
         page.get_by_text("colour: entropy (nats)").wait_for()
@@ -131,6 +143,10 @@ def test_two_traces_move_together(tmp_path, chromium):
         page.get_by_role("slider").first.press("End")
         page.get_by_role("heading", name="run A: position 3 at step 8").wait_for()
         page.get_by_role("heading", name="run B: position 3 at step 5").wait_for()
+        table = page.get_by_role("table", name="Position 3")
+        expected = numbers_html([a.canvas_run(), b.canvas_run()], [8, 5], 3)
+        assert table.inner_text().split() == page.evaluate(TEXT_OF, expected).split()
+        assert table.locator(".dgc-changed").count() == expected.count("dgc-changed") > 0
         assert page.locator(".dgv").nth(1).get_attribute("data-step") == "5"
         page.get_by_role("button", name="Jump to the first difference").click()
         page.get_by_role("heading", name=re.compile(r"run A: position \d+ at step 0")).wait_for()

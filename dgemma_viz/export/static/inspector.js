@@ -1,9 +1,9 @@
 // One position in full: its numbers at the step, its alternatives now, its history over the steps. Texts go in as text.
 
 import { element } from "./dom.js";
+import { positionRows } from "./position_rows.js";
 
 const probability = (p) => (p > 0 && p < 0.0005 ? "<0.001" : Number.isFinite(p) ? p.toFixed(3) : "unknown");
-const nats = (h) => (Number.isFinite(h) ? `${h.toFixed(h < 0.1 ? 4 : 2)} nats` : "unknown");
 const tag = (source) => element("span", { class: "dgx-tag" }, source);
 
 function bar(share) {
@@ -12,26 +12,9 @@ function bar(share) {
   return element("b", { class: "dge-bar", "aria-hidden": "true" }, filled);
 }
 
-function numbers(store, words, emitted, step, position) {
-  const at = (name) => store.field(name, step)[position];
-  const said = (name, text) => (words.absent.includes(name) ? "not recorded" : text(at(name)));
-  const token = (id) => (id === store.words.mask ? "mask" : store.text(id));
-  const row = step * store.positions + position, decided = !words.absent.includes("accepted");
-  const rows = [
-    ["read (noised)", said("noised", token), "measured"],
-    ["candidate", said("candidate", token), "measured"],
-    ["candidate's probability", said("candidate_probability", probability), "measured"],
-    ["draft", said("draft", token), "measured"],
-    ["confidence", said("confidence", probability), "measured"],
-    ["entropy", said("entropy", nats), "measured"],
-    ["after the step", store.decisionWords(at("decision")), "measured"],
-    ...(store.phase(step) ? [["kind of step", store.phase(step), "measured"]] : []),
-    ...(decided ? [["taken back now", store.takenBack(step)[position] ? "yes" : "no", "derived"]] : []),
-    ["flips up to here", String(store.flipsSoFar[row]), "derived"],
-    ["commit step", String(store.commit[position]), "derived"],
-    ...(emitted ? [["emitted", store.text(emitted[position]), "measured"]] : []),
-  ].map(([name, value, source]) =>
-    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value), element("td", {}, tag(source))));
+function numbers(store, run, step, position) {
+  const rows = positionRows(run, store, step, position).map(({ name, text, source }) =>
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, text), element("td", {}, tag(source))));
   return element("table", { class: "dgx-numbers" }, element("tbody", {}, ...rows));
 }
 
@@ -68,11 +51,14 @@ function history(store, words, step, position, go) {
   return element("div", { class: "dge-history", tabindex: 0, role: "region", "aria-label": "History of the position" }, table);
 }
 
-// `go(step)` is called when a step of the history is chosen; `name` sets one of two runs apart.
+// `go(step)` is called when a step of the history is chosen; `name` sets one of two runs apart, whose numbers stand in a
+// table of both.
 export function createInspector({ hint, name, go }) {
   const node = element("section", { class: "dgx-inspector dge-inspector", "aria-label": name ? `Inspector of ${name}` : "Inspector" });
-  function show(store, words, emitted, wanted, position) {
-    if (!store?.steps || position < 0 || position >= store.positions) {
+  function show(store, words, run, wanted, position) {
+    const open = store?.steps && position >= 0 && position < store.positions;
+    node.hidden = Boolean(name) && !open;
+    if (!open) {
       node.replaceChildren(element("p", { class: "dgx-empty" }, hint));
       return;
     }
@@ -81,7 +67,7 @@ export function createInspector({ hint, name, go }) {
     const focused = node.contains(document.activeElement) && document.activeElement.matches(".dge-history button");
     const past = history(store, words, step, position, go);
     node.replaceChildren(element("h3", {}, title), element("div", { class: "dge-columns dge-narrow" },
-      numbers(store, words, emitted, step, position),
+      name ? null : numbers(store, run, step, position),
       element("div", {}, element("h4", {}, "Alternatives ", tag("measured")), alternatives(store, step, position)),
       element("div", {}, element("h4", {}, "Over the steps ", tag("measured")), past)));
     // The row of the step stays in view without moving the page.

@@ -1,6 +1,7 @@
 // The exported page: the views of one trace, or of two compared, linked by one small selection as in Jupyter, without a
 // kernel. Started by the loader with the unpacked contents (export/explored.py, export/compared.py) and records.
 
+import { createComparedPosition } from "./compared_position.js";
 import { createFigure, frameOf, markerAt } from "./figure.js";
 import { createInspector } from "./inspector.js";
 import { createModel } from "./model.js";
@@ -52,13 +53,14 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
     move({ position: within(x, place().positions), step: within(y, place().steps) }));
   const curves = createFigure(curvesPlace, goTo);
   const inspectors = canvases.map((_, n) =>
-    createInspector({ hint: page.hint, name: compared ? `run ${"AB"[n]}` : "", go: goTo }));
+    createInspector({ hint: page.hint, name: compared ? `run ${page.runs[n].name}` : "", go: goTo }));
+  const sideBySide = compared ? createComparedPosition(page) : null;
   const findingsPlace = element("div");
   const findings = page.findings && createModel({ ...page.findings, chosen: -1 });
   const jump = element("button", { type: "button", class: "dge-button", onclick: jumpToFirst }, "Jump to the first difference");
   const runs = canvases.map((_, n) => element("div", {}, headings[n], canvasPlaces[n]));
   const charts = element("div", { class: "dge-columns" }, element("div", {}, mapPlace), element("div", {}, curvesPlace));
-  const inspected = element("div", { class: "dge-stack" }, ...inspectors.map(({ node }) => node));
+  const inspected = element("div", { class: "dge-stack" }, sideBySide?.node, ...inspectors.map(({ node }) => node));
 
   // Set on the selection and on the canvases, which repaint at once.
   function move(values) {
@@ -152,7 +154,8 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
     else map.mark(mapMarks());
     if (anew) curves.show(here.curves[lookName()], look(), [markerAt(step, look())]);
     else curves.mark([markerAt(step, look())]);
-    inspectors.forEach((inspector, n) => inspector.show(stores[n], page.traces[n], here.runs[n]?.emitted, step, position));
+    inspectors.forEach((inspector, n) => inspector.show(stores[n], page.traces[n], here.runs[n], step, position));
+    sideBySide?.show(canvases.map((_, n) => ({ run: here.runs[n], store: stores[n] })), step, position);
   }
 
   // -- the page --------------------------------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""The exported page's inspector says of every position at every step what the notebook's says."""
+
+import base64
+import json
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from playwright._impl._driver import compute_driver_executable
+
+import dgemma_viz as dv
+from dgemma_viz.export.page import STATIC
+from dgemma_viz.export.records import Records
+from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.tiny.tasks import TASKS
+from dgemma_viz.widgets.esm import joined_module
+from dgemma_viz.widgets.position_rows import rows_of, text_of
+from tests.synthetic import NASTY_TEXTS, synthetic_trace
+
+NODE, _ = compute_driver_executable()
+SCRIPT = """
+import { readFileSync } from "node:fs";
+const { texts, run, data } = JSON.parse(readFileSync(0, "utf8"));
+const store = new RunStore(run.packing, [Buffer.from(data, "base64")], texts, null, run.words);
+const rows = [];
+for (let step = 0; step < store.steps; step++) {
+  for (let position = 0; position < store.positions; position++) {
+    rows.push(positionRows(run, store, step, position).map(({ name, text }) => [name, text]));
+  }
+}
+console.log(JSON.stringify(rows));
+"""
+
+
+def on_the_page(run, folder):
+    """Names and texts of all rows, for each step and position in turn."""
+    records = Records(1)
+    packed = records.add(run, "")
+    given = {"texts": records.words(run.trace)["texts"], "run": packed}
+    given["data"] = base64.b64encode(records.to_bytes()[slice(*packed["data"])]).decode()
+    module = folder / "rows.mjs"
+    module.write_text("\n".join([joined_module("run_store.js"), joined_module("position_rows.js", STATIC), SCRIPT]))
+    done = subprocess.run([NODE, module], input=json.dumps(given), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def in_the_notebook(run):
+    places = [(step, position) for step in range(run.n_steps) for position in range(run.canvas_length)]
+    return [[[row.name, text_of(row, run, *place)] for row in rows_of(run)] for place in places]
+
+
+def odd_numbers():
+    """Entropies and probabilities of all sizes, ties, gaps, steps without a bound, decisions against it."""
+    trace = synthetic_trace(length=30, steps=[[9]], texts=NASTY_TEXTS)
+    rng = np.random.default_rng(0)
+    entropy = np.array(trace.entropy)
+    entropy[1] = rng.choice(np.float32([0, 1e-7, 3e-5, 0.02, 0.5, 2]), entropy[1].shape)
+    entropy[2, 0, 5], entropy[3, 0, 6], entropy[4] = np.nan, np.inf, 0
+    bounds = np.array(trace.entropy_bound)
+    bounds[[5, 6]] = np.nan, 123456
+    accepted = np.array(trace.accepted)
+    accepted[7] = ~accepted[7]
+    confidence = (10.0 ** rng.uniform(-9, 0, trace.confidence.shape)).astype(np.float32)
+    confidence[0, 0, 0] = np.nan
+    arrays = {"entropy": entropy, "entropy_bound": bounds, "accepted": accepted, "confidence": confidence}
+    return replace(trace, **arrays, decision=None)
+
+
+def partly_logged():
+    trace = synthetic_trace(steps=[[4]])
+    gaps = {name: np.full_like(getattr(trace, name), np.nan) for name in ("entropy", "candidate_probability")}
+    gaps["candidate"] = np.full_like(trace.candidate, -1)
+    facts = replace(trace.facts, absent=("accepted", "candidate", *gaps))
+    return replace(trace, **gaps, accepted=np.zeros_like(trace.accepted), decision=None, facts=facts)
+
+
+def masked():
+    settings = {"threshold": 0.9, "max_denoising_steps": 6}
+    return run_sampler(*dv.load_tiny_masked(), TASKS["sudoku"].example_prompts[1], "llada2", settings)
+
+
+def swept():
+    settings = {"corrector_steps": 1, "corrector_k": 6, "max_denoising_steps": 5, "temperature": 0.5}
+    return run_sampler(*dv.load_tiny(), TASKS["sudoku"].example_prompts[1], "discrete_ddim", settings, seed=2)
+
+
+@pytest.mark.parametrize("make", [synthetic_trace, odd_numbers, partly_logged, masked, swept])
+def test_every_row_of_every_position_is_the_notebook_s(make, tmp_path):
+    run = make().canvas_run()
+    there, here = on_the_page(run, tmp_path), in_the_notebook(run)
+    assert len(there) == len(here) > 0
+    for page, notebook in zip(there, here, strict=True):
+        assert page == notebook
+
+
+def test_the_rows_are_those_that_the_run_can_tell():
+    names = {
+        make: {row.name for row in rows_of(make().canvas_run())} for make in (synthetic_trace, partly_logged, swept)
+    }
+    assert {"why", "taken back now", "emitted token ever accepted"} <= names[synthetic_trace]
+    assert not {"why", "taken back now", "emitted token ever accepted"} & names[partly_logged]
+    assert "kind of step" in names[swept]
+    assert "why" not in names[swept]
+    sentences = {text for row in in_the_notebook(odd_numbers().canvas_run()) for name, text in row if name == "why"}
+    for part in ("to spare", "nats over", "the other way", "is not a number", "no entropy bound is known"):
+        assert any(part in sentence for sentence in sentences), part
