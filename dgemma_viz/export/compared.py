@@ -15,6 +15,7 @@ from dgemma_viz.widgets.comparison import as_wide
 from dgemma_viz.widgets.comparison_head import first_difference_html, run_heading_html, table_html
 from dgemma_viz.widgets.explorer import NO_STEPS
 from dgemma_viz.widgets.token_canvas import SCALES
+from dgemma_viz.widgets.words import glossary_html
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.comparison import TracePair
@@ -45,6 +46,7 @@ def compared(pair: TracePair, reference: Reference | None = None) -> tuple[dict[
         "runs": [{"name": run.name, "glyph": run.glyph} for run in (A, B)],
         "hint": HINT,
         "heads": [first_difference_html(pair, first, sample) for sample, first in enumerate(firsts)],
+        "glossary": glossary_html(),
         "tables": [table_html(pair, reference, sample) for sample in samples],
         "firsts": [_first(first) for first in firsts],
         "findings": None,

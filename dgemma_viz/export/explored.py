@@ -12,6 +12,7 @@ from dgemma_viz.widgets.findings_list import entry_of, remark_of, summary
 from dgemma_viz.widgets.inspector import HINT
 from dgemma_viz.widgets.run_header import header_html, visible
 from dgemma_viz.widgets.token_canvas import SCALES
+from dgemma_viz.widgets.words import glossary_html
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Reference
@@ -40,6 +41,7 @@ def explored(trace: Trace, reference: Reference | None = None) -> tuple[dict[str
         "names": ["Token canvas"],
         "hint": HINT,
         "heads": [header_html(trace, sample) for sample in range(trace.n_samples)],
+        "glossary": glossary_html(),
         "tables": [],
         "firsts": [],
         "findings": _findings(diagnose(trace, reference)),

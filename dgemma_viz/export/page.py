@@ -25,7 +25,7 @@ from dgemma_viz.widgets.esm import joined_module, style_sheet
 
 STATIC = Path(__file__).parent / "static"
 
-_WIDGET_STYLES = ("token_canvas.css", "findings_list.css", "explorer.css", "comparison.css")
+_WIDGET_STYLES = ("token_canvas.css", "findings_list.css", "explorer.css", "words.css", "comparison.css")
 _MODULES = {"canvas": "token_canvas.js", "findings": "findings_list.js", "page": "page.js"}
 
 _PAGE = """<!doctype html>

@@ -130,6 +130,9 @@ class DashboardHandler(_KernelPage):
     async def get(self, name: str | None = None) -> None:
         """Send the page, cell by cell."""
         name = name or next(iter(self.site.dashboards))
+        if (stem := name.removesuffix(".ipynb")) != name and stem in self.site.dashboards:
+            self.redirect(quote(stem, safe=""))  # notebooks link to each other as files, as they are in JupyterLab
+            return
         if name not in self.site.dashboards:
             raise HTTPError(404)
         await self.send_page(f"{name}.ipynb")

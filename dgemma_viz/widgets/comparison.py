@@ -34,6 +34,7 @@ from dgemma_viz.widgets.redraw import Redraw
 from dgemma_viz.widgets.run_choice import RunChoice
 from dgemma_viz.widgets.selection import Selection
 from dgemma_viz.widgets.token_canvas import TokenCanvas
+from dgemma_viz.widgets.words import Glossary
 
 if TYPE_CHECKING:
     import os
@@ -95,6 +96,7 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
         self._choice = RunChoice(1, 1)
         self._links = [widgets.jslink(*((canvas, name) for canvas in self.canvases)) for name in LINKED]
         self._from_page = self._replacing = False
+        self._glossary = Glossary()
         self._redraws = Redraw(self._redraw)
         runs = [
             widgets.VBox([heading, canvas], layout=widgets.Layout(min_width="0", width="100%"))
@@ -102,7 +104,8 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
         ]
         self._views = [self._head, self.jump, self._choice, columns(*runs, narrowest="520px"), self.position]
         super().__init__(
-            [*self._views, self._table], layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px")
+            [*self._views, self._table, self._glossary],
+            layout=widgets.Layout(width="100%", min_width="0", grid_gap="14px"),
         )
         for name in ("canvas", "sample"):
             traitlets.link((self.selection, name), (getattr(self._choice, name), "value"))
@@ -236,7 +239,7 @@ class Comparison(widgets.VBox):  # type: ignore[misc]
             self.curves = Chart(self._curves_figure(), self._curves_clicked)
             layout = widgets.Layout(min_width="0", grid_gap="14px")
             left = widgets.VBox([panel(self.map), self._table], layout=layout)
-            self.children = [*self._views, columns(left, panel(self.curves))]
+            self.children = [*self._views, columns(left, panel(self.curves)), self._glossary]
         elif changed <= {"step", "position"}:
             self._mark(self.map, self.curves)
         elif changed != {"quantity"}:

@@ -30,6 +30,7 @@ from dgemma_viz.widgets.run_choice import RunChoice
 from dgemma_viz.widgets.run_header import header_html
 from dgemma_viz.widgets.selection import Selection
 from dgemma_viz.widgets.token_canvas import TokenCanvas
+from dgemma_viz.widgets.words import Glossary
 
 if TYPE_CHECKING:
     import os
@@ -80,6 +81,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self.heatmap: Chart | None = None
         self.curves: Chart | None = None
         self.interventions = None if model is None else InterventionPanel(model, tokenizer)
+        self._glossary = Glossary()
         self._header = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._choice = RunChoice(1, 1)
         self._choice_links: list[traitlets.link] = []
@@ -112,7 +114,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._header.value = header_html(trace, 0)
             self.token_canvas.begin(trace.canvas_length, trace.top_k, NO_STEPS)
             self.token_canvas.live = False
-            self.children = [self._header, self.findings, self.token_canvas]
+            self.children = [self._header, self.findings, self.token_canvas, self._glossary]
             return
         if self.heatmap is None or self.curves is None:
             self.heatmap = Chart(self._heatmap_figure(), self._heatmap_clicked)
@@ -223,7 +225,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             ended = ENDED_BEFORE.format(sample=self.selection.sample, canvas=self.selection.canvas)
             self.token_canvas.show(run, "" if run.n_steps else ended)
             self._name_positions()
-            self.children = [*self._top, *(self._below if run.n_steps else [])]
+            self.children = [*self._top, *(self._below if run.n_steps else []), self._glossary]
         if not run.n_steps or self.heatmap is None or self.curves is None:
             return
         if changed <= {"step", "position"}:

@@ -13,6 +13,7 @@ from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.position_rows import rows_of, text_of
+from dgemma_viz.widgets.words import term
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
     _Past = tuple[Trace, int, int, int, str]
     """What a history shows: trace, canvas, sample, position, theme. Another step moves its marker only."""
+
+_WORDS = {
+    "read (noised)": "noised canvas",
+    "after the step": "accepted",
+    "taken back now": "taken back",
+    "flips up to here": "flip",
+    "emitted": "emitted token",
+}
+"""Rows that the glossary has under another name."""
 
 HINT = "Click a token to inspect it: its alternatives, its history and its numbers."
 
@@ -76,7 +86,8 @@ def _history(past: _Past, step: int) -> go.Figure:
 def numbers_html(run: CanvasRun, step: int, position: int) -> str:
     """Table of one position's numbers at one step, each labelled measured or derived."""
     rows = "".join(
-        f"<tr><th scope='row'>{escape(row.name)}</th><td>{escape(text_of(row, run, step, position))}</td>"
+        f"<tr><th scope='row'>{term(row.name, _WORDS.get(row.name))}</th>"
+        f"<td>{escape(text_of(row, run, step, position))}</td>"
         f"<td><span class='dgx-tag'>{row.source}</span></td></tr>"
         for row in rows_of(run)
     )

@@ -13,6 +13,7 @@ from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.widgets.esm import style_sheet
+from dgemma_viz.widgets.words import term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +36,11 @@ def header_html(trace: Trace, sample: int) -> str:
     title = facts.model_id or facts.model_class or "unknown model"
     kind = facts.model_class if facts.model_class != title else ""
     parts = [
-        f"<style>{style_sheet('explorer.css')}</style><div class='dgx-head'>",
+        f"<style>{style_sheet('explorer.css')}{style_sheet('words.css')}</style><div class='dgx-head'>",
         f"<div class='dgx-title'><strong>{readable(title)}</strong><span>{readable(kind)}</span>",
         f"<em class='dgx-status dgx-{escape(facts.status)}'>{mark} {readable(status)}</em></div>",
         "<ul class='dgx-facts'>",
-        *(f"<li><span>{readable(name)}</span> {readable(value)}</li>" for name, value in _facts(trace, sample)),
+        *(f"<li>{_name(name)} {readable(value)}</li>" for name, value in _facts(trace, sample)),
         "</ul>",
         *(f"<p class='dgx-notice' role='note'><b>Warning</b> {readable(text)}</p>" for text in facts.warnings),
     ]
@@ -51,6 +52,10 @@ def header_html(trace: Trace, sample: int) -> str:
     prompt = _text_box("Prompt", trace.prompt_text(sample), "The prompt is empty.")
     output = _text_box("Output", trace.output_text(sample), _no_output(trace, sample))
     return "".join([*parts, "<div class='dgx-texts'>", prompt, output, "</div></div>"])
+
+
+def _name(name: str) -> str:
+    return f"<span>{term(name, _WORDS.get(name))}</span>"
 
 
 def readable(text: object) -> str:
@@ -75,6 +80,8 @@ _OF_OTHER_SAMPLERS = {
     "corrector_selection": "chosen by",
 }
 """Settings that only some samplers have, in words."""
+_WORDS = {"canvas of": "canvas"}
+"""Names of facts that the glossary has under another one."""
 _SWITCHED_OFF = (None, 0, "")
 
 

@@ -97,7 +97,7 @@ REPOSITORY_FILE = quote(str(Path(__file__).resolve()), safe="")
         "/dgemma/nothing",
         "/dgemma/dashboards/",
         "/dgemma/dashboards/trace",
-        "/dgemma/dashboards/01_watch_a_canvas_denoise.ipynb",
+        "/dgemma/dashboards/no_such_dashboard.ipynb",
         "/dgemma/dashboards/..%2f..%2fpyproject",
         "/dgemma/dashboards/../../etc/passwd",
         f"/dgemma/dashboards/{REPOSITORY_FILE}",
@@ -155,3 +155,8 @@ def test_nothing_can_be_written(address, folder, method, path):
 def test_a_session_nobody_knows_is_gone(address):
     status, body, _ = ask(address, "/dgemma/sessions/00000000-0000-0000-0000-000000000000")
     assert (status, json.loads(body)) == (200, {"state": "unknown"})
+
+
+def test_a_link_from_notebook_to_notebook_leads_to_the_dashboard(address):
+    status, _, headers = ask(address, "/dgemma/dashboards/speed_lab.ipynb")
+    assert (status, headers["Location"]) == (302, "speed_lab")

@@ -55,7 +55,8 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
   const inspectors = canvases.map((_, n) =>
     createInspector({ hint: page.hint, name: compared ? `run ${page.runs[n].name}` : "", go: goTo }));
   const sideBySide = compared ? createComparedPosition(page) : null;
-  const findingsPlace = element("div");
+  const findingsPlace = element("div"), glossary = element("div");
+  glossary.innerHTML = page.glossary; // our own words
   const findings = page.findings && createModel({ ...page.findings, chosen: -1 });
   const jump = element("button", { type: "button", class: "dge-button", onclick: jumpToFirst }, "Jump to the first difference");
   const runs = canvases.map((_, n) => element("div", {}, headings[n], canvasPlaces[n]));
@@ -203,7 +204,7 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
   root.replaceChildren(
     head, findingsPlace, jump, choice,
     element("div", { class: compared ? "dge-columns dge-wide" : "" }, ...runs),
-    inspected, charts, table,
+    inspected, charts, table, glossary,
     element("footer", {}, `Written by dgemma_viz ${page.version}. This file holds the whole recording and asks for nothing.`),
   );
   draw(new Set(["canvas", "sample", "dark"]));

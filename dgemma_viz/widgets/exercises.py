@@ -1,0 +1,170 @@
+"""Exercises whose answers are checked at once, against a number that the page itself computes or a choice."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+import traitlets
+
+from dgemma_viz.errors import DgemmaVizError, SettingError
+from dgemma_viz.widgets.notices import alert, status
+from dgemma_viz.widgets.run_header import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Answer = float | str
+
+_NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+
+
+class Exercise(widgets.VBox):  # type: ignore[misc]
+    """One question, a field or a choice for its answer, and what is said about the answer given.
+
+    Parameters
+    ----------
+    question
+        Plain text; words between backticks are shown as code.
+    answer
+        The right answer, or a function that returns it: called when an answer is checked, so that it may depend on what
+        the reader did on the page.
+    options
+        What to choose from; without them, the reader types.
+    unit
+        Of a number, as it is written behind it.
+    tolerance
+        How far a number may lie from the right one and still count, in its unit.
+    hint
+        Said after a wrong answer.
+    because
+        Said with the right one: why it is right.
+
+    Attributes
+    ----------
+    solved
+        Whether the right answer was given; observable.
+
+    Raises
+    ------
+    SettingError
+        The answer is none of the options.
+    """
+
+    solved = traitlets.Bool(default_value=False, read_only=True)
+
+    def __init__(
+        self,
+        question: str,
+        answer: Answer | Callable[[], Answer],
+        *,
+        options: Sequence[str] = (),
+        unit: str = "",
+        tolerance: float = 0.0,
+        hint: str = "",
+        because: str = "",
+    ) -> None:
+        if options and not callable(answer) and answer not in options:
+            raise SettingError(f"the right answer {answer!r} is none of the options {list(options)}")
+        self._answer = answer
+        self._unit, self._tolerance, self._hint, self._because = unit, tolerance, hint, because
+        self.given = _choice(options) if options else _field(unit)
+        self.check = widgets.Button(description="Check", tooltip="Check the answer", button_style="primary")
+        self.reveal = widgets.Button(description="Show the answer", layout=widgets.Layout(display="none"))
+        self.said = widgets.HTML()
+        self.check.on_click(lambda _button: self._checked())
+        self.reveal.on_click(lambda _button: self._revealed())
+        if isinstance(self.given, widgets.Text):
+            self.given.observe(lambda _change: self._checked(), "value")
+        row = widgets.HBox([self.check, self.reveal], layout=widgets.Layout(flex_flow="row wrap", grid_gap="0 4px"))
+        asked = widgets.HTML(f"<p style='margin:0;line-height:1.5'>{_prose(question)}</p>")
+        super().__init__([asked, self.given, row, self.said], layout=widgets.Layout(width="100%", min_width="0"))
+
+    def right_answer(self) -> Answer:
+        """The right answer as things stand on the page."""
+        return self._answer() if callable(self._answer) else self._answer
+
+    def _checked(self) -> None:
+        """Judge what was given, if anything was."""
+        given = str(self.given.value or "").strip()
+        if not given:
+            self.said.value = status("Choose one first." if isinstance(self.given, widgets.RadioButtons) else "")
+            return
+        try:
+            right = self.right_answer()
+            agrees = self._agrees(given, right)
+        except DgemmaVizError as error:
+            self.said.value = alert(str(error))
+            return
+        if agrees:
+            self.set_trait("solved", True)
+            self.said.value = status(f"✓ Right. {self._because}".rstrip())
+            self.reveal.layout.display = "none"
+            return
+        self.reveal.layout.display = None
+        self.said.value = status(f"✗ Not yet. {self._hint}".rstrip())
+
+    def _revealed(self) -> None:
+        try:
+            right = self.right_answer()
+        except DgemmaVizError as error:
+            self.said.value = alert(str(error))
+            return
+        shown = right if isinstance(right, str) else f"{right:.6g}"
+        unit = f" {self._unit}" if self._unit else ""
+        self.said.value = status(f"It is {shown}{unit}. {self._because}".rstrip())
+
+    def _agrees(self, given: str, right: Answer) -> bool:
+        if isinstance(right, str):
+            return given.casefold().split() == right.casefold().split()
+        return math.isclose(_number(given, self._unit), right, rel_tol=1e-9, abs_tol=self._tolerance)
+
+
+class Exercises(widgets.VBox):  # type: ignore[misc]
+    """Several exercises, numbered, and how many of them are solved."""
+
+    def __init__(self, *exercises: Exercise) -> None:
+        self.exercises = exercises
+        self._count = widgets.HTML()
+        for exercise in exercises:
+            exercise.observe(lambda _change: self._counted(), "solved")
+        self._counted()
+        numbered = [part for n, exercise in enumerate(exercises, 1) for part in (_head(n), exercise)]
+        super().__init__([*numbered, self._count], layout=widgets.Layout(width="100%", min_width="0", grid_gap="4px"))
+
+    @property
+    def solved(self) -> int:
+        """How many are."""
+        return sum(exercise.solved for exercise in self.exercises)
+
+    def _counted(self) -> None:
+        self._count.value = status(f"{self.solved} of {len(self.exercises)} solved")
+
+
+def _head(number: int) -> widgets.HTML:
+    return widgets.HTML(f"<h4 style='margin:12px 0 0'>Exercise {number}</h4>")
+
+
+def _choice(options: Sequence[str]) -> widgets.RadioButtons:
+    return widgets.RadioButtons(options=list(options), value=None, layout=widgets.Layout(width="100%"))
+
+
+def _field(unit: str) -> widgets.Text:
+    """A field that reports what was typed when Enter is pressed or it is left, not at every key."""
+    description = f"Answer ({unit})" if unit else "Answer"
+    style = {"description_width": "initial"}
+    return widgets.Text(description=description, continuous_update=False, style=style)
+
+
+def _number(text: str, unit: str) -> float:
+    """A number as people write it: thousands separated by commas or not, with its unit or not."""
+    bare = text.removesuffix(unit).strip() if unit else text
+    if not _NUMBER.fullmatch(bare):
+        raise SettingError(f"'{text}' is not a number; write it in digits, such as 12 or 0.5")
+    return float(bare.replace(",", ""))
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", readable(text))

@@ -1,0 +1,67 @@
+"""The glossary is one: the README repeats it, widgets open it, and a press shows a meaning without a kernel."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import dgemma_viz as dv
+from dgemma_viz.glossary import WORDS, explain
+from dgemma_viz.widgets.inspector import numbers_html
+from dgemma_viz.widgets.words import Glossary, term
+from tests.browser import open_page
+from tests.synthetic import synthetic_trace
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_has_the_same_words():
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", README.split("## Words")[1].split("##")[0], re.MULTILINE)[2:]
+    assert rows == [(word.name, word.meaning) for word in WORDS]
+
+
+def test_words_explained_together_are_found_one_by_one():
+    assert explain("draft") is explain("candidate, draft") is explain("candidate")
+    with pytest.raises(KeyError):
+        explain("no such word")
+
+
+def test_an_unknown_term_is_shown_plainly_and_escaped():
+    assert term("<b>") == "&lt;b&gt;"
+
+
+def test_each_occurrence_opens_a_meaning_of_its_own():
+    places = [re.search(r"popovertarget='([\w-]+)'", term("entropy"))[1] for _ in range(2)]
+    assert places[0] != places[1]
+
+
+def test_explorer_and_comparison_end_with_the_glossary():
+    trace = synthetic_trace()
+    for view in (dv.explore(trace), dv.compare(trace, trace)):
+        assert isinstance(view.children[-1], Glossary)
+
+
+def test_the_inspector_explains_its_rows():
+    explorer = dv.explore(synthetic_trace())
+    explorer.selection.position = 1
+    html = numbers_html(explorer.run, 0, 1)
+    for name in ("read (noised)", "draft", "entropy", "flips up to here", "commit step"):
+        assert re.search(rf"<button[^>]*>{re.escape(name)}</button>", html)
+
+
+@pytest.mark.browser
+def test_a_press_on_a_term_opens_its_meaning_and_escape_closes_it(chromium, tmp_path):
+    page_file = dv.export_html(synthetic_trace(), tmp_path / "run.html")
+    with open_page(chromium, page_file.as_uri()) as visit:
+        page = visit.page
+        button = page.get_by_role("button", name="tokens per forward")
+        meaning = page.get_by_text(explain("tokens per forward").meaning).first
+        assert not meaning.is_visible()
+        button.focus()
+        page.keyboard.press("Enter")
+        assert meaning.is_visible()
+        page.keyboard.press("Escape")
+        assert not meaning.is_visible()
+        page.get_by_text("Words used here").click()
+        assert page.get_by_role("link", name="Ben-Hamu et al. 2025").is_visible()
+        assert not visit.console_errors
