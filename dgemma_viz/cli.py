@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.set_defaults(run=_diagnose)
 
     export = commands.add_parser(
-        "export", help="write a trace, or two compared, to one HTML file, or a canvas to a GIF"
+        "export", help="write a trace, or two compared, to one HTML file, an animation, or a figure as a picture"
     )
     add_export_options(export)
     export.set_defaults(run=_export)

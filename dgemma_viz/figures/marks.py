@@ -56,6 +56,7 @@ CORRECTED = Mark("▼", "corrected", "triangle-down", "dashdot")
 UNRECORDED = Mark("?", "not recorded", "circle-x-open")
 CHANGED = Mark("▲", "draft changed", "triangle-up")
 TAKEN_BACK = Mark("×", "taken back", "x-thin-open")
+OUTSIDE = Mark("▢", "not in the output", "square-open")
 
 NOT_RECORDED: Final = 255
 """Stands for a decision that a runtime did not log, next to the values of ``Decision``."""

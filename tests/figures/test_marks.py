@@ -11,6 +11,7 @@ from dgemma_viz.figures.marks import (
     CORRECTED,
     EDITED,
     KEPT,
+    OUTSIDE,
     RE_NOISED,
     TAKEN_BACK,
     UNRECORDED,
@@ -20,7 +21,7 @@ from dgemma_viz.figures.marks import (
 from dgemma_viz.trace.decision import Decision
 from tests.synthetic import synthetic_trace
 
-ALL = (ACCEPTED, RE_NOISED, KEPT, EDITED, CORRECTED, UNRECORDED, CHANGED, TAKEN_BACK)
+ALL = (ACCEPTED, RE_NOISED, KEPT, EDITED, CORRECTED, UNRECORDED, CHANGED, TAKEN_BACK, OUTSIDE)
 
 
 def test_every_form_is_its_own():
