@@ -2,8 +2,8 @@
 
 Layout. Token ids are stored as indices into ``vocabulary`` (the ids that occur, ascending), in 16 bits where they fit:
 noise is drawn from a vocabulary of up to 262,144 tokens, of which a run meets a small part. The arrays of
-:data:`~dgemma_viz.trace.schema.ARRAYS` keep their names; token texts are one UTF-8 JSON list aligned with
-``vocabulary``; facts and the schema version are the file's metadata.
+:data:`~dgemma_viz.trace.schema.ARRAYS` keep their names; token texts are a compressed JSON list aligned with
+``vocabulary`` (:mod:`.packed_texts`); facts and the schema version are the file's metadata.
 
 Reading trusts nothing. Format, schema version, names, dtypes and axes are judged before any array is made; what remains
 inconsistent is refused by :class:`~dgemma_viz.trace.model.Trace` itself.
@@ -23,6 +23,7 @@ from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.checked_facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
 from dgemma_viz.trace.write_whole import write_whole
@@ -83,18 +84,31 @@ def _to_metadata(trace: Trace) -> dict[str, str]:
 
 
 def _to_arrays(trace: Trace) -> dict[str, np.ndarray[Any, Any]]:
-    parts = [np.unique(getattr(trace, name)) for name in TOKEN_ARRAYS]
-    vocabulary = np.unique(np.concatenate([*parts, np.fromiter(trace.token_texts, dtype=np.int32)])).astype(np.int32)
+    vocabulary = _distinct([getattr(trace, name) for name in TOKEN_ARRAYS] + [np.fromiter(trace.token_texts, np.int32)])
     index_type = np.uint16 if len(vocabulary) <= np.iinfo(np.uint16).max + 1 else np.int32
     arrays: dict[str, np.ndarray[Any, Any]] = {name: getattr(trace, name) for name in ARRAYS}
     for name in TOKEN_ARRAYS:
         arrays[name] = _places(vocabulary, arrays[name]).astype(index_type)
-    texts = json.dumps([trace.token_texts.get(int(i)) for i in vocabulary], ensure_ascii=False)
+    texts = pack_texts([trace.token_texts.get(token) for token in vocabulary.tolist()])
     arrays["vocabulary"] = vocabulary
-    arrays["token_texts"] = np.frombuffer(texts.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    arrays["token_texts"] = np.frombuffer(texts, dtype=np.uint8)
     if trace.generator_state is not None:
         arrays["generator_state"] = np.asarray(trace.generator_state, dtype=np.uint8)
     return arrays
+
+
+def _distinct(ids: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """All ids, ascending, int32: from a table, or by sorting where they are too far apart for one."""
+    ids = [part for part in ids if part.size]
+    if not ids:
+        return np.zeros(0, dtype=np.int32)
+    lowest, highest = min(int(part.min()) for part in ids), max(int(part.max()) for part in ids)
+    if highest - lowest >= _TABLE_SPAN:
+        return np.unique(np.concatenate([np.unique(part) for part in ids])).astype(np.int32)
+    occurs = np.zeros(highest - lowest + 1, dtype=bool)
+    for part in ids:
+        occurs[part - lowest] = True
+    return (np.flatnonzero(occurs) + lowest).astype(np.int32)
 
 
 def _places(vocabulary: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -112,7 +126,7 @@ def _read_metadata(metadata: dict[str, str], source: Path) -> RunFacts:
     if metadata.get("format") != FORMAT:
         raise TraceFileError(f"'{source}' is a safetensors file, but not a dgemma_viz trace (weights, perhaps?)")
     version = metadata.get("schema_version", "")
-    if not version.isdecimal() or len(version) > _MOST_DIGITS:
+    if not (version.isascii() and version.isdecimal()) or len(version) > _MOST_DIGITS:
         raise TraceFileError(f"'{source}' has no readable schema version ({version!r:.40})")
     if int(version) > SCHEMA_VERSION:
         raise TraceFileError(
@@ -161,14 +175,7 @@ def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Tr
     vocabulary = arrays.pop("vocabulary")
     if len(vocabulary) > 1 and (np.diff(vocabulary.astype(np.int64)) <= 0).any():
         raise TraceFileError("'vocabulary' is not strictly ascending")
-    try:
-        texts = json.loads(arrays.pop("token_texts").tobytes().decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise TraceFileError(f"'token_texts' is not UTF-8 JSON ({error})") from error
-    if not isinstance(texts, list) or len(texts) != len(vocabulary):
-        raise TraceFileError("'token_texts' does not hold one entry per token of 'vocabulary'")
-    if not all(text is None or isinstance(text, str) for text in texts):
-        raise TraceFileError("'token_texts' holds something that is not text")
+    texts = unpack_texts(arrays.pop("token_texts").tobytes(), len(vocabulary))
     generator_state = arrays.pop("generator_state", None)
     for name in TOKEN_ARRAYS:
         index = arrays[name]

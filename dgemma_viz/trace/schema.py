@@ -27,8 +27,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 2
-"""2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1."""
+SCHEMA_VERSION = 3
+"""2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1. 3 compresses the token
+texts."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 

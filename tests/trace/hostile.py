@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import struct
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ HOSTILE_JSON = (
     *("[" + "[]," * 20_000 + "[]]", "[" + "0," * 20_000 + "0]", "{" + '"":{},' * 5000 + '"":0}'),
 )
 """JSON texts that a careless reader trips over; not all of them are JSON."""
+
+BOMBS = ("[" + '"",' * 1_000_000 + '""]', '["' + "x" * 20_000_000 + '"]', " " * 20_000_000)
+"""JSON texts that compress a thousandfold."""
 
 DTYPES = ("U8", "I8", "U16", "I32", "U32", "I64", "U64", "F16", "BF16", "F32", "F64", "BOOL", "F8_E4M3", "C64", "X", "")
 
@@ -160,7 +164,9 @@ def _other_metadata(draw: st.DrawFn, stored: Stored) -> None:
 
 
 def _other_texts(draw: st.DrawFn, stored: Stored) -> None:
-    text = draw(st.sampled_from(HOSTILE_JSON)).encode()
+    text = draw(st.sampled_from([*HOSTILE_JSON, *BOMBS])).encode()
+    if draw(st.booleans()):
+        text = zlib.compress(text)[: draw(st.sampled_from([None, -1]))] + draw(st.sampled_from([b"", b"more"]))
     stored.arrays["token_texts"] = ["U8", [len(text)], text]
 
 

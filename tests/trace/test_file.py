@@ -211,7 +211,7 @@ def test_missing_and_foreign_arrays(saved):
         ("draft", lambda a: np.full_like(a, 60_000), "points outside 'vocabulary'"),
         ("vocabulary", lambda a: a[::-1], "not strictly ascending"),
         ("vocabulary", lambda a: a + 10_000_000, "outside the vocabulary of"),
-        ("token_texts", lambda a: a[:-1], "not UTF-8 JSON"),
+        ("token_texts", lambda a: a[:-1], "does not end where it should"),
         ("token_texts", lambda _: np.frombuffer(b"[1]", np.uint8), "one entry per token|not text"),
         ("token_texts", lambda _: np.frombuffer(b"[" * 100_000, np.uint8), "not UTF-8 JSON"),
     ],

@@ -1,8 +1,9 @@
 """Files that earlier versions wrote still open, and mean the same.
 
-``files/schema_N.safetensors`` was recorded by the code that introduced schema N (1: commit e5396a1, 2: 179da18), with
-``dgemma-viz record --task long --seed 0 --top-k 2``: one and the same run. ``files/lines_N.jsonl`` is that run as JSON
-lines, written by ``save_json_lines`` of the first commit. These files are never made again by newer code.
+``files/schema_N.safetensors`` was recorded by the code that introduced schema N (1: commit e5396a1, 2: 179da18, 3: the
+commit that added the file), with ``dgemma-viz record --task long --seed 0 --top-k 2``: one and the same run.
+``files/lines_N.jsonl`` is that run as JSON lines, written by ``save_json_lines`` of the first commit. These files are
+never made again by newer code.
 """
 
 import json
