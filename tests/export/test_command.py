@@ -1,6 +1,7 @@
 """``dgemma-viz export`` on trace files: one file written, every mistake one clear line."""
 
 from dgemma_viz.cli import main
+from dgemma_viz.export import animation, command, picture
 from tests.synthetic import synthetic_trace
 
 
@@ -28,3 +29,9 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         error = capsys.readouterr().err
         assert words in error
         assert error.count("\n") == 1
+
+
+def test_the_endings_are_those_that_are_written():
+    """Listed again in the command, which must not import what draws them."""
+    assert command.VIDEOS == animation.VIDEOS
+    assert command.PICTURES == picture.PICTURES

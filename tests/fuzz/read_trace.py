@@ -26,7 +26,8 @@ def seeds(folder: Path) -> Path:
     """Valid files to begin with."""
     folder.mkdir()
     for samples in (1, 2):
-        trace = synthetic_trace(samples=samples, length=2, steps=2, texts=("<pad>", "<eos>", "a", "b"))
+        texts = ("<pad>", "<eos>", "a", "b") if samples == 1 else ["word"] * 12  # which are compressed
+        trace = synthetic_trace(samples=samples, length=2, steps=2, texts=texts)
         save_trace(trace, folder / f"{samples}.safetensors")
         save_json_lines(trace, folder / f"{samples}.jsonl")
     return folder
