@@ -1,4 +1,4 @@
-"""The command ``dgemma-viz``: serve a dashboard; record, check, diagnose or export a run; look at the installation."""
+"""The command ``dgemma-viz``: serve or copy notebooks; record, check, diagnose or export a run; see what is installed."""
 
 from __future__ import annotations
 
@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     add_export_options(export)
     export.set_defaults(run=_export)
 
+    notebooks = commands.add_parser(
+        "notebooks", help="copy the notebooks into a folder, to be opened and changed there"
+    )
+    notebooks.add_argument("folder", nargs="?", default="dgemma_viz_notebooks", help="default: %(default)s")
+    notebooks.set_defaults(run=_notebooks)
+
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what to do")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -149,6 +155,16 @@ def _export(options: argparse.Namespace) -> int:
     from dgemma_viz.export.command import run
 
     return run(options)
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from dgemma_viz.serving.notebooks import copy_notebooks
+
+    copies = copy_notebooks(Path(options.folder))
+    print(f"{len(copies)} notebooks are in {options.folder}; open them with: jupyter lab {options.folder}")
+    return 0
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dgemma_viz.cli import main
+from dgemma_viz.serving.notebooks import notebooks_folder
 from dgemma_viz.tiny.loading import WEIGHTS
 from dgemma_viz.trace import load_trace
 
@@ -131,6 +132,27 @@ def test_check_with_settings_that_make_no_sense(tmp_path, capsys):
     status, _, err = run(capsys, "check", str(path), "--reference-settings", "t_min=warm")
     assert status == 2
     assert "'t_min' is 'warm'; give a number, or none" in err
+
+
+def test_the_notebooks_are_copied_and_nobodys_changes_are_lost(tmp_path, capsys):
+    folder = tmp_path / "course"
+    assert main(["notebooks", str(folder)]) == 0
+    assert f"jupyter lab {folder}" in capsys.readouterr().out
+    copies = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert copies == {path.name: path.read_bytes() for path in notebooks_folder().glob("*.ipynb")}
+    assert main(["notebooks", str(folder)]) == 0
+    (folder / "speed_lab.ipynb").write_text("mine")
+    (folder / "sampler_lab.ipynb").unlink()
+    assert main(["notebooks", str(folder)]) == 2
+    assert "has its own speed_lab.ipynb" in capsys.readouterr().err
+    assert (folder / "speed_lab.ipynb").read_text() == "mine"
+    assert not (folder / "sampler_lab.ipynb").exists()
+
+
+def test_notebooks_go_into_a_folder_only(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["notebooks", str(tmp_path / "file")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_doctor_on_a_sound_installation(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import dgemma_viz
@@ -32,3 +33,26 @@ def find_notebook(name: str | None = None) -> Path:
         if name is None or path.stem.startswith(name.removesuffix(".ipynb")):
             return path
     raise SettingError(f"there is no notebook '{name}'; published are {[path.stem for path in published]}")
+
+
+def copy_notebooks(folder: Path) -> list[Path]:
+    """Copy the published notebooks into a folder, to be opened and changed there; returns the copies.
+
+    Raises
+    ------
+    SettingError
+        The folder cannot be made, or a file of it is in the way and differs: then nothing is copied.
+    """
+    published = sorted(notebooks_folder().glob("*.ipynb"))
+    changed = [path.name for path in published if _differs(folder / path.name, path)]
+    if changed:
+        raise SettingError(f"{folder} has its own {', '.join(changed)}; name another folder, or move them away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [Path(shutil.copyfile(path, folder / path.name)) for path in published]
+    except OSError as error:
+        raise SettingError(f"the notebooks cannot be written to {folder}: {error.strerror or error}") from error
+
+
+def _differs(path: Path, original: Path) -> bool:
+    return path.exists() and (not path.is_file() or path.read_bytes() != original.read_bytes())

@@ -1,0 +1,97 @@
+"""JupyterLab and Notebook 7 for browser tests and benchmarks: a notebook served, without tokens, news or settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+from playwright.sync_api import Error as PlaywrightError
+
+from tests.browser import end_process, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import Page
+
+_READY_SECONDS = 90
+_QUIET = {"fetchNews": "false", "checkForUpdates": False}
+_ADDRESSES = {"jupyterlab": "lab/tree/page.ipynb?reset", "notebook": "notebooks/page.ipynb"}
+FRONT_ENDS = tuple(_ADDRESSES)
+
+
+@contextmanager
+def serve_in(front: str, cells: Sequence[str]) -> Iterator[str]:
+    """Serve a notebook of these cells by one of :data:`FRONT_ENDS` on a free port; yields the notebook's address."""
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as name:
+        folder, port = Path(name), free_port()
+        _write(folder, cells)
+        command = [sys.executable, "-m", front, "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+        command += [
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            f"--ServerApp.root_dir={folder / 'work'}",
+        ]
+        places = {
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "spaces",
+            "JUPYTER_CONFIG_DIR": "config",
+        }
+        environment = os.environ | {name: str(folder / place) for name, place in places.items()}
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
+            )
+            try:
+                _wait_for(f"http://127.0.0.1:{port}/api", process, folder / "log")
+                yield f"http://127.0.0.1:{port}/{_ADDRESSES[front]}"
+            finally:
+                end_process(process)
+
+
+def _write(folder: Path, cells: Sequence[str]) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (folder / "work").mkdir()
+    nbformat.write(notebook, folder / "work" / "page.ipynb")
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(_QUIET))
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own server
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the server did not start; its log:\n{log.read_text()[-4000:]}")
+
+
+def run_cell(page: Page, index: int) -> None:
+    """Run one cell. A kernel that has just started loses requests, though it is shown as idle: ask until it answers."""
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+    answered = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\d+|\*)\]:"))
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            cell.locator(".cm-content").click(timeout=10_000)
+            page.keyboard.press("Shift+Enter")
+            answered.wait_for(timeout=5_000)
+        except PlaywrightError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
