@@ -1,4 +1,4 @@
-"""The command ``dgemma-viz``: serve or copy notebooks; record, check, diagnose or export a run; see what is installed."""
+"""The command ``dgemma-viz``: serve or copy notebooks; record, check, diagnose or export runs; see what is there."""
 
 from __future__ import annotations
 
