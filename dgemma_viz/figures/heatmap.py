@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +11,7 @@ from dgemma_viz.analysis.positions import re_noised_again
 from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
-from dgemma_viz.figures.hover import outcome_texts, token_labels, value_lines
+from dgemma_viz.figures.hover import outcome_texts, token_labels, value_lines, value_template
 from dgemma_viz.figures.markers import crosshair
 from dgemma_viz.figures.marks import TAKEN_BACK
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
@@ -26,6 +26,13 @@ NAME = "heatmap"
 _TITLE = "Every step, every position"
 _GAP_UP_TO = 1200
 """Most cells with a gap between them."""
+
+
+class Colouring(NamedTuple):
+    """What another quantity changes in the figure of :func:`heatmap`: properties of its traces, and of the layout."""
+
+    data: tuple[dict[str, Any], dict[str, Any]]
+    layout: dict[str, Any]
 
 
 def heatmap(
@@ -73,8 +80,22 @@ def heatmap(
     if step is not None:
         step = resolve_step(run, step)
     values = shown.values(run)
-    cells = _cells(run, shown, values)
+    cells = _cells(run, shown, values) | {"text": token_labels(run, run.array("draft"))}
     return _drawn(run, shown, values, look, cells).update_layout(shapes=crosshair(step, position, values.shape, look))
+
+
+def colouring(
+    trace: Trace, canvas: int = 0, sample: int = 0, quantity: str = "confidence", theme: str | Theme = "light"
+) -> Colouring:
+    """Values, colours and words of a quantity, for a run that has steps; arguments and errors as :func:`heatmap`'s.
+
+    With it, a map that is on screen turns to another quantity without being drawn up again.
+    """
+    look, run = theme_named(theme), resolve_run(trace, canvas, sample)
+    shown = quantity_of(run.trace, quantity)
+    values = shown.values(run)
+    cells = _cells(run, shown, values) | _colours(run, shown, values, look)
+    return Colouring((cells, _taken_back(run, shown)), {"title.subtitle.text": _subtitle(shown)})
 
 
 def map_without_cells(trace: Trace, canvas: int, sample: int, quantity: str) -> go.Figure:
@@ -87,8 +108,8 @@ def map_without_cells(trace: Trace, canvas: int, sample: int, quantity: str) -> 
 
 
 def _drawn(run: CanvasRun, shown: Quantity, values: Any, look: Theme, cells: dict[str, Any]) -> go.Figure:
-    figure = framed(NAME, look, _TITLE, f"colour: {shown.heading}", height=_height(run))
-    figure.add_traces([_map(run, shown, values, look, cells), _taken_back(run, shown, look)])
+    figure = framed(NAME, look, _TITLE, _subtitle(shown), height=_height(run))
+    figure.add_traces([_map(run, cells | _colours(run, shown, values, look)), _marks(look, _taken_back(run, shown))])
     return figure.update_layout(
         margin={"t": TOP, "l": 56, "b": 48},
         xaxis={
@@ -111,42 +132,55 @@ def _height(run: CanvasRun) -> int:
     return 150 + max(120, min(430, 22 * run.n_steps))
 
 
+def _subtitle(shown: Quantity) -> str:
+    return f"colour: {shown.heading}"
+
+
 def _cells(run: CanvasRun, shown: Quantity, values: Any) -> dict[str, Any]:
-    details = np.stack([value_lines(shown, values), outcome_texts(run)], axis=-1)
-    return {"z": values, "text": token_labels(run, run.array("draft")), "customdata": details}
+    outcomes = outcome_texts(run)
+    if not value_template(shown, values):
+        outcomes = value_lines(shown, values).astype(object) + outcomes
+    return {"z": values, "customdata": outcomes}
 
 
-def _map(run: CanvasRun, shown: Quantity, values: Any, look: Theme, cells: dict[str, Any]) -> go.Heatmap:
+def _colours(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> dict[str, Any]:
     low, high = shown.value_range(values)
-    few = values.size <= _GAP_UP_TO
+    return {
+        "zmin": low,
+        "zmax": high,
+        "colorscale": plotly_scale(look.scale(shown.scale), steps=bool(shown.categories)),
+        "colorbar": colorbar(shown, _height(run)),
+        "hovertemplate": (
+            "<b>%{text}</b><br>step %{y} · position %{x}<br>"
+            f"{value_template(shown, values)}%{{customdata}} · {ARRAYS['accepted'].provenance}<extra></extra>"
+        ),
+    }
+
+
+def _map(run: CanvasRun, properties: dict[str, Any]) -> go.Heatmap:
+    gap = 1 if run.n_steps * run.canvas_length <= _GAP_UP_TO else 0
     return go.Heatmap(
         name="values",
         x=np.arange(run.canvas_length),
         y=np.arange(run.n_steps),
-        zmin=low,
-        zmax=high,
-        **cells,
-        colorscale=plotly_scale(look.scale(shown.scale), steps=bool(shown.categories)),
-        colorbar=colorbar(shown, _height(run)),
-        xgap=1 if few else 0,
-        ygap=1 if few else 0,
+        xgap=gap,
+        ygap=gap,
         hoverongaps=True,
-        hovertemplate=(
-            "<b>%{text}</b><br>step %{y} · position %{x}<br>"
-            f"%{{customdata[0]}}%{{customdata[1]}} · {ARRAYS['accepted'].provenance}<extra></extra>"
-        ),
+        **properties,
     )
 
 
-def _taken_back(run: CanvasRun, shown: Quantity, look: Theme) -> go.Scatter:
-    rows, columns = (
-        np.nonzero(re_noised_again(run)) if shown.categories and shown.recorded else (np.array([]), np.array([]))
-    )
+def _taken_back(run: CanvasRun, shown: Quantity) -> dict[str, Any]:
+    taken_back = re_noised_again(run) if shown.categories and shown.recorded else np.zeros((0, 0))
+    rows, columns = np.nonzero(taken_back)
+    return {"x": columns, "y": rows}
+
+
+def _marks(look: Theme, places: dict[str, Any]) -> go.Scatter:
     return go.Scatter(
         name=TAKEN_BACK.label,
-        x=columns,
-        y=rows,
         mode="markers",
         marker={"symbol": TAKEN_BACK.symbol, "size": 6, "color": look.warning, "line": {"width": 1.5}},
         hoverinfo="skip",
+        **places,
     )

@@ -38,6 +38,17 @@ def value_lines(quantity: Quantity, values: Array) -> Array:
     return np.array(words)[inverse].reshape(values.shape)
 
 
+def value_template(quantity: Quantity, values: Array) -> str:
+    """:func:`value_lines` as a part of a hover template that writes the number ``z`` itself: no text for each cell.
+
+    Empty where a template, which has no conditions, cannot say it: words for categories, and what is not a number.
+    """
+    if quantity.categories or not np.isfinite(values).all():
+        return ""
+    unit = f" {quantity.unit}" if quantity.unit else ""
+    return f"{quantity.title}: %{{z:.4~g}}{unit} · {quantity.provenance}<br>"
+
+
 def outcome_texts(run: CanvasRun) -> Array:
     """``● accepted``, ``○ re-noised`` and so on, ``(T, C)``; steps that are no denoising steps say so."""
     marks, codes = decision_marks(run.trace), decisions(run)

@@ -7,9 +7,14 @@ more than two seconds, after which the chart never updates again (seen with four
 else is Plotly's own.
 
 What crosses to the browser on :meth:`Chart.show`: of the new figure only the properties that differ from what is
-shown, in one message; nothing if nothing differs. Where only shapes differ, as for every other step or position, they
-take a way of their own, the trait ``marks``: Plotly would redraw the whole figure for a shape's new place and then
-report the state of all of it to Python.
+shown, in one message, arrays as bytes (:mod:`dgemma_viz.widgets.wire_arrays`); nothing if nothing differs.
+:meth:`Chart.change` does the same for a few properties, without a whole new figure. Where only shapes differ, as for
+every other step or position, they take a way of their own, the trait ``marks``: Plotly would redraw the whole figure
+for a shape's new place. Back from the browser come clicks and zooms; that the browser reports the state of the figure
+after each change, as Plotly does, is switched off in ``plotly_bundle.js``.
+
+What is sent while the browser still loads the chart's module is heard by nobody. So the state says which changes it
+holds (``as_of``), and a chart that finds itself behind when it is loaded asks for the state once more.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ import traitlets as t
 from ipywidgets import widget_serialization
 
 from dgemma_viz.widgets.esm import joined_module
+from dgemma_viz.widgets.wire_arrays import FIGURE_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,23 +90,31 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
         Whether the page is dark, as the browser saw it.
     marks
         The last change of shapes alone: all ``shapes`` of the figure, and its ``number``.
+    as_of
+        What the figure's state in the browser began with: Plotly's number of the last change, and that of the marks.
     """
 
     _esm = joined_module("chart.js")
 
     data: Any
+    _widget_data = t.List().tag(sync=True, **FIGURE_PARTS)
+    _py2js_addTraces = t.Dict(allow_none=True).tag(sync=True, **FIGURE_PARTS)  # noqa: N815 - Plotly's name
+    _py2js_restyle = t.Dict(allow_none=True).tag(sync=True, **FIGURE_PARTS)
+    _py2js_update = t.Dict(allow_none=True).tag(sync=True, **FIGURE_PARTS)
     plotly_version = t.Unicode(plotly.__version__).tag(sync=True)
     pixels_high = t.Int(_USUAL_HEIGHT).tag(sync=True)
     dark = t.Bool(False).tag(sync=True)
     marks = t.Dict({"number": 0, "shapes": []}).tag(sync=True)
+    as_of = t.List([0, 0]).tag(sync=True)
     bundle = t.Instance(PlotlyBundle).tag(sync=True, **widget_serialization)
 
     def __init__(self, figure: go.Figure, clicked: Clicked | None = None) -> None:
-        super().__init__(_blanks_as_null(figure))
+        super().__init__(figure)
         self._clicked = clicked
         self._config = {"displayModeBar": False, "responsive": True}
         self.pixels_high = figure.layout.height or _USUAL_HEIGHT
         self._register_clicks()
+        self.on_msg(self._asked)
 
     @t.default("bundle")  # type: ignore[untyped-decorator]
     def _shared_bundle(self) -> PlotlyBundle:
@@ -109,14 +123,23 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """State as the figure is now: FigureWidget keeps it as first shown, and a page that joins later asks for it."""
         if key is None and getattr(self, "_layout_obj", None) is not None:
-            self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
-            self._trait_values["_widget_data"] = deepcopy(self._data)
+            self._catch_up()
         state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
         return state
 
+    def _catch_up(self) -> None:
+        self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
+        self._trait_values["_widget_data"] = deepcopy(self._data)
+        self._trait_values["as_of"] = [self._last_layout_edit_id, self.marks["number"]]
+
+    def _asked(self, _chart: object, message: object, _buffers: object) -> None:
+        """The browser has missed a change."""
+        if message == "state":
+            self._catch_up()
+            self.send_state(["_widget_layout", "_widget_data", "as_of"])
+
     def show(self, figure: go.Figure) -> None:
         """Show another figure, changing only what differs."""
-        figure = _blanks_as_null(figure)
         self.pixels_high = figure.layout.height or _USUAL_HEIGHT
         if [trace.type for trace in self.data] != [trace.type for trace in figure.data]:
             with self.batch_update():
@@ -135,6 +158,18 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
         if set(layout) == {"shapes"} and not any(traces):
             self.layout.shapes = layout["shapes"]
             return
+        self._set(traces, layout)
+
+    def change(self, data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> None:
+        """Set a few properties of each trace, and of the layout (dotted names reach inside); the others stay."""
+        traces = [
+            {name: value for name, value in wanted.items() if not _same(shown.get(name), value)}
+            for shown, wanted in zip(self._data, data, strict=True)
+        ]
+        self._set(traces, {name: value for name, value in layout.items() if not _same(self.layout[name], value)})
+
+    def _set(self, traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> None:
+        """Set properties that differ, in one message."""
         with self.batch_update():
             for shown, changes in zip(self.data, traces, strict=True):
                 if changes:
@@ -166,17 +201,6 @@ class Chart(go.FigureWidget):  # type: ignore[misc]
     def _point_clicked(self, _trace: object, points: Any, _state: object = None) -> None:
         if self._clicked is not None and points.xs:
             self._clicked(points.xs[0], points.ys[0])
-
-
-def _blanks_as_null(figure: go.Figure) -> go.Figure:
-    """The figure with None for each NaN of a grid: FigureWidget sends grids as JSON, which knows no NaN."""
-    for trace in figure.data:
-        grid = trace.z if "z" in trace else None
-        if isinstance(grid, np.ndarray) and grid.dtype.kind == "f" and not np.isfinite(grid).all():
-            blank = grid.astype(object)
-            blank[~np.isfinite(grid)] = None
-            trace.z = blank
-    return figure
 
 
 def _changes(shown: dict[str, Any], wanted: dict[str, Any], keep: set[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import traitlets
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import curves, heatmap
+from dgemma_viz.figures.heatmap import colouring
 from dgemma_viz.figures.markers import crosshair, step_marker
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.trace.model import Trace
@@ -230,10 +231,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             return
         if changed <= {"step", "position"}:
             self._mark(run, self.heatmap, self.curves)
+        elif changed == {"quantity"}:  # the curves have colours of their own
+            self.heatmap.change(*colouring(*self._place, self.selection.quantity, self.theme))
         else:
             self.heatmap.show(self._heatmap_figure())
-            if changed != {"quantity"}:  # the curves have colours of their own
-                self.curves.show(self._curves_figure())
+            self.curves.show(self._curves_figure())
         if changed != {"quantity"}:
             self.inspector.show(run, self.selection, self.theme)
             if self.interventions is not None:
@@ -249,14 +251,17 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     def _position(self) -> int | None:
         return self.selection.position if self.selection.position >= 0 else None
 
+    @property
+    def _place(self) -> tuple[Trace, int, int]:
+        return self.trace, self.selection.canvas, self.selection.sample
+
     def _heatmap_figure(self) -> go.Figure:
-        chosen, step = self.selection, self.selection.step
-        place = (self.trace, chosen.canvas, chosen.sample, chosen.quantity)
-        return heatmap(*place, step=step, position=self._position, theme=self.theme)
+        chosen = self.selection
+        marked = {"step": chosen.step, "position": self._position}
+        return heatmap(*self._place, chosen.quantity, **marked, theme=self.theme)
 
     def _curves_figure(self) -> go.Figure:
-        chosen = self.selection
-        return curves(self.trace, chosen.canvas, chosen.sample, step=chosen.step, theme=self.theme)
+        return curves(*self._place, step=self.selection.step, theme=self.theme)
 
 
 def explore(

@@ -5,6 +5,7 @@ import pytest
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import heatmap
+from dgemma_viz.figures.heatmap import colouring
 from dgemma_viz.figures.quantities import QUANTITIES
 from tests.synthetic import synthetic_trace
 
@@ -45,9 +46,33 @@ def test_hovers_name_token_value_and_provenance():
     assert shown.text[3][2] == run.token_text(run.array("draft")[3, 2]).replace(" ", "␣").replace("<", "&lt;").replace(
         ">", "&gt;"
     )
-    value, outcome = shown.customdata[3][2]
-    assert value == f"entropy: {run.array('entropy')[3, 2]:.4g} nats · measured<br>"
-    assert outcome == ("● accepted" if run.array("accepted")[3, 2] else "○ re-noised")
+    assert "entropy: %{z:.4~g} nats · measured<br>%{customdata} · measured" in shown.hovertemplate
+    assert shown.customdata[3][2] == ("● accepted" if run.array("accepted")[3, 2] else "○ re-noised")
+
+
+def test_hovers_say_in_words_what_is_no_number():
+    shown = heatmap(TRACE, quantity="commit_step").data[0]
+    assert "%{z" not in shown.hovertemplate
+    missing, reached = np.isnan(shown.z), ~np.isnan(shown.z)
+    assert {text.split("<br>")[0] for text in shown.customdata[missing]} == {
+        "commit step: draft still changes later · derived"
+    }
+    assert shown.customdata[reached][0].startswith(f"commit step: {shown.z[reached][0]:.4g} · derived<br>")
+    words = heatmap(TRACE, quantity="re_noised_again").data[0].customdata[0][0]
+    assert words.startswith("accepted before, re-noised now: no · derived<br>")
+
+
+@pytest.mark.parametrize("before", ["confidence", "accepted", "commit_step"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_colouring_is_all_that_sets_two_quantities_apart(before, theme):
+    for quantity in QUANTITIES:
+        figure = heatmap(TRACE, 1, 1, before, step=1, theme=theme)
+        colours = colouring(TRACE, 1, 1, quantity, theme)
+        for trace, changes in zip(figure.data, colours.data, strict=True):
+            trace.update(changes, overwrite=True)
+        figure.layout.update(colours.layout, overwrite=True)
+        wanted = heatmap(TRACE, 1, 1, quantity, step=1, theme=theme)
+        assert figure.to_json() == wanted.to_json()
 
 
 @pytest.mark.parametrize("quantity", ["accepted", "re_noised_again"])

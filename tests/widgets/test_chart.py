@@ -83,12 +83,55 @@ def test_a_page_that_joins_later_gets_the_figure_as_it_is_now():
     assert state["_widget_layout"]["shapes"][0]["x0"] == 1
 
 
-def grid(*rows):
-    return go.Figure(go.Heatmap(z=np.array(rows)))
+def test_a_few_properties_are_changed_and_those_that_differ_are_sent(sent):
+    chart, messages = sent
+    chart.change([{"y": np.array([1, 2, 3]), "mode": "lines"}], {"title.text": "b", "height": None})
+    (message,) = messages
+    assert message["style_data"] == {"mode": ["lines"]}
+    assert message["layout_data"] == {"title.text": "b"}
+    chart.change([{"mode": "lines"}], {"title.text": "b"})
+    assert len(messages) == 1
 
 
-def test_blanks_of_a_grid_are_null_on_the_wire():
-    chart = Chart(grid([1.0, np.nan], [np.inf, 2.0]))
-    chart.show(grid([1.0, np.nan], [3.0, 2.0]))
-    state, _paths, _buffers = _remove_buffers(chart.get_state())
-    assert json.loads(json.dumps(state["_widget_data"], allow_nan=False))[0]["z"] == [[1.0, None], [3.0, 2.0]]
+def test_a_page_that_missed_a_change_gets_the_state_when_it_asks(monkeypatch):
+    chart, states = Chart(figure()), []
+    assert chart.get_state()["as_of"] == [0, 0]
+    chart.show(figure(y=(4, 5)))
+    chart.mark([{"type": "line", "name": "selected step", "x0": 1, "x1": 1}])
+    monkeypatch.setattr(chart, "_send", lambda message, **_: states.append(message["state"]))
+    chart._handle_custom_msg("state", [])
+    (state,) = states
+    assert state["as_of"] == [1, 1]
+    assert state["_widget_data"][0]["y"] == [4, 5]
+    assert state["_widget_layout"]["shapes"][0]["x0"] == 1
+
+
+def on_the_wire(figure):
+    """JSON and buffers of a chart's data, as ipywidgets sends them."""
+    state, _paths, buffers = _remove_buffers(Chart(figure).get_state(key="_widget_data"))
+    return json.loads(json.dumps(state, allow_nan=False))["_widget_data"][0], buffers
+
+
+def test_a_grid_of_numbers_crosses_as_bytes_without_loss():
+    exact = [[1.0, np.nan], [np.inf, 2.0]]
+    json_part, (values,) = on_the_wire(go.Figure(go.Heatmap(z=np.array(exact))))
+    assert json_part["z"] == {"wire": "numbers", "dtype": "float32", "shape": [2, 2]}
+    np.testing.assert_array_equal(np.frombuffer(values, "f4").reshape(2, 2), exact)
+    json_part, (values,) = on_the_wire(go.Figure(go.Heatmap(z=np.array([[0.1, 1e300]]))))
+    assert json_part["z"]["dtype"] == "float64"
+    assert np.frombuffer(values, "f8").tolist() == [0.1, 1e300]
+
+
+def test_texts_cross_once_each():
+    texts = np.array([["same"] * 300, ["same"] * 299 + ["other"]], dtype=object)
+    json_part, (places,) = on_the_wire(go.Figure(go.Heatmap(z=[[1]], text=texts)))
+    assert json_part["text"]["distinct"] == ["same", "other"]
+    assert json_part["text"]["shape"] == [2, 300]
+    assert list(places) == [0] * 599 + [1]
+
+
+@pytest.mark.parametrize("mixed", [[["a", None] * 40], [[1, "1"] * 40]])
+def test_cells_that_are_not_all_texts_cross_as_they_are(mixed):
+    json_part, buffers = on_the_wire(go.Figure(go.Heatmap(z=[[1]], customdata=np.array(mixed, dtype=object))))
+    assert json_part["customdata"] == mixed
+    assert not buffers

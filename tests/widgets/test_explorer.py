@@ -1,15 +1,19 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
+from ipywidgets import Widget
 
 import dgemma_viz as dv
 from dgemma_viz.errors import TraceError
 from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.widgets.explorer import NO_STEPS, Explorer
 from dgemma_viz.widgets.inspector import HINT
+from dgemma_viz.widgets.token_canvas import QUANTITIES
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
 
@@ -72,17 +76,43 @@ def test_another_quantity_changes_the_heatmap_s_values(explorer):
     assert not np.array_equal(explorer.heatmap.data[0].z, before)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_after_another_quantity_the_heatmap_is_as_if_drawn_with_it(explorer, theme):
+    explorer.token_canvas.dark = theme == "dark"
+    for quantity in (*QUANTITIES, "confidence"):
+        explorer.selection.quantity = quantity
+        shown, drawn = explorer.heatmap.to_plotly_json(), explorer._heatmap_figure().to_plotly_json()
+        for trace in shown["data"]:
+            del trace["uid"]
+        assert go.Figure(shown).to_json() == go.Figure(drawn).to_json()
+
+
+@pytest.mark.parametrize("quantity", ["entropy", "accepted", "commit_step"])
+def test_another_quantity_sends_its_numbers_and_little_else(monkeypatch, quantity):
+    explorer, sent = dv.explore(synthetic_trace(length=256, steps=48)), []
+    monkeypatch.setattr(
+        Widget, "_send", lambda widget, message, buffers=None: sent.append((widget, message, buffers or []))
+    )
+    explorer.token_canvas.set_state({"quantity": quantity})
+    assert all(widget is explorer.token_canvas or widget is explorer.heatmap for widget, *_ in sent)
+    updates = [m["state"]["_py2js_update"] for _, m, _ in sent if m["state"].get("_py2js_update")]
+    assert len(updates) == 1
+    assert "text" not in updates[0]["style_data"]
+    size = sum(len(json.dumps(message)) + sum(map(len, buffers)) for _, message, buffers in sent)
+    assert size < 100_000, "in single precision, the numbers of 48 x 256 cells are 49 kB"
+
+
 def test_one_click_draws_each_chart_once(explorer, monkeypatch):
     drawn = []
     for view in ("heatmap", "curves"):
-        for name in ("show", "mark"):
-            call = lambda _, what=(view, name): drawn.append(what)  # noqa: E731
+        for name in ("show", "mark", "change"):
+            call = lambda *_, what=(view, name): drawn.append(what)  # noqa: E731
             monkeypatch.setattr(getattr(explorer, view), name, call)
     explorer._heatmap_clicked(3, 3)
     moved = [("heatmap", "mark"), ("curves", "mark")]
     assert drawn == moved, "another step or position moves the marks and leaves the data alone"
     explorer.selection.quantity = "flips"
-    assert drawn[2:] == [("heatmap", "show")], "the curves do not depend on the quantity"
+    assert drawn[2:] == [("heatmap", "change")], "the curves do not depend on the quantity"
     explorer.token_canvas.dark = True
     assert drawn[3:] == [("heatmap", "show"), ("curves", "show")]
 

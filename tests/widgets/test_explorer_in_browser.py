@@ -120,6 +120,85 @@ def test_clicking_the_curves_moves_the_step(visit):
     page.wait_for_function("(step) => document.querySelector('.dgv').dataset.step !== step", arg=before)
 
 
+CHART = (
+    "const chart = [...document.querySelectorAll('.js-plotly-plot')].find((p) => p._fullLayout.meta.figure === name);"
+)
+DRAWN = f"(name) => {{ {CHART} chart.drawn = 0; chart.on('plotly_afterplot', () => (chart.drawn += 1)); }}"
+MAP = f"""(name) => {{ {CHART}
+  const {{ data: [cells], layout }} = chart;
+  return {{ z: cells.z, text: cells.text, words: cells.customdata, range: [cells.zmin, cells.zmax],
+    colours: cells.colorscale.map(([, colour]) => colour), subtitle: layout.title.subtitle.text }}; }}"""
+
+
+def test_another_colour_repaints_the_map_alone(visit):
+    page = visit.page
+    for name in ("heatmap", "curves"):
+        page.evaluate(DRAWN, name)
+    before = page.evaluate(MAP, "heatmap")
+    page.get_by_label("Colour").select_option("commit_step")
+    page.wait_for_function(f"() => ({MAP})('heatmap').subtitle === 'colour: commit step · derived'")
+    after = page.evaluate(MAP, "heatmap")
+    cells = [cell for row in after["z"] for cell in row]
+    assert None in cells, "positions whose draft still changes have no commit step yet"
+    assert all(cell is None or cell == int(cell) for cell in cells)
+    assert after["range"] == [0, 11]
+    assert after["colours"] != before["colours"]
+    assert after["text"] == before["text"]
+    blank = next((row, column) for row, z in enumerate(after["z"]) for column, cell in enumerate(z) if cell is None)
+    assert after["words"][blank[0]][blank[1]].startswith("commit step: draft still changes later")
+    assert page.evaluate(f"(name) => {{ {CHART} return chart.drawn; }}", "curves") == 0
+    page.get_by_label("Colour").select_option("confidence")
+    page.wait_for_function(f"() => ({MAP})('heatmap').subtitle === 'colour: confidence · measured'")
+    back = page.evaluate(MAP, "heatmap")
+    assert (back["z"], back["words"], back["colours"]) == (before["z"], before["words"], before["colours"])
+
+
+TICKS_AND_MARKS = f"""(name) => {{ {CHART}
+  const middle = (node, axis) => {{
+    const box = node.getBoundingClientRect();
+    return axis === "x" ? box.x + box.width / 2 : box.y + box.height / 2;
+  }};
+  const ticks = (axis) => Object.fromEntries(
+    [...chart.querySelectorAll(`.${{axis}}tick text`)].map((text) => [text.textContent, middle(text, axis)]));
+  const marks = Object.fromEntries(chart.layout.shapes.map((shape, n) => {{
+    const path = chart.querySelector(`.shapelayer path[data-index="${{n}}"]`);
+    return [shape.name, [middle(path, "x"), middle(path, "y")]];
+  }}));
+  return {{ x: ticks("x"), y: ticks("y"), marks }}; }}"""
+
+
+def test_marks_stay_with_what_they_mark_after_zoom_and_resize(chromium, explorer_url):
+    with open_page(chromium, explorer_url, height=1600) as visit:
+        page = visit.page
+        page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
+        page.locator(".dgv-token").nth(20).click()
+        page.get_by_text("Position 20 at step 0").wait_for()
+        slider = page.get_by_role("slider")
+
+        def look(step):
+            slider.fill(str(step))
+            page.get_by_text(f"Position 20 at step {step}").wait_for()
+            page.wait_for_timeout(300)  # a resize is seen to in a later frame
+            seen = page.evaluate(TICKS_AND_MARKS, "heatmap")
+            assert abs(seen["marks"]["selected step"][1] - seen["y"][str(step)]) < 1.5
+            assert abs(seen["marks"]["selected position"][0] - seen["x"]["20"]) < 1.5
+            seen = page.evaluate(TICKS_AND_MARKS, "curves")
+            assert abs(seen["marks"]["selected step"][0] - seen["x"][str(step)]) < 1.5
+
+        look(3)
+        for name, range_ in (("heatmap", [15.5, 31.5]), ("curves", [2.5, 8.5])):
+            page.evaluate(
+                f"([name, range]) => {{ {CHART} Plotly.relayout(chart, {{'xaxis.range': range}}); }}", [name, range_]
+            )
+        look(5)
+        page.set_viewport_size({"width": 900, "height": 1600})
+        look(5)
+        look(6)
+        page.get_by_label("Colour").select_option("entropy")
+        look(7)
+        assert visit.console_errors == []
+
+
 def test_scrubbing_does_not_wait_for_a_busy_kernel(visit):
     page = visit.page
     page.get_by_role("button", name="Keep the kernel busy").click()
@@ -149,8 +228,15 @@ def test_a_narrow_page_does_not_overflow(chromium, explorer_url):
         assert visit.console_errors == []
 
 
-def test_charts_follow_a_dark_page_however_late_they_load(chromium):
-    source = f"{EXPLORER}\nexplorer.selection.position = 3\nexplorer.selection.quantity = 'accepted'"
+LATE = """
+from dgemma_viz.widgets.chart import Chart
+Chart._esm = "await new Promise((go) => setTimeout(go, 1500));\\n" + Chart._esm
+"""
+
+
+@pytest.mark.parametrize("late", ["", LATE], ids=["at once", "late"])
+def test_charts_follow_a_dark_page_however_late_they_load(chromium, late):
+    source = f"{late}{EXPLORER}\nexplorer.selection.position = 3\nexplorer.selection.quantity = 'accepted'"
     with serve_notebook(source, theme="dark") as url, open_page(chromium, url, height=1600) as visit:
         visit.page.wait_for_function(
             "(() => { const plots = [...document.querySelectorAll('.js-plotly-plot')];"

@@ -8,8 +8,9 @@ const number = (value) => String(Number(value.toPrecision(4)));
 export function filledMap(spec, store, name, words, lookName, look) {
   const [frame, takenBack] = structuredClone(spec.data), { quantity } = spec;
   const factor = quantity.categories.length ? 1 : frame.zmax;
+  const written = name === "accepted" || frame.hovertemplate.includes("%{z"); // Plotly writes numbers itself
   const line = (value) => {
-    if (name === "accepted") return "";
+    if (written) return "";
     const shown = Number.isNaN(value) ? quantity.missing : `${number(value)} ${quantity.unit}`.trim();
     return `${quantity.title}: ${shown} · ${quantity.provenance}<br>`;
   };
@@ -21,7 +22,7 @@ export function filledMap(spec, store, name, words, lookName, look) {
       : Array(store.positions).fill(NaN);
     z.push(values.map((value) => (Number.isFinite(value) ? value : null)));
     text.push(Array.from(store.field("draft", step), (id) => words.labels[id] ?? store.text(id)));
-    customdata.push(values.map((value, position) => [line(value), `${words.outcomes[decisions[position]] ?? ""}${after}`]));
+    customdata.push(values.map((value, position) => `${line(value)}${words.outcomes[decisions[position]] ?? ""}${after}`));
   }
   Object.assign(frame, { z, text, customdata, colorscale: spec.scales[lookName] });
   takenBack.marker.color = look.warning;
