@@ -26,6 +26,7 @@ from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
+from dgemma_viz.trace.token_texts import TokenTexts
 from dgemma_viz.trace.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Tr
     if len(vocabulary) > 1 and (np.diff(vocabulary.astype(np.int64)) <= 0).any():
         raise TraceFileError("'vocabulary' is not strictly ascending")
     texts = unpack_texts(arrays.pop("token_texts").tobytes(), len(vocabulary))
+    token_texts = TokenTexts.ascending(vocabulary.tolist(), texts)
+    del texts  # up to a Python object for each token of the vocabulary
     generator_state = arrays.pop("generator_state", None)
     for name in TOKEN_ARRAYS:
         index = arrays[name]
@@ -188,6 +191,6 @@ def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Tr
     return Trace(
         **arrays,
         facts=facts,
-        token_texts={int(i): text for i, text in zip(vocabulary, texts, strict=True) if text is not None},
+        token_texts=token_texts,
         generator_state=generator_state,
     )

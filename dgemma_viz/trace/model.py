@@ -12,7 +12,6 @@ has no emitted tokens (``emitted`` has fewer canvases than ``canvas.max() + 1``)
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from dgemma_viz.errors import TraceError
 from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+from dgemma_viz.trace.token_texts import TokenTexts
 
 if TYPE_CHECKING:
     import os
@@ -181,7 +181,8 @@ class Trace:
                 array = array.copy()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        object.__setattr__(self, "token_texts", MappingProxyType(dict(self.token_texts)))
+        if not isinstance(self.token_texts, TokenTexts):
+            object.__setattr__(self, "token_texts", TokenTexts(self.token_texts))
         self._check()
 
     def _check(self) -> None:
