@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import dgemma_viz
 from dgemma_viz.errors import DgemmaVizError, SettingError
 from dgemma_viz.export.command import add_options as add_export_options
+from dgemma_viz.plain_text import printable
 from dgemma_viz.serving.command import add_options as add_serve_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Never
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dgemma-viz", description=dgemma_viz.__doc__)
+    parser = _Parser(prog="dgemma-viz", description=dgemma_viz.__doc__)
     parser.add_argument("--version", action="version", version=f"dgemma-viz {dgemma_viz.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -96,6 +98,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Never:
+        """Complain; the message quotes arguments, such as file names that a shell put there."""
+        super().error(printable(message))
+
+
+def _say(text: object) -> None:
+    """Print for a terminal: nothing in a trace may steer it."""
+    print(printable(str(text)))
+
+
 def _serve(options: argparse.Namespace) -> int:
     from dgemma_viz.serving.command import run
 
@@ -118,7 +131,7 @@ def _record(options: argparse.Namespace) -> int:
     model, tokenizer = load_model(options.model)
     trace = record_run(model, tokenizer, prompt, settings)
     trace.save(options.output)
-    print(f"{trace}\nprompt: {trace.prompt_text()}\noutput: {trace.output_text()}\nwritten to {options.output}")
+    _say(f"{trace}\nprompt: {trace.prompt_text()}\noutput: {trace.output_text()}\nwritten to {options.output}")
     return 0
 
 
@@ -138,7 +151,7 @@ def _check(options: argparse.Namespace) -> int:
     from dgemma_viz.trace import load_trace
 
     report = check_conformance(load_trace(options.trace), read_settings(options.reference_settings))
-    print(report)
+    _say(report)
     return 0 if report.ok else 1
 
 
@@ -147,7 +160,7 @@ def _diagnose(options: argparse.Namespace) -> int:
     from dgemma_viz.trace import load_trace
 
     diagnosis = diagnose(load_trace(options.trace), options.reference)
-    print(diagnosis)
+    _say(diagnosis)
     return 1 if any(finding.severity > Severity.NOTE for finding in diagnosis) else 0
 
 
@@ -171,7 +184,7 @@ def _doctor(_options: argparse.Namespace) -> int:
     from dgemma_viz.doctor import examine, report
 
     findings = examine()
-    print(report(findings))
+    _say(report(findings))
     return 0 if all(finding.status == "ok" for finding in findings) else 1
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dgemma_viz.plain_text import printable
+
 if TYPE_CHECKING:
     from dgemma_viz.labs.sweep.result import Sweep
     from dgemma_viz.trace.model import Trace
 
+_LONGEST_MESSAGE = 4000
+
 
 class DgemmaVizError(Exception):
     """Base class: `except dgemma_viz.errors.DgemmaVizError` catches everything the package raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message. It may quote a file or a prompt, and goes to terminals and notebooks: printable, and no book."""
+        message = printable(super().__str__())
+        return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
 class PromptError(DgemmaVizError, ValueError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.conformance.rules import RULES
+from dgemma_viz.plain_text import NO_FORMULAS, isolated, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ class ConformanceReport:
             lines += ["", fill(f"✓ passed: {', '.join(self.passed)}", _WIDTH, subsequent_indent="  ")]
         if self.not_checked:
             lines += ["", "? not checked:"]
-            lines += [_indented(f"{name}: {_printable(reason)}") for name, reason in self.not_checked]
+            lines += [_indented(f"{name}: {reason}") for name, reason in self.not_checked]
         if self.of_others:
             lines += ["", f"{self.of_others} rules of other samplers do not apply."]
         return "\n".join(lines)
@@ -92,11 +93,12 @@ class ConformanceReport:
         table = f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
         passed = f"<p>✓ passed: {html.escape(', '.join(self.passed))}</p>" if self.passed else ""
         reasons = "".join(
-            f"<li><code>{html.escape(name)}</code>: {html.escape(reason)}</li>" for name, reason in self.not_checked
+            f"<li><code>{html.escape(name)}</code>: {_shown(reason)}</li>" for name, reason in self.not_checked
         )
         skipped = f"<details open><summary>? not checked</summary><ul>{reasons}</ul></details>" if reasons else ""
         others = f"<p>{self.of_others} rules of other samplers do not apply.</p>" if self.of_others else ""
-        return f"<p><strong>{html.escape(self._headline())}</strong></p>{table}{passed}{skipped}{others}"
+        head = f"<p><strong>{html.escape(self._headline())}</strong></p>"
+        return f"<div class='{NO_FORMULAS}'>{head}{table}{passed}{skipped}{others}</div>"
 
     def _headline(self) -> str:
         broken, kind = len(_by_rule(self.violations)), sampler_kind(self.trace)
@@ -120,13 +122,12 @@ def _by_rule(violations: tuple[Violation, ...]) -> dict[str, list[Violation]]:
 
 def _cells(violation: Violation) -> str:
     values = ("–" if value is None else str(value) for value in asdict(violation).values())
-    return "".join(f'<td style="text-align:left">{html.escape(value)}</td>' for value in values)
+    return "".join(f'<td style="text-align:left">{_shown(value)}</td>' for value in values)
+
+
+def _shown(text: str) -> str:
+    return html.escape(isolated(printable(text, "")))
 
 
 def _indented(text: str) -> str:
-    return fill(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
-
-
-def _printable(text: str) -> str:
-    """Control and text-direction characters as escapes: reasons may quote a file."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return fill(printable(text, ""), _WIDTH, initial_indent="  ", subsequent_indent="    ")

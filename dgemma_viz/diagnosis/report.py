@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.rules import RULES
+from dgemma_viz.plain_text import CUT, NO_FORMULAS, isolated, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "•"}
 _TITLES = {rule.name: rule.title for rule in RULES}
 _WIDTH = 100
 _MOST_POSITIONS = 12
+_MOST_CHARACTERS = 600
+_TABLE_STYLE = "border-collapse:collapse;text-align:left;overflow-wrap:anywhere"
 
 
 def as_table(diagnosis: Diagnosis) -> pd.DataFrame:
@@ -53,12 +56,13 @@ def as_text(diagnosis: Diagnosis) -> str:
         lines.append(
             f"{MARKS[finding.severity]} {_word(finding).upper()}  {_TITLES[finding.rule]}  ({_place(finding)})"
         )
-        lines.append(fill(_printable(finding.what), _WIDTH, initial_indent="  ", subsequent_indent="  "))
-        lines.append(fill(f"Try: {finding.remedy}", _WIDTH, initial_indent="  ", subsequent_indent="    "))
+        lines.append(fill(_one_line(finding.what), _WIDTH, initial_indent="  ", subsequent_indent="  "))
+        lines.append(fill(f"Try: {_one_line(finding.remedy)}", _WIDTH, initial_indent="  ", subsequent_indent="    "))
     if diagnosis.not_applied:
         lines += ["", "Not applied:"]
         lines += [
-            fill(f"  {name}: {reason}", _WIDTH, subsequent_indent="    ") for name, reason in diagnosis.not_applied
+            fill(f"  {name}: {_one_line(reason)}", _WIDTH, subsequent_indent="    ")
+            for name, reason in diagnosis.not_applied
         ]
     return "\n".join(lines)
 
@@ -68,18 +72,18 @@ def as_html(diagnosis: Diagnosis) -> str:
     head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _HEADINGS)
     rows = "".join(f"<tr>{''.join(_cells(finding))}</tr>" for finding in diagnosis.findings)
     table = (
-        f'<table style="border-collapse:collapse;text-align:left"><caption style="text-align:left;font-weight:bold">'
+        f"<table style='{_TABLE_STYLE}'><caption style='text-align:left;font-weight:bold'>"
         f"{html.escape(_headline(diagnosis))}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         if diagnosis.findings
         else f"<p><strong>{html.escape(_headline(diagnosis))}</strong></p>"
     )
     reasons = "".join(
-        f"<li><code>{html.escape(name)}</code>: {html.escape(reason)}</li>" for name, reason in diagnosis.not_applied
+        f"<li><code>{html.escape(name)}</code>: {_cell(reason)}</li>" for name, reason in diagnosis.not_applied
     )
     skipped = (
         f"<details><summary>{len(diagnosis.not_applied)} rule(s) not applied</summary><ul>{reasons}</ul></details>"
     )
-    return f'<div class="dgemma-viz-diagnosis">{table}{skipped if reasons else ""}</div>'
+    return f'<div class="dgemma-viz-diagnosis {NO_FORMULAS}">{table}{skipped if reasons else ""}</div>'
 
 
 _HEADINGS = ("Severity", "Finding", "Where", "Evidence (derived)", "What to try")
@@ -88,8 +92,8 @@ _HEADINGS = ("Severity", "Finding", "Where", "Evidence (derived)", "What to try"
 def _cells(finding: Finding) -> list[str]:
     severity = f"{MARKS[finding.severity]} {_word(finding)}"
     style = 'style="text-align:left;vertical-align:top;border-top:1px solid currentColor;padding:4px 8px"'
-    texts = (_TITLES[finding.rule], _place(finding), _printable(finding.what), finding.remedy)
-    rest = "".join(f'<td {style} dir="auto">{html.escape(text)}</td>' for text in texts)
+    texts = (_TITLES[finding.rule], _place(finding), finding.what, finding.remedy)
+    rest = "".join(f"<td {style}>{_cell(text)}</td>" for text in texts)
     return [f'<th scope="row" {style}>{severity}</th>', rest]
 
 
@@ -118,6 +122,11 @@ def _place(finding: Finding) -> str:
     return ", ".join(parts) or "whole run"
 
 
-def _printable(text: str) -> str:
-    """Control and text-direction characters as escapes."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+def _one_line(text: str) -> str:
+    """What is not printable as escapes, line ends too; not the whole of what fills pages."""
+    shown = printable(text[:_MOST_CHARACTERS], "")
+    return shown if len(text) <= _MOST_CHARACTERS else f"{shown}{CUT}"
+
+
+def _cell(text: str) -> str:
+    return html.escape(isolated(_one_line(text)))

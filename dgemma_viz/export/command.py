@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.plain_text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
             endings = ", ".join(_OPTIONS[name])
             raise SettingError(f"--{name.replace('_', '-')} says nothing of a {suffix}; it is for {endings}")
     path = _written(suffix, options, given)
-    print(f"written to {path}: {path.stat().st_size / 1e3:,.0f} kB")
+    print(f"written to {printable(str(path))}: {path.stat().st_size / 1e3:,.0f} kB")
     return 0
 
 

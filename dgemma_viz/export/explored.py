@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.export.charts import curves_of, looks, maps_of
 from dgemma_viz.export.records import Records
+from dgemma_viz.plain_text import visible
 from dgemma_viz.widgets.explorer import ENDED_BEFORE, NO_STEPS
 from dgemma_viz.widgets.findings_list import entry_of, remark_of, summary
 from dgemma_viz.widgets.inspector import HINT
-from dgemma_viz.widgets.run_header import header_html, visible
+from dgemma_viz.widgets.run_header import header_html
 from dgemma_viz.widgets.token_canvas import SCALES
 from dgemma_viz.widgets.words import glossary_html
 

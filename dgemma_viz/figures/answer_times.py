@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.way_lines import LINE, key_below, way_line
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def answer_times(speeds: Mapping[str, Speed], longest: int = 512, theme: str | T
     for number, (label, values) in enumerate(times.items()):
         figure.add_trace(
             go.Scatter(
-                name=escape(label),
+                name=name_label(label),
                 x=lengths,
                 y=values,
                 mode="lines",
                 line=way_line(look, number) | {"shape": "hv"},
-                hovertemplate=f"<b>{escape(label)}</b><br>%{{x}} tokens: %{{y:.4~g}} ms · modelled<extra></extra>",
+                hovertemplate=f"<b>{name_label(label)}</b><br>%{{x}} tokens: %{{y:.4~g}} ms · modelled<extra></extra>",
             )
         )
     return figure.update_layout(
@@ -77,6 +77,6 @@ def _crossing(lengths: np.ndarray, times: Mapping[str, np.ndarray]) -> str:
     labels, values = list(times), np.stack(list(times.values()))
     fastest = values.argmin(axis=0)
     starts = [0, *(np.flatnonzero(np.diff(fastest)) + 1).tolist()]
-    told = [f"from {lengths[at]}: {escape(labels[fastest[at]])}" for at in starts[:3]]
+    told = [f"from {lengths[at]}: {name_label(labels[fastest[at]])}" for at in starts[:3]]
     more = "<br>…" if len(starts) > len(told) else ""
     return "fastest, modelled:<br>" + "<br>".join(told) + more

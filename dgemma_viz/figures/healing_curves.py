@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.uncertainty import error_bars, interval_text
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def healing_curves(summary: pd.DataFrame, theme: str | Theme = "light") -> go.Fi
 
 def _curve(chosen: pd.DataFrame, number: int, shift: float, axis: str, look: Theme, *, first: bool) -> go.Scatter:
     colours = (look.accent, look.second, look.third, look.warning, look.soft)
-    colour, name = colours[number % len(colours)], escape(str(chosen["sampler"].iloc[0])) if len(chosen) else ""
+    colour, name = colours[number % len(colours)], name_label(chosen["sampler"].iloc[0]) if len(chosen) else ""
     healed = chosen["healed"].to_numpy(dtype=float)
     ends = (chosen["healed_low"].to_numpy(dtype=float), chosen["healed_high"].to_numpy(dtype=float))
     columns = (chosen[column].tolist() for column in ("tokens", "runs", "right", "spread", "steps_to_heal"))

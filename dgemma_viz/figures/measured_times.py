@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.way_lines import LINE, key_below, way_line, way_marker
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def measured_times(
     figure = framed(NAME, look, title, told, height=400 + LINE * lines)
     unit, what = ("ms", "tokens") if of_length else ("tokens/s", "prompts at once")
     for number, way in enumerate(wide.columns):
-        label = escape(str(way))
+        label = name_label(way)
         figure.add_trace(
             go.Scatter(
                 name=label,
@@ -81,7 +81,7 @@ def _leaders(ways: list[str], places: np.ndarray, values: np.ndarray, *, of_leng
     """Which way is the best at which measured places; escaped."""
     best = values.argmin(axis=1) if of_length else values.argmax(axis=1)
     starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
-    told = [f"from {places[at]}: {escape(ways[best[at]])}" for at in starts[:4]]
+    told = [f"from {places[at]}: {name_label(ways[best[at]])}" for at in starts[:4]]
     word = "fastest" if of_length else "most tokens a second"
     return (
         f"{word}, on this machine with this model:<br>"

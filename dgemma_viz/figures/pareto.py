@@ -11,7 +11,7 @@ from dgemma_viz.analysis.intervals import wider
 from dgemma_viz.analysis.pareto import pareto_frontier
 from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import label
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.uncertainty import error_bars, interval_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def pareto(summary: pd.DataFrame, theme: str | Theme = "light") -> go.Figure:
         colour, symbol = colours[number % len(colours)], _SYMBOLS[number % len(_SYMBOLS)]
         figure.add_trace(
             go.Scatter(
-                name=label(sampler),
+                name=name_label(sampler),
                 x=x[of],
                 y=y[of],
                 mode="markers",
@@ -113,7 +113,7 @@ def _names(drawn: pd.DataFrame) -> list[str]:
         parts = [str(setting).split(" · ") for setting in drawn["setting"]]
     else:
         parts = [[f"{name}: {value}" for name, value in zip(by, row, strict=True)] for row in drawn[by].to_numpy()]
-    return ["<br>".join(label(part, _LONGEST_NAME).replace("␣", " ") for part in lines) for lines in parts]
+    return ["<br>".join(name_label(part, _LONGEST_NAME) for part in lines) for lines in parts]
 
 
 def _hovers(drawn: pd.DataFrame, names: list[str], best: Array) -> Array:

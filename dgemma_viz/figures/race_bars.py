@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.way_lines import way_colour
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def race_bars(summary: pd.DataFrame, theme: str | Theme = "light") -> go.Figure:
     missing = [column for column, *_ in _PANELS if column not in summary.columns]
     if missing or summary.empty:
         raise SettingError(f"give Race.summary(); this table has no {missing[0] if missing else 'rows'}")
-    ways = [escape(str(way)) for way in summary.index]
+    ways = [name_label(way) for way in summary.index]
     row = 26 * len(ways) + 46
     plain = framed(
         NAME, look, "What did each way cost?", "all prompts together · measured", height=90 + row * len(_PANELS)

@@ -16,7 +16,8 @@ from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import display_text, escape
+from dgemma_viz.figures.token_text import label as token_label
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def race_track(
     courses = {label: _course(trace, sample, by, bare.get(label)) for label, trace in traces.items()}
     end = max(float(course.times[-1]) for course in courses.values())
     ticks = _ticks(end, by)
-    labels = [escape(label) for label in courses]
+    labels = [name_label(label) for label in courses]
     frames = [_frame(courses, labels, tick, by) for tick in ticks]
     figure = framed(NAME, look, "Who is done first?", _told(courses, by, look), height=240 + _ROW * len(courses))
     figure.add_trace(frames[-1].data[0])
@@ -127,7 +128,7 @@ def _course(trace: Trace, sample: int, by: str, seconds: float | None) -> _Cours
     drafts[-1] = emitted[begin : begin + answer]
     final = drafts == emitted[begin : begin + answer]
     states = np.where(drafts < 0, _NOTHING, np.where(final, _FINAL, _DRAFT)).astype(np.uint8)
-    known = {-1: ""} | {int(i): escape(display_text(trace.token_text(i))) for i in np.unique(drafts[drafts >= 0])}
+    known = {-1: ""} | {int(i): token_label(trace.token_text(i)) for i in np.unique(drafts[drafts >= 0])}
     texts = np.vectorize(known.__getitem__, otypes=[object])(drafts)
     times = np.arange(1, len(drafts) + 1, dtype=float)
     if by == "seconds":
@@ -177,7 +178,7 @@ def _heatmap_style(look: Theme) -> dict[str, Any]:
 
 def _told(courses: Mapping[str, _Course], by: str, look: Theme) -> str:
     unit = "forwards" if by == "forwards" else "ms"
-    ends = [f"{escape(label)} {course.times[-1]:.3g}" for label, course in courses.items()]
+    ends = [f"{name_label(label)} {course.times[-1]:.3g}" for label, course in courses.items()]
     rows = "<br>".join(" · ".join(ends[at : at + 3]) for at in range(0, len(ends), 3))
     keys = (("■", look.accent, _FINAL), ("○", look.second, _DRAFT), ("□", look.soft, _NOTHING))
     words = "  ".join(f"<span style='color:{colour}'>{mark}</span> {_WORDS[code]}" for mark, colour, code in keys)

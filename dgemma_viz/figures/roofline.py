@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +60,8 @@ def roofline(
     figure = framed(
         NAME,
         look,
-        f"What limits one pass on {escape(hardware.name)}",
-        f"{bandwidth:g} GB/s, {peak:g} TFLOP/s for {escape(weights.name)} · published{about}",
+        f"What limits one pass on {name_label(hardware.name)}",
+        f"{bandwidth:g} GB/s, {peak:g} TFLOP/s for {name_label(weights.name)} · published{about}",
         height=420,
     )
     figure.add_trace(
@@ -79,7 +79,7 @@ def roofline(
         at = intensities[label]
         figure.add_trace(
             go.Scatter(
-                name=escape(label),
+                name=name_label(label),
                 x=[at],
                 y=[min(peak, at * bandwidth * _GIGA / _TERA)],
                 mode="markers",
@@ -89,7 +89,7 @@ def roofline(
                     "color": colours[number % len(colours)],
                     "line": {"width": 1.5, "color": look.paper},
                 },
-                hovertemplate=f"<b>{escape(label)}</b>: {one.tokens:,} tokens<br>{one.bytes / _GIGA:.3g} GB, "
+                hovertemplate=f"<b>{name_label(label)}</b>: {one.tokens:,} tokens<br>{one.bytes / _GIGA:.3g} GB, "
                 f"{one.flops / _TERA:.3g} TFLOP<br>%{{x:.3g}} FLOPs a byte · modelled<br>waits for "
                 f"{'memory' if at < ridge else 'the compute units'}<extra></extra>",
             )

@@ -16,7 +16,7 @@ from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ _ROW, _TOP, _BOTTOM = 30, 70, 92
 _TEXTS_UP_TO = 20
 """Most positions with their token written in the cell."""
 _LONGEST_LABEL = 28
+_LONGEST_SENTENCE = 400
 _FIRST = "star-diamond"
 
 
@@ -66,7 +67,7 @@ def run_alignment(
     look = theme_named(theme)
     there = {label: trace for label, trace in runs.items() if _has(trace, canvas, sample)}
     if len(there) < len(runs) or not there:
-        missing = ", ".join(escape(label) for label in runs if label not in there) or "every run"
+        missing = ", ".join(name_label(label) for label in runs if label not in there) or "every run"
         return message_figure(NAME, look, _TITLE, f"canvas {canvas} of sample {sample} is not in {missing}")
     labels, base = list(there), next(iter(there.values()))
     each = [trace.canvas_run(canvas, sample) for trace in there.values()]
@@ -97,9 +98,7 @@ def run_alignment(
         xaxis={"title": {"text": "position"}, "range": [-0.5, width - 0.5], "showgrid": False, **whole_ticks(width)},
         yaxis={
             "tickvals": list(range(len(labels))),
-            "ticktext": [
-                escape(label if len(label) <= _LONGEST_LABEL else f"{label[:_LONGEST_LABEL]}…") for label in labels
-            ],
+            "ticktext": [name_label(label, _LONGEST_LABEL) for label in labels],
             "range": [len(labels) - 0.5, -0.5],
             "showgrid": False,
             "automargin": True,
@@ -176,7 +175,7 @@ def _marks(places: list[tuple[int, int]], what: list[str], look: Theme) -> go.Sc
         name="first difference · derived",
         x=[position for position, _ in places],
         y=[row + 0.36 for _, row in places],
-        text=[escape(what[row]) for _, row in places],
+        text=[name_label(what[row], _LONGEST_SENTENCE) for _, row in places],
         mode="markers",
         marker={"symbol": _FIRST, "size": 8, "color": look.warning, "line": {"width": 1, "color": look.paper}},
         hovertemplate="<b>first difference</b> at position %{x}<br>%{text}<extra></extra>",

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import escape
+from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.way_lines import LINE, key_below, way_line, way_marker
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ def speeds_by_batch(speeds: Mapping[str, Sequence[Speed]], theme: str | Theme = 
     for number, (label, those) in enumerate(speeds.items()):
         figure.add_trace(
             go.Scatter(
-                name=escape(label),
+                name=name_label(label),
                 x=list(sizes),
                 y=rates[label],
                 customdata=[[speed.step.total, speed.step.limit] for speed in those],
                 mode="lines+markers",
                 line=way_line(look, number),
                 marker=way_marker(look, number),
-                hovertemplate=f"<b>{escape(label)}</b><br>%{{x}} users: %{{y:.4~g}} tokens/s · modelled<br>"
+                hovertemplate=f"<b>{name_label(label)}</b><br>%{{x}} users: %{{y:.4~g}} tokens/s · modelled<br>"
                 "a pass takes %{customdata[0]:.3~g} ms, most of it %{customdata[1]}<extra></extra>",
             )
         )
@@ -76,5 +76,5 @@ def _fastest(sizes: Sequence[int], rates: Mapping[str, np.ndarray]) -> str:
     best = np.stack(list(rates.values())).argmax(axis=0)
     starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
     return "most tokens a second, modelled:<br>" + "<br>".join(
-        f"from {sizes[at]} user{'s' if sizes[at] > 1 else ''}: {escape(labels[best[at]])}" for at in starts
+        f"from {sizes[at]} user{'s' if sizes[at] > 1 else ''}: {name_label(labels[best[at]])}" for at in starts
     )

@@ -3,7 +3,7 @@
 Two steps, kept apart. :func:`display_text` makes a token's text visible (spaces, line ends, control and zero-width
 characters) and short; it is for people and for any medium. :func:`escape` makes a visible text safe for Plotly, which
 reads a subset of HTML, ``%{...}`` templates and ``$...$`` formulas in titles, hovers, ticks and labels.
-:func:`label` does both.
+:func:`label` does both to a token, :func:`name_label` to what is no token: a way, a sampler, a run.
 """
 
 from __future__ import annotations
@@ -11,27 +11,9 @@ from __future__ import annotations
 import unicodedata
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.plain_text import CUT, isolated, seen_pieces, visible
 
 EMPTY = "∅"
-CUT = "…"
-
-_VISIBLE = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\x7f": "␡"}
-_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
-_BLANK_LETTERS = {
-    "\u034f",
-    "\u115f",
-    "\u1160",
-    "\u17b4",
-    "\u17b5",
-    "\u180b",
-    "\u180c",
-    "\u180d",
-    "\u2800",
-    "\u3164",
-    "\uffa0",
-}
-_RIGHT_TO_LEFT = {"R", "AL"}
-_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 def display_text(text: str, max_length: int = 40) -> str:
@@ -54,9 +36,9 @@ def display_text(text: str, max_length: int = 40) -> str:
         return EMPTY
     pieces: list[str] = []
     length = 0
-    for character in text:
-        pieces.append(_visible(character))
-        length += len(pieces[-1])
+    for piece in seen_pieces(text):
+        pieces.append(piece)
+        length += len(piece)
         if length > max_length:
             break
     if unicodedata.category(text[0]).startswith("M") and not pieces[0].startswith("⟨"):
@@ -76,20 +58,10 @@ def escape(text: str) -> str:
 
 
 def label(text: str, max_length: int = 40) -> str:
-    """Visible, short, escaped; right-to-left text is isolated so that it cannot reorder what stands beside it."""
-    shown = display_text(text, max_length)
-    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in shown):
-        shown = f"{_FIRST_STRONG_ISOLATE}{shown}{_POP_ISOLATE}"
-    return escape(shown)
+    """A token's text: visible, short, escaped; right-to-left text is isolated so that it reorders nothing beside it."""
+    return escape(isolated(display_text(text, max_length)))
 
 
-def _visible(character: str) -> str:
-    if " " < character <= "~":
-        return character
-    if character in _VISIBLE:
-        return _VISIBLE[character]
-    if character < " ":
-        return chr(0x2400 + ord(character))
-    if character in _BLANK_LETTERS or unicodedata.category(character) in _INVISIBLE_CATEGORIES:
-        return f"⟨U+{ord(character):04X}⟩"
-    return character
+def name_label(text: object, max_length: int = 48) -> str:
+    """The same for a name, whose spaces stay."""
+    return escape(isolated(" ".join(visible(text, max_length).split())))

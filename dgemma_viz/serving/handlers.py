@@ -16,6 +16,7 @@ from tornado.web import HTTPError, authenticated
 from voila.handler import BaseVoilaHandler, VoilaHandler
 
 from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.serving.published_traces import list_traces, published_file
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 THEMES = ("light", "dark")
 TRACE_NOTEBOOK = "trace.ipynb"
 _RETRY_SECONDS = 10
+_LONGEST_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Site:
 
     dashboards: dict[str, Dashboard]
     traces: Path | None
+
+
+def _shown(text: str) -> str:
+    """A title or a name of a file; NOT escaped, which the templates see to."""
+    return isolated(visible(text, _LONGEST_SHOWN))
 
 
 class _Page(BaseVoilaHandler):  # type: ignore[misc]
@@ -91,6 +98,7 @@ class GalleryHandler(_Page):
                 ("Labs", [entry for entry in dashboards if not entry.in_course]),
             ],
             traces=cards if folder else None,
+            shown=_shown,
             address=lambda kind, name: url_path_join(self.base_url, kind, quote(name, safe="")) + suffix,
         )
         self.write(page)
@@ -150,7 +158,7 @@ class TraceHandler(_KernelPage):
             published_file(self.site.traces, name)
         except DgemmaVizError:
             self.set_status(404)
-            self.write(self.render_template("no_trace.html", trace=name, theme=self.theme))
+            self.write(self.render_template("no_trace.html", trace=_shown(name), theme=self.theme))
             return
         await self.send_page(TRACE_NOTEBOOK)
 

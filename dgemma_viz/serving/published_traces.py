@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import DgemmaVizError, TraceFileError
+from dgemma_viz.plain_text import whole_characters
 from dgemma_viz.trace import Trace, load_trace
 
 if TYPE_CHECKING:
@@ -120,13 +121,15 @@ def list_traces(folder: Path) -> list[TraceCard]:
 def _card(folder: Path, name: str, changed: int, size: int) -> TraceCard:
     """One card; read again only when the file's time or size has changed."""
     date = datetime.fromtimestamp(changed / 1e9, UTC)
+    if (written := whole_characters(name)) != name:  # bytes that are no text: it has no address
+        return TraceCard(written, "", 0, 0, _size(size), date, trouble="its name is not Unicode; rename it")
     try:
         trace = open_published(folder, name)
         prompt = str(trace.facts.task.get("prompt") or trace.prompt_text())
     except DgemmaVizError as error:
         return TraceCard(name, "", 0, 0, _size(size), date, trouble=str(error))
     except Exception:
-        logging.getLogger(__name__).exception("the trace %s cannot be listed", name)
+        logging.getLogger(__name__).exception("the trace %r cannot be listed", name)
         return TraceCard(name, "", 0, 0, _size(size), date, trouble=f"'{name}' cannot be read as a trace")
     excerpt = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
     return TraceCard(name, excerpt, trace.n_steps, trace.n_canvases, _size(size), date)

@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import PreTrainedTokenizerFast
 
 from dgemma_viz.errors import PromptError
+from dgemma_viz.plain_text import half_pairs
 from dgemma_viz.tiny.vocabulary import BOS, BOS_ID, EOS, PAD, UNKNOWN, vocabulary
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def encode_prompt(tokenizer: Any, prompt: str | Sequence[str]) -> dict[str, torc
 
 
 def unknown_parts(tokenizer: Any, text: str) -> list[str]:
-    """List the parts of a text that the tokenizer maps to its unknown token, each once, in order."""
+    """List the parts of a text that the tokenizer maps to its unknown token or cannot read, each once, in order."""
+    if broken := half_pairs(text):
+        return broken
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     pieces = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
     return list(dict.fromkeys(text[start:end] for token, (start, end) in pieces if token == tokenizer.unk_token_id))

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.plain_text import whole_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,7 +57,7 @@ def checked_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     _require(all(token in _TOKEN for token in values["eos_token_ids"]), "eos_token_ids", f"list of {_between(_TOKEN)}")
     if (span := values.get("output_span")) is not None:
         values["output_span"] = _span(span)
-    return values
+    return {name: _whole(value) for name, value in values.items()}
 
 
 def _require(fits: bool, name: str, wanted: str) -> None:
@@ -79,6 +80,15 @@ def _check_parts(name: str, value: Any) -> None:
         if not level:
             return
     raise TraceError(f"run fact '{name}' is nested deeper than {_DEEPEST} levels")
+
+
+def _whole(value: Any) -> Any:
+    """The same without halves of surrogate pairs, which could be neither shown nor sent anywhere."""
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, dict):
+        return {whole_characters(name): _whole(part) for name, part in value.items()}
+    return type(value)(map(_whole, value)) if isinstance(value, list | tuple) else value
 
 
 def _span(value: Any) -> tuple[int, int]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.plain_text import printable
 from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
@@ -39,6 +40,7 @@ INACTIVE_ROWS = "inactive_rows"
 """In ``RunFacts.absent``: steps of samples that had already finished were not recorded."""
 
 
+_LONGEST_NAME = 80
 _MOST_WITHOUT_STEPS = 2**20
 """Samples x positions x alternatives of a trace that holds no value of them."""
 
@@ -336,9 +338,10 @@ class Trace:
         return to_xarray(self)
 
     def __repr__(self) -> str:
+        name, status = (printable(text, "")[:_LONGEST_NAME] for text in (self.facts.model_class, self.facts.status))
         return (
-            f"<Trace of {self.facts.model_class or 'unknown model'}: {self.n_canvases} canvas(es) x "
-            f"{self.canvas_length} positions, {self.n_steps} steps, {self.n_samples} sample(s), {self.facts.status}>"
+            f"<Trace of {name or 'unknown model'}: {self.n_canvases} canvas(es) x "
+            f"{self.canvas_length} positions, {self.n_steps} steps, {self.n_samples} sample(s), {status}>"
         )
 
 

@@ -13,6 +13,7 @@ from operator import index
 from typing import Any, Self
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.plain_text import whole_characters
 
 
 class TokenTexts(Mapping[int, str]):
@@ -47,7 +48,7 @@ class TokenTexts(Mapping[int, str]):
     def _pack(self, pairs: Iterable[tuple[int, str]]) -> None:
         ids, ends, packed = array("q"), array("Q", [0]), bytearray()
         for token, text in pairs:
-            packed += text.encode("utf-8", "surrogatepass")
+            packed += whole_characters(text).encode()
             ids.append(index(token))
             ends.append(len(packed))
         self._ids, self._ends, self._text = ids, ends, bytes(packed)
@@ -79,4 +80,4 @@ class TokenTexts(Mapping[int, str]):
         return place if place < len(self._ids) and self._ids[place] == token else -1
 
     def _at(self, place: int) -> str:
-        return self._text[self._ends[place] : self._ends[place + 1]].decode("utf-8", "surrogatepass")
+        return self._text[self._ends[place] : self._ends[place + 1]].decode()

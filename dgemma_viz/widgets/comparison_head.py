@@ -15,7 +15,7 @@ from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
 from dgemma_viz.figures.run_pair import A, B, RunStyle
 from dgemma_viz.widgets.changed_on_purpose import explained, purposes
 from dgemma_viz.widgets.esm import style_sheet
-from dgemma_viz.widgets.run_header import readable
+from dgemma_viz.widgets.run_header import readable, readable_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _LONGEST_OUTPUT = 6000
 _LONG = 60
 """Characters from which a text gets a box of its own, which scrolls."""
+_LONGEST_NAME = 80
+_MOST_ROWS = 60
+"""Changed facts that are listed: a file may hold any number of settings."""
 _MOST_NAMED = 3
 _NAMED = {"seed", "model", "sampler"}
 
@@ -63,18 +66,22 @@ def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str
     results = outcomes(pair, reference, sample)
     differing, compared = differing_tokens(pair, sample)
     prompt, *facts = facts_of_both(*pair.traces, sample)
+    changed = [row for row in facts if row.changed]
     output = [_output(pair, trace, sample) for trace in pair.traces]
     rows = [
         _row(prompt),
         _row(results[0], *output) if output[0] != output[1] else _wide("output", output[0], "measured"),
         _wide("output tokens that differ", f"{differing} of {compared}" if compared else "nothing to compare"),
         *map(_row, results[1:]),
-        *(_row(row) for row in facts if row.changed),
+        *map(_row, changed[:_MOST_ROWS]),
     ]
+    if (more := len(changed) - _MOST_ROWS) > 0:
+        rows.append(_wide("and more", f"{more} other facts changed"))
     heads = "".join(f"<th scope='col'>{glyph_html(run)} {run.name}</th>" for run in (A, B))
     head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<th></th></tr></thead>"
-    same = [f"{readable(row.name)} {_value(row.a)}" for row in facts if not row.changed]
-    folded = f"<details><summary>{len(same)} facts are the same</summary><p>{' · '.join(same)}</p></details>"
+    same = [row for row in facts if not row.changed]
+    listed = " · ".join(f"{_name(row)} {_value(row.a)}" for row in same[:_MOST_ROWS])
+    folded = f"<details><summary>{len(same)} facts are the same</summary><p>{listed}</p></details>"
     table = f"<table><caption>What changed</caption>{head}<tbody>{''.join(rows)}</tbody></table>"
     return f"<div class='dgc'>{table}{folded}</div>"
 
@@ -84,7 +91,8 @@ def run_heading_html(pair: TracePair, run: RunStyle, sample: int) -> str:
     rows = changed_facts(*pair.traces, sample)
     settings = {name.replace("_", " ") for trace in pair.traces for name in trace.facts.settings}
     named = sorted((row for row in rows if row.name in _NAMED | settings), key=lambda row: row.name not in _NAMED)
-    words = " · ".join(f"{readable(row.name)} {_value(row.a if run is A else row.b)}" for row in named[:_MOST_NAMED])
+    values = ((_name(row), _inline(row.a if run is A else row.b)) for row in named[:_MOST_NAMED])
+    words = " · ".join(f"{name} {value}" for name, value in values)
     if purposes(pair)[run.name]:
         words = " · ".join(filter(None, ["changed on purpose", words]))
     return f"<div class='dgc'><h3>{glyph_html(run)} Run {run.name}<span>{words}</span></h3></div>"
@@ -100,11 +108,17 @@ def _row(row: FactRow, *cells: str) -> str:
         return _wide(row.name, _value(row.a), row.provenance)
     shown = "".join(f"<td>{cell}</td>" for cell in cells or (_value(row.a), _value(row.b)))
     changed = " class='dgc-changed'" if row.changed else ""
-    return f"<tr{changed}><th scope='row'>{readable(row.name)}</th>{shown}{_tag(row.provenance)}</tr>"
+    return f"<tr{changed}><th scope='row'>{_name(row)}</th>{shown}{_tag(row.provenance)}</tr>"
 
 
 def _wide(name: str, value: str, provenance: str = "derived") -> str:
-    return f"<tr><th scope='row'>{readable(name)}</th><td colspan='2'>{value}</td>{_tag(provenance)}</tr>"
+    return (
+        f"<tr><th scope='row'>{readable(name, _LONGEST_NAME)}</th><td colspan='2'>{value}</td>{_tag(provenance)}</tr>"
+    )
+
+
+def _name(row: FactRow) -> str:
+    return readable(row.name, _LONGEST_NAME)
 
 
 def _tag(provenance: str) -> str:
@@ -112,14 +126,19 @@ def _tag(provenance: str) -> str:
 
 
 def _value(value: Any) -> str:
+    whole = str(value)
+    if isinstance(value, tuple) and value:
+        whole = "\n".join(map(str, value))
+    return f"<pre tabindex='0'>{readable_block(whole)}</pre>" if len(whole) > _LONG else _inline(value)
+
+
+def _inline(value: Any) -> str:
+    """On one line, cut where it is long."""
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else "unknown"
     if value is None or value in ("", ()):
         return "<i>none</i>"
-    if isinstance(value, tuple):
-        return "<br>".join(map(readable, value))
-    text = readable(value)
-    return f"<pre tabindex='0'>{text}</pre>" if len(text) > _LONG else text
+    return readable("; ".join(map(str, value)) if isinstance(value, tuple) else value, _LONGEST_NAME)
 
 
 def _output(pair: TracePair, trace: Trace, sample: int) -> str:
@@ -152,5 +171,5 @@ def _differing(pair: TracePair, trace: Trace, sample: int) -> Iterator[bool]:
 def _runs(parts: Iterable[tuple[str, bool]]) -> Iterator[str]:
     """Neighbours of one kind in one piece, escaped, those that differ marked."""
     for differs, group in groupby(parts, key=lambda part: part[1]):
-        text = readable("".join(part for part, _ in group))
+        text = readable_block("".join(part for part, _ in group))
         yield f"<mark title='differs'>{text}</mark>" if differs else text

@@ -14,8 +14,8 @@ import numpy as np
 import traitlets as t
 
 from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.widgets.esm import joined_module, style_sheet
-from dgemma_viz.widgets.run_header import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dgemma_viz.diagnosis.diagnosis import Diagnosis
     from dgemma_viz.diagnosis.finding import Finding
 
+_LONGEST = 600
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
@@ -74,8 +75,8 @@ def entry_of(finding: Finding, *, samples: int, canvases: int) -> dict[str, Any]
         "severity": _WORDS[finding.severity],
         "rule": finding.rule.replace("-", " "),
         "where": _where(finding, samples, canvases),
-        "what": visible(finding.what),
-        "remedy": visible(finding.remedy),
+        "what": isolated(visible(finding.what, _LONGEST)),
+        "remedy": isolated(visible(finding.remedy, _LONGEST)),
         "evidence": [[name.replace("_", " "), _number(value)] for name, value in finding.evidence.items()],
     }
 

@@ -17,14 +17,15 @@ from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.errors import TraceError
 from dgemma_viz.labs.samplers import SAMPLERS
+from dgemma_viz.plain_text import visible
 from dgemma_viz.tiny.tasks import TASKS
-from dgemma_viz.widgets.run_header import visible
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dgemma_viz.trace import Trace
 
+_LONGEST_VALUE = 60
 _VERDICTS = {True: "✓ right", False: "✗ wrong", None: "not judged"}
 
 
@@ -108,4 +109,4 @@ class LabRun:
 
 
 def _value(value: Any) -> str:
-    return "off" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "off" if value is None else f"{value:.6g}" if isinstance(value, float) else visible(value, _LONGEST_VALUE)

@@ -12,6 +12,7 @@ import ipywidgets as ipw
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import race_track
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.widgets.panels import close_tree, panel
 from dgemma_viz.widgets.themed_chart import ThemedChart
 
@@ -125,5 +126,4 @@ class RaceView(ipw.VBox):  # type: ignore[misc]
 
 
 def _cut(prompt: str) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= _PROMPT_SHOWN else line[: _PROMPT_SHOWN - 1] + "…"
+    return isolated(" ".join(visible(prompt, _PROMPT_SHOWN).split()))

@@ -1,4 +1,4 @@
-"""A pandas table to read in a notebook: text to the left, numbers to the right, no index, cells escaped."""
+"""A pandas table to read in a notebook: text to the left, numbers to the right, no index, texts made safe to show."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dgemma_viz.plain_text import NO_FORMULAS
+from dgemma_viz.widgets.run_header import readable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pandas.io.formats.style import Styler
+
+_LONGEST_CELL = 600
 
 
 def reading_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None) -> Styler:
@@ -25,11 +30,16 @@ def reading_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None)
     numeric = [name for name in table.columns if table[name].dtype.kind in "iuf"]
     words = [name for name in table.columns if name not in numeric]
     known: dict[Any, Any] = {name: "{:.3g}" for name in numeric if table[name].dtype.kind == "f"} | dict(formats or {})
-    styled = table.style.format(known, na_rep="–")
+    styled = table.style.format(known, na_rep="–", escape="html").format_index(_words, axis="columns")
     if plain := [name for name in words if name not in known]:
-        styled = styled.format(escape="html", na_rep="–", subset=pd.Index(plain))
+        styled = styled.format(_words, na_rep="–", subset=pd.Index(plain))
+    styled = styled.set_table_attributes(f'class="{NO_FORMULAS}"')
     heads = [f"th.col_heading.col{place}" for place, name in enumerate(table.columns) if name in words]
     styled = styled.set_table_styles([{"selector": head, "props": [("text-align", "left")]} for head in heads])
     return styled.set_properties(subset=pd.Index(words), **{"text-align": "left", "min-width": "7em"}).hide(
         axis="index"
     )
+
+
+def _words(value: object) -> str:
+    return readable(value, _LONGEST_CELL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
-from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.widgets.esm import style_sheet
 from dgemma_viz.widgets.words import term
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import Trace
 
 _LONGEST_TEXT = 6000
+_LONGEST_NOTICE = 600
+_LONGEST_NAME = 80
+_MOST_WARNINGS = 10
 _STATUS_WORDS = {
     "complete": ("✓", "complete"),
     "failed": ("✕", "failed"),
@@ -33,22 +36,25 @@ def header_html(trace: Trace, sample: int) -> str:
     """Title, facts, warnings, prompt and output of one sample."""
     facts = trace.facts
     mark, status = _STATUS_WORDS.get(facts.status, ("?", facts.status))
-    title = facts.model_id or facts.model_class or "unknown model"
-    kind = facts.model_class if facts.model_class != title else ""
+    known = f" dgx-{facts.status}" if facts.status in _STATUS_WORDS else ""
+    title = readable(facts.model_id or facts.model_class or "unknown model", _LONGEST_NAME)
+    kind = readable(facts.model_class, _LONGEST_NAME) if facts.model_id else ""
     parts = [
         f"<style>{style_sheet('explorer.css')}{style_sheet('words.css')}</style><div class='dgx-head'>",
-        f"<div class='dgx-title'><strong>{readable(title)}</strong><span>{readable(kind)}</span>",
-        f"<em class='dgx-status dgx-{escape(facts.status)}'>{mark} {readable(status)}</em></div>",
+        f"<div class='dgx-title'><strong>{title}</strong><span>{kind}</span>",
+        f"<em class='dgx-status{known}'>{mark} {readable(status, _LONGEST_NAME)}</em></div>",
         "<ul class='dgx-facts'>",
-        *(f"<li>{_name(name)} {readable(value)}</li>" for name, value in _facts(trace, sample)),
+        *(f"<li>{_name(name)} {readable(value, _LONGEST_NAME)}</li>" for name, value in _facts(trace, sample)),
         "</ul>",
-        *(f"<p class='dgx-notice' role='note'><b>Warning</b> {readable(text)}</p>" for text in facts.warnings),
+        *(_notice("Warning", text) for text in facts.warnings[:_MOST_WARNINGS]),
     ]
+    if (more := len(facts.warnings) - _MOST_WARNINGS) > 0:
+        parts.append(_notice("Warning", f"{more} more are in trace.facts.warnings"))
     if facts.absent:
         words = f"{', '.join(facts.absent)}. Where views show these, they show blanks, not measurements."
-        parts.append(f"<p class='dgx-notice' role='note'><b>Not recorded</b> {readable(words)}</p>")
+        parts.append(_notice("Not recorded", words))
     if facts.status != "complete":
-        parts.append(f"<p class='dgx-notice' role='note'><b>{readable(status.capitalize())}</b> {_ending(trace)}</p>")
+        parts.append(_notice(status.capitalize(), facts.error, _recorded(trace)))
     prompt = _text_box("Prompt", trace.prompt_text(sample), "The prompt is empty.")
     output = _text_box("Output", trace.output_text(sample), _no_output(trace, sample))
     return "".join([*parts, "<div class='dgx-texts'>", prompt, output, "</div></div>"])
@@ -58,16 +64,14 @@ def _name(name: str) -> str:
     return f"<span>{term(name, _WORDS.get(name))}</span>"
 
 
-def readable(text: object) -> str:
-    """:func:`visible`, escaped for HTML."""
+def readable(text: object, most: int = _LONGEST_TEXT) -> str:
+    """Made visible, right-to-left runs isolated, cut after ``most`` characters, escaped for HTML."""
+    return escape(isolated(visible(text, most)))
+
+
+def readable_block(text: object) -> str:
+    """The same for a box of its own, whose direction is that of its text."""
     return escape(visible(text))
-
-
-def visible(text: object) -> str:
-    """Control, bidirectional and zero-width characters made visible, and the end of a very long text cut off."""
-    shown = str(text)
-    cut = "…" if len(shown) > _LONGEST_TEXT else ""
-    return "".join(c if c == "\n" or c.isprintable() else display_text(c) for c in shown[:_LONGEST_TEXT]) + cut
 
 
 _OF_OTHER_SAMPLERS = {
@@ -127,9 +131,13 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _ending(trace: Trace) -> str:
-    reason = f"{readable(trace.facts.error)} " if trace.facts.error else ""
-    return f"{reason}What was recorded until then is shown: {_count(trace.n_steps, 'step')}."
+def _notice(title: str, text: str, more: str = "") -> str:
+    words = f"{readable(text, _LONGEST_NOTICE)} {more}".strip()
+    return f"<p class='dgx-notice' role='note'><b>{readable(title, _LONGEST_NAME)}</b> {words}</p>"
+
+
+def _recorded(trace: Trace) -> str:
+    return f"What was recorded until then is shown: {_count(trace.n_steps, 'step')}."
 
 
 def _no_output(trace: Trace, sample: int) -> str:
@@ -141,5 +149,5 @@ def _no_output(trace: Trace, sample: int) -> str:
 
 
 def _text_box(title: str, text: str, empty: str) -> str:
-    body = f"<pre tabindex='0'>{readable(text)}</pre>" if text else f"<p>{escape(empty)}</p>"
+    body = f"<pre tabindex='0'>{readable_block(text)}</pre>" if text else f"<p>{escape(empty)}</p>"
     return f"<section class='dgx-text'><h4>{title}<span class='dgx-tag'>measured</span></h4>{body}</section>"

@@ -8,7 +8,7 @@ import ipywidgets as ipw
 
 from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kinds
 from dgemma_viz.figures import failure_bars
-from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.widgets.explorer import Explorer
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.themed_chart import ThemedChart
@@ -112,5 +112,4 @@ def _label(index: int, run: Run) -> str:
 
 
 def _short(text: str) -> str:
-    shown = "".join(display_text(character) if not character.isprintable() else character for character in text.strip())
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+    return isolated(visible(text.strip(), _LONGEST).replace("\n", "↵"))

@@ -11,6 +11,7 @@ from dgemma_viz.labs.sweep.cell import whole
 from dgemma_viz.labs.sweep.running import traced
 from dgemma_viz.labs.sweep.summary import summary_of
 from dgemma_viz.labs.sweep.table import parameter_columns, table_of
+from dgemma_viz.plain_text import NO_FORMULAS, isolated, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,11 +128,9 @@ class Sweep:
         table = self.summary().drop(columns="setting").dropna(axis="columns", how="all")
         rows = table.to_html(index=False, na_rep="–", float_format="{:.3g}".format, border=0)
         errors = dict.fromkeys(error for error in self.table["error"] if error)
-        first = f"<p>{html.escape(next(iter(errors)))}</p>" if errors else ""
-        return (
-            f'<div class="dgemma-viz-sweep"><p><strong>Sweep of {html.escape(self._in_words())}</strong></p>'
-            f"{first}{rows}</div>"
-        )
+        first = f"<p>{html.escape(isolated(visible(next(iter(errors)))))}</p>" if errors else ""
+        head = f"<p><strong>Sweep of {html.escape(self._in_words())}</strong></p>"
+        return f'<div class="dgemma-viz-sweep {NO_FORMULAS}">{head}{first}{rows}</div>'
 
     def _in_words(self) -> str:
         plan = self.plan

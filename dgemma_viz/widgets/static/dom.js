@@ -21,6 +21,12 @@ export function icon(path) {
   return svg;
 }
 
+// A name of a file, say: what is not seen, or turns the order of text around, as its code point.
+export const visible = (text, most = 80) => {
+  const code = (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  return `${text.slice(0, most).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, code)}${text.length > most ? "…" : ""}`;
+};
+
 export const setText = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
 };

@@ -1,6 +1,6 @@
 // A file goes to Python in pieces of 1 MiB, each sent when Python asks for it; too large a file is not sent at all.
 
-import { element } from "./dom.js";
+import { element, visible } from "./dom.js";
 
 const PIECE = 2 ** 20;
 
@@ -22,12 +22,12 @@ function render({ model, el }) {
     const size = chosen.size / 2 ** 20;
     if (chosen.size > model.get("most_bytes")) {
       file = null;
-      say(`${chosen.name} has ${size.toFixed(1)} MB: too large, ${most}`, true);
+      say(`${visible(chosen.name)} has ${size.toFixed(1)} MB: too large, ${most}`, true);
       return;
     }
     file = chosen;
     number += 1;
-    say(`reading ${chosen.name} …`);
+    say(`reading ${visible(chosen.name)} …`);
     model.send({ kind: "begin", number, name: chosen.name, size: chosen.size });
   }
 
@@ -37,7 +37,7 @@ function render({ model, el }) {
       const piece = await file.slice(message.from, message.from + PIECE).arrayBuffer();
       model.send({ kind: "piece", number: message.number, from: message.from }, undefined, [piece]);
     } else if (message.kind === "done") {
-      if (!model.get("problem")) say(file.name);
+      if (!model.get("problem")) say(visible(file.name));
       file = null;
       input.value = "";
     }

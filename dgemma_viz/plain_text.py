@@ -1,0 +1,97 @@
+"""Texts that came from a model or a file, made fit to be looked at: what is unseen, or steers, becomes visible.
+
+Tokens, prompts, file names and facts may hold anything: characters that clear a terminal, turn the order of a line
+around, pile up over the line above, or are not seen at all. Nothing here is HTML; whoever writes HTML escapes besides.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CUT = "…"
+
+_VISIBLE = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\x7f": "␡"}
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
+_BLANK_LETTERS = {
+    "\u034f",
+    "\u115f",
+    "\u1160",
+    "\u17b4",
+    "\u17b5",
+    "\u180b",
+    "\u180c",
+    "\u180d",
+    "\u2800",
+    "\u3164",
+    "\uffa0",
+}
+_MARKS = {"Mn", "Me"}
+_MOST_MARKS = 4
+"""On one letter; no script that is written needs more."""
+_MOST_SHOWN = 6000
+
+NO_FORMULAS = "mathjax_ignore"
+"""Class of an HTML element in which JupyterLab leaves ``$...$`` as it is."""
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+_RIGHT_TO_LEFT_RUN = re.compile(f"[{_RIGHT_TO_LEFT}](?:[^A-Za-z'\"\n]*[{_RIGHT_TO_LEFT}])?")
+_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+
+
+def seen(character: str) -> str:
+    """One character as a reader can see it: itself, ``␣``, ``↵``, a control picture, or ``⟨U+200B⟩``."""
+    if " " < character <= "~":
+        return character
+    if character in _VISIBLE:
+        return _VISIBLE[character]
+    if character < " ":
+        return chr(0x2400 + ord(character))
+    if character in _BLANK_LETTERS or unicodedata.category(character) in _INVISIBLE_CATEGORIES:
+        return _code_point(character)
+    return character
+
+
+def seen_pieces(text: str, kept: str = "") -> Iterator[str]:
+    """Each character as :func:`seen`, those of ``kept`` as they are; too many marks on one letter as code points."""
+    marks = 0
+    for character in text:
+        piece = character if character in kept else seen(character)
+        marks = marks + 1 if piece == character and unicodedata.category(character) in _MARKS else 0
+        yield piece if marks <= _MOST_MARKS else _code_point(character)
+
+
+def visible(text: object, most: int = _MOST_SHOWN) -> str:
+    """Text with nothing unseen in it but spaces and line ends, at most so many characters long."""
+    whole = str(text)
+    shown = "".join(seen_pieces(whole[: most + 1], " \n"))
+    return shown if len(shown) <= most else f"{shown[: most - 1]}{CUT}"
+
+
+def isolated(text: str) -> str:
+    """The same with each right-to-left run apart, so that it cannot reorder what stands beside it."""
+    return _RIGHT_TO_LEFT_RUN.sub(rf"{_FIRST_STRONG_ISOLATE}\g<0>{_POP_ISOLATE}", text)
+
+
+def printable(text: str, kept: str = "\n") -> str:
+    """Text for a terminal or a log: what is not printable as Python would write it, but for what is ``kept``."""
+    return "".join(c if c in kept or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def half_pairs(text: str) -> list[str]:
+    """Halves of surrogate pairs, each once: what no encoding can write, nor any tokenizer read."""
+    return list(dict.fromkeys(_HALF_PAIR.findall(text)))
+
+
+def whole_characters(text: str) -> str:
+    """The text with replacement characters in place of :func:`half_pairs`."""
+    return _HALF_PAIR.sub("\ufffd", text)
+
+
+def _code_point(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
