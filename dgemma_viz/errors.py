@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dgemma_viz.plain_text import printable
+from dgemma_viz.redaction import without_secrets
 
 if TYPE_CHECKING:
     from dgemma_viz.labs.sweep.result import Sweep
@@ -17,8 +18,8 @@ class DgemmaVizError(Exception):
     """Base class: `except dgemma_viz.errors.DgemmaVizError` catches everything the package raises on purpose."""
 
     def __str__(self) -> str:
-        """The message. It may quote a file or a prompt, and goes to terminals and notebooks: printable, and no book."""
-        message = printable(super().__str__())
+        """The message, printable, without secrets, and no book: it may quote files, prompts and other errors."""
+        message = printable(without_secrets(super().__str__()))
         return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 

@@ -130,7 +130,7 @@ def serve_notebook(
 
 @contextmanager
 def serve_dashboards(
-    *arguments: str, environment: dict[str, str] | None = None
+    *arguments: str, environment: dict[str, str] | None = None, log_file: Path | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run `dgemma-viz serve` on a free port, in a folder that is not the checkout; yields its address and process.
 
@@ -140,12 +140,17 @@ def serve_dashboards(
         Of the command; ``--port`` is added unless it is among them.
     environment
         Variables besides those of the test run.
+    log_file
+        Where to put what the server prints, if somebody wants to read it.
     """
     port = [] if "--port" in arguments else ["--port", str(free_port())]
     command = [sys.executable, "-m", "dgemma_viz.cli", "serve", *arguments, *port]
     variables = {**_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})}
     variables.pop("JUPYTER_PATH", None)  # the command finds its template by itself
-    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as folder, (Path(folder) / "log").open("w+") as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="dgemma-viz-") as folder,
+        (log_file or Path(folder) / "log").open("w+") as log,
+    ):
         process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=variables, cwd=folder
         )

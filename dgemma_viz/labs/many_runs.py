@@ -10,6 +10,7 @@ from dgemma_viz.analysis.run_set import Problem, RunSet
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.references import reference_of
 from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.redaction import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +76,7 @@ def run_many(
                 problems.append(Problem(prompt, wanted.seed, str(error)))
             except Exception as error:  # noqa: BLE001 - one bad run must not cost the others
                 first = first or error
-                problems.append(Problem(prompt, wanted.seed, f"not recorded: {type(error).__name__}: {error}"))
+                problems.append(Problem(prompt, wanted.seed, f"not recorded: {text_of(error)}"))
                 tell(done, len(jobs))
                 continue
             try:

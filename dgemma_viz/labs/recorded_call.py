@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import PromptError, RunFailedError
+from dgemma_viz.redaction import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,8 +70,7 @@ def recorded_call(  # noqa: PLR0913 - all but the first three are optional, and 
         if not recording.traces:
             raise
         trace = recording.traces[-1]
-        why = f"{type(error).__name__}: {error}"
-        raise RunFailedError(f"the run failed after {trace.n_steps} steps with {why}", trace) from error
+        raise RunFailedError(f"the run failed after {trace.n_steps} steps with {text_of(error)}", trace) from error
     return recording.traces[-1]
 
 

@@ -35,9 +35,9 @@ from dgemma_viz.recorders.own_loop_facts import facts_given
 from dgemma_viz.recorders.own_loop_outcome import lost
 from dgemma_viz.recorders.own_loop_step import OwnStep, check_like, judge_arrays, judge_states, reduce_step
 from dgemma_viz.recorders.own_loop_trace import trace_of_steps
-from dgemma_viz.recorders.recording import text_of
 from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.decision import Phase
 
 if TYPE_CHECKING:

@@ -40,6 +40,8 @@ def facts_given(given: Mapping[str, Any], tokenizer: Any, mask_token_id: int | N
     known = {field.name for field in fields(RunFacts)} - {*_FOUND_OUT}
     if unknown := sorted(set(given) - known):
         raise RecordingError(f"there is no fact {unknown[0]!r}; a run has {', '.join(sorted(known))}")
+    if isinstance(name := given.get("model_id"), str):
+        given = {**given, "model_id": _shared_name(name)}
     size = 0
     if tokenizer is not None:
         check_tokenizer(tokenizer, len(tokenizer) if hasattr(tokenizer, "__len__") else 0, ())
@@ -62,6 +64,12 @@ def facts_given(given: Mapping[str, Any], tokenizer: Any, mask_token_id: int | N
             "loop writes into the canvas"
         )
     return replace(facts, mask_token_id=None if mask_token_id is None else int(mask_token_id))
+
+
+def _shared_name(name: str) -> str:
+    """Of a local folder its last component alone: traces are shared, paths are not."""
+    local = name.startswith(("/", "~", ".", "\\")) or name[1:3] in (":\\", ":/")
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if local else name
 
 
 def _plain(value: Any) -> Any:

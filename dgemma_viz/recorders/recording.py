@@ -17,6 +17,7 @@ from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.notices import warn_user
 from dgemma_viz.recorders.token_texts import TokenTexts
+from dgemma_viz.redaction import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -171,8 +172,3 @@ class Recording(ABC):
         if run.trace is None:
             run.trace = assemble(run, self._texts)
         return run.trace
-
-
-def text_of(error: BaseException) -> str:
-    """Class and message of an exception."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

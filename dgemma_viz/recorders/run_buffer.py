@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.recorders.host_copy import HostCopies, read_only
 from dgemma_viz.recorders.notices import RecorderWarning, warn_user
+from dgemma_viz.redaction import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ class Run:
         except Exception as error:  # noqa: BLE001 - e.g. no memory left for the reduction: the run must go on
             canvas, step = self.next_place
             self.stopped_by = (
-                f"recording stopped in canvas {canvas}, step {step}, because of {type(error).__name__}: {error}. "
+                f"recording stopped in canvas {canvas}, step {step}, because of {text_of(error)}. "
                 "The generation goes on; the trace ends there."
             )
         if self.stopped_by:

@@ -96,7 +96,7 @@ def open_published(folder: Path, name: str) -> Trace:
             )
         return load_trace(path)
     except DgemmaVizError as error:
-        raise TraceFileError(str(error).replace(str(path), name)) from error
+        raise TraceFileError(str(error.args[0]).replace(str(path), name)) from error
     except OSError as error:
         raise TraceFileError(f"'{name}' cannot be read: {error.strerror}") from error
 

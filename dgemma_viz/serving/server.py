@@ -8,6 +8,7 @@ kernels that it starts.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz import work_limits
 from dgemma_viz.errors import SettingError
+from dgemma_viz.plain_text import printable
+from dgemma_viz.redaction import without_secrets
 from dgemma_viz.serving.dashboards import read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
 
@@ -104,6 +107,12 @@ def _traits(settings: ServeSettings, port: int, pools: dict[str, Any]) -> dict[s
     return traits
 
 
+def _harmless(record: logging.LogRecord) -> bool:
+    """Make what is logged fit for a terminal: addresses hold tokens, and names of files anything."""
+    record.msg, record.args = printable(without_secrets(record.getMessage())), ()
+    return True
+
+
 def _alone(settings: ServeSettings) -> bool:
     """Whether one dashboard is all there is, so that it stands in the gallery's place."""
     return settings.notebook is not None and settings.traces is None
@@ -175,6 +184,11 @@ def _application_class(settings: ServeSettings, dashboards: dict[str, Dashboard]
             self.update_config(safe)
 
         def init_settings(self) -> dict[str, Any]:
+            for log in (
+                self.log,
+                *map(logging.getLogger, ("tornado.access", "tornado.general", "tornado.application")),
+            ):
+                log.addFilter(_harmless)
             found: dict[str, Any] = super().init_settings()
             page = {"voila_configuration": self.voila_configuration, "site": site}
             found |= {"default_handler_class": own.NotFoundHandler, "default_handler_args": page}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as ipw
 
 from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.redaction import text_of
 from dgemma_viz.widgets.notices import alert, status
 from dgemma_viz.work_limits import SECONDS, most, time_is_up
 
@@ -81,7 +82,7 @@ class BackgroundJob:
             self.complain(str(error))
         except Exception as error:
             logging.getLogger(__name__).exception("a run failed")
-            self.complain(f"The run failed with {type(error).__name__}: {error}")
+            self.complain(f"The run failed with {text_of(error)}")
         finally:
             if self._took_too_long:
                 self.complain(time_is_up())

@@ -9,6 +9,7 @@ from pathlib import Path
 import ipywidgets as ipw
 
 from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.redaction import text_of
 from dgemma_viz.trace import Trace, load_trace
 from dgemma_viz.widgets.explorer import Explorer
 from dgemma_viz.widgets.notices import alert, status
@@ -50,7 +51,7 @@ class TraceFilePanel(ipw.VBox):  # type: ignore[misc]
             self._status.value = alert(str(error))
         except Exception as error:
             logging.getLogger(__name__).exception("a trace file could not be shown")
-            self._status.value = alert(f"{name} could not be shown: {type(error).__name__}: {error}")
+            self._status.value = alert(f"{name} could not be shown: {text_of(error)}")
         else:
             canvases = f"{trace.n_canvases} canvas{'es' if trace.n_canvases > 1 else ''}"
             self._status.value = status(f"{name}: {trace.n_steps} steps over {canvases}")
@@ -81,4 +82,4 @@ def _read(name: str, data: bytes) -> Trace:
         try:
             return load_trace(path)
         except DgemmaVizError as error:
-            raise type(error)(str(error).replace(str(path), name)) from error
+            raise type(error)(str(error.args[0]).replace(str(path), name)) from error

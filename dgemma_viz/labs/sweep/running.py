@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.labs.samplers import run_sampler
 from dgemma_viz.labs.sweep.outcome import Outcome
+from dgemma_viz.redaction import text_of
 
 if TYPE_CHECKING:
     from dgemma_viz.labs.sweep.cell import Cell
@@ -30,8 +31,7 @@ def run_cell(source: ModelSource, cell: Cell, max_new_tokens: int | None) -> Out
         try:
             trace = traced(model, tokenizer, cell, max_new_tokens, top_k=1)
         except Exception as error:  # noqa: BLE001 - one bad run must not cost the others
-            text = f"{type(error).__name__}: {error}"
-            return tuple(Outcome(error=text) for _ in cell.prompts)
+            return tuple(Outcome(error=text_of(error)) for _ in cell.prompts)
     if trace.facts.status == "interrupted":
         raise KeyboardInterrupt
     return tuple(Outcome.of(trace, sample) for sample in range(len(cell.prompts)))
