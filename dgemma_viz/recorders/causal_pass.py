@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dgemma_viz.recorders.best import first_best
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run
 
@@ -62,7 +63,7 @@ class _Open:
         """The pass, now that the tokens up to the next one, ``(B, n)``, are known."""
         assert self.context is not None  # noqa: S101 - it has predicted
         scores = torch.stack(self.scores, dim=1).float()
-        draft = scores.argmax(dim=-1)
+        draft = first_best(scores)
         used = min(int(tokens.shape[1]) - self.begin, len(self.scores))
         candidate = draft.clone()
         candidate[:, :used] = tokens[:, self.begin : self.begin + used].to(draft.device)

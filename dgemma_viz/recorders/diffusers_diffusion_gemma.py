@@ -40,7 +40,8 @@ from dgemma_viz.recorders.pipeline_facts import facts_of_call
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import generator_state, vocabulary_size
-from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, followed_class
+from dgemma_viz.recorders.sampler_numbers import watched
+from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, EntropyBound, followed_class
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class DiffusionGemmaPipelineRecording(Recording):
     """Recording of a ``DiffusionGemmaPipeline``; see the module."""
 
     def __init__(self, pipeline: Any, tokenizer: Any, **options: Any) -> None:
-        tokenizer = tokenizer_of(pipeline.processor if tokenizer is None else tokenizer)
+        if tokenizer is None and hasattr(own := tokenizer_of(pipeline.processor), "convert_ids_to_tokens"):
+            tokenizer = own  # else a stand-in that gives ids alone
+        tokenizer = tokenizer_of(tokenizer)
         if tokenizer is not None:
             check_tokenizer(tokenizer, vocabulary_size(pipeline.model), ())
         super().__init__(pipeline, tokenizer, **options)
@@ -100,7 +103,8 @@ class DiffusionGemmaPipelineRecording(Recording):
             )
         follower = FOLLOWERS[known.__name__](scheduler)
         length = pipeline.model.config.canvas_length
-        self._calls[id(run)] = PipelineCall(run, given, scheduler, follower, length, self._top_k)
+        watched_step = known.step if isinstance(follower, EntropyBound) else None  # type: ignore[attr-defined]
+        self._calls[id(run)] = PipelineCall(run, given, scheduler, follower, length, self._top_k, watched_step)
         encoder = pipeline.model.model.encoder
         self._hook(pipeline, "_prepare_inputs", self._around_inputs)
         self._hook(encoder, _called_through(encoder), self._around_encoder)
@@ -149,9 +153,10 @@ class DiffusionGemmaPipelineRecording(Recording):
         run, given = call.run, by_name(original, args, kwargs)
         run.attempt(lambda: call.follower.before(given))
         run.attempt(lambda: call.begin_step(given["sample"]))
-        output = original(*args, **kwargs)
+        with watched(original, call.watched_step) as numbers:
+            output = original(*args, **kwargs)
         wall_time = time.perf_counter() - run.start_time
-        run.attempt(lambda: call.complete_step(given, output, wall_time))
+        run.attempt(lambda: call.complete_step(given, output, wall_time, numbers))
         self._announce(run)
         return output
 

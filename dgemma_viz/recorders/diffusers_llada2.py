@@ -123,7 +123,7 @@ class LLaDA2PipelineRecording(Recording):
         reduced = reduce_logits(step.logits, output.sampled_tokens, self._top_k)
         tensors["candidate"] = take(output.sampled_tokens, torch.int32)
         tensors["decision"] = take(step.decision, torch.uint8)
-        tensors["draft"] = take(step.logits.argmax(dim=-1), torch.int32)
+        tensors["draft"] = take(reduced["draft"], torch.int32)
         tensors["finished"] = take(call.finished, torch.bool)
         tensors |= {name: take(reduced[name], dtype) for name, dtype in DTYPES.items()}
         phase = Phase.DENOISE if step.had_masks else Phase.EDIT

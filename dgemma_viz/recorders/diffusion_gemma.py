@@ -34,6 +34,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSampler
 
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.recording import Recording
@@ -90,7 +91,7 @@ class DiffusionGemmaRecording(Recording):
         step = StepCapture(run, by_name(original, args, kwargs), self._top_k)
 
         def around_accept(accept: Callable[..., Any], *accept_args: Any, **accept_kwargs: Any) -> Any:
-            with watched(accept) as numbers:
+            with watched(accept, EntropyBoundSampler.accept_canvas) as numbers:
                 accepted_canvas = accept(*accept_args, **accept_kwargs)
             run.attempt(
                 lambda: step.accept(accept, by_name(accept, accept_args, accept_kwargs), accepted_canvas, numbers)

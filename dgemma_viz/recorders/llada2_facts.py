@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import diffusers
 import torch
 
 from dgemma_viz.recorders.run_facts import model_id, versions
@@ -53,7 +53,7 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, An
         model_class=type(model).__name__,
         sampler=type(pipeline.scheduler).__name__,
         settings=settings,
-        versions={**versions(), "diffusers": importlib.metadata.version("diffusers")},
+        versions={**versions(), "diffusers": diffusers.__version__},
         eos_token_ids=() if eos is None else (int(eos),),
         pad_token_id=getattr(pipeline.tokenizer, "pad_token_id", None),
         mask_token_id=None if mask is None else int(mask),

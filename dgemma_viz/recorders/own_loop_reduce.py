@@ -47,10 +47,12 @@ def _of_tensor(logits: Any, candidate: Array | None, top_k: int) -> dict[str, Ar
     from dgemma_viz.recorders.reduce import reduce_logits
 
     with torch.no_grad():
-        draft = logits.argmax(dim=-1)
-        sampled = draft if candidate is None else torch.tensor(candidate, dtype=torch.long, device=logits.device)
+        if candidate is None:
+            sampled = torch.zeros(logits.shape[:-1], dtype=torch.long, device=logits.device)  # not asked for
+        else:
+            sampled = torch.tensor(candidate, dtype=torch.long, device=logits.device)
         reduced = reduce_logits(logits.detach().float(), sampled, top_k)
-    return {name: values.cpu().numpy() for name, values in (reduced | {"draft": draft}).items()}
+    return {name: values.cpu().numpy() for name, values in reduced.items()}
 
 
 def _of_array(logits: Array, candidate: Array | None, top_k: int) -> dict[str, Array]:

@@ -9,11 +9,13 @@ the last sweep that follows a step, and never at a sweep's draft.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dgemma_viz.recorders.best import first_best
 from dgemma_viz.recorders.pipeline_stopping import PipelineStopping
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run, Step
@@ -22,6 +24,7 @@ from dgemma_viz.trace.decision import Phase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
     from dgemma_viz.recorders.scheduler_decisions import Decided, Follower
 
 
@@ -36,6 +39,8 @@ class PipelineCall:
     follower: Follower
     canvas_length: int
     top_k: int
+    watched_step: Any = None
+    """``step`` of the scheduler's class, if entropies are seen in it (:mod:`~dgemma_viz.recorders.sampler_numbers`)."""
     _stopping: PipelineStopping | None = field(default=None, init=False)
     """Of the canvas that has begun; None before its first step."""
     _sweeps_left: int = field(default=0, init=False)
@@ -72,19 +77,25 @@ class PipelineCall:
         take = self.run.copies.take
         self._begun = {"noised": take(sample, torch.int32), "active": take(~self._stopping.finished, torch.bool)}
 
-    def complete_step(self, given: Mapping[str, Any], output: Any, wall_time: float) -> None:
-        """``scheduler.step`` was given its arguments by name, and returned."""
-        self._stop_rule.step(output.pred_logits)
+    def complete_step(self, given: Mapping[str, Any], output: Any, wall_time: float, numbers: SamplerNumbers) -> None:
+        """``scheduler.step`` was given its arguments by name, was seen to compute these numbers, and returned."""
+        logits, decided = output.pred_logits, self.follower.after(given, output)
+        known = numbers.complete(logits)
+        bitwise = not math.isnan(decided.entropy_bound)  # entropies decide
+        reduced = reduce_logits(decided.logits, decided.candidate, self.top_k, known, bitwise=bitwise)
+        as_sampled = decided.logits is logits or (logits is given["model_output"] and decided.temperature == 1.0)
+        draft = reduced["draft"] if as_sampled else first_best(logits)
+        self._stop_rule.step(logits, draft, known[0] if known and logits.dtype == torch.float32 else None)
         self._sweeps_left = self._sweeps_after(int(given["timestep"]))
-        self._keep(self.follower.after(given, output), self._stop_rule.draft, wall_time, Phase.DENOISE)
+        self._keep(decided, reduced | {"draft": self._stop_rule.draft}, wall_time, Phase.DENOISE)
 
     def complete_sweep(self, given: Mapping[str, Any], decided: Decided, wall_time: float) -> None:
         """``scheduler.step_correct`` was given its arguments by name, and returned."""
-        rule = self._stop_rule
-        draft = torch.where(rule.finished[:, None], rule.draft, given["model_output"].argmax(dim=-1))
+        rule, reduced = self._stop_rule, reduce_logits(decided.logits, decided.candidate, self.top_k)
+        draft = torch.where(rule.finished[:, None], rule.draft, first_best(given["model_output"]))
         confidence = decided.logits.gather(-1, draft[..., None])[..., 0].exp()
         self._sweeps_left -= 1
-        self._keep(decided, draft, wall_time, Phase.CORRECT, confidence=confidence)
+        self._keep(decided, reduced | {"draft": draft, "confidence": confidence}, wall_time, Phase.CORRECT)
 
     @property
     def _stop_rule(self) -> PipelineStopping:
@@ -97,18 +108,15 @@ class PipelineCall:
         corrected = (self.given["num_inference_steps"] - 1) // (1 + sweeps) if sweeps > 0 else 0
         return sweeps if step < corrected else 0
 
-    def _keep(
-        self, decided: Decided, draft: torch.Tensor, wall_time: float, phase: Phase, **instead: torch.Tensor
-    ) -> None:
+    def _keep(self, decided: Decided, reduced: Mapping[str, torch.Tensor], wall_time: float, phase: Phase) -> None:
         if not self._sweeps_left:
             self._stop_rule.look()
         take = self.run.copies.take
-        reduced = reduce_logits(decided.logits, decided.candidate, self.top_k) | instead
         tensors = {
             **self._begun,
             "candidate": take(decided.candidate, torch.int32),
             "decision": take(decided.decision, torch.uint8),
-            "draft": take(draft, torch.int32),
+            "draft": take(reduced["draft"], torch.int32),
             "finished": take(self._stop_rule.finished, torch.bool),
             **{name: take(reduced[name], dtype) for name, dtype in DTYPES.items()},
         }

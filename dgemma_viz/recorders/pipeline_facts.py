@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import diffusers
 
 from dgemma_viz.recorders.run_facts import facts_at_start
 
@@ -43,7 +44,7 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, An
         facts,
         sampler=type(scheduler).__name__,
         settings=settings,
-        versions={**facts.versions, "diffusers": importlib.metadata.version("diffusers")},
+        versions={**facts.versions, "diffusers": diffusers.__version__},
         eos_token_ids=() if eos is None else (int(eos),),
         seed=facts.seed if generator is None else generator.initial_seed(),
     )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from dgemma_viz.recorders.reduce import entropy_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,14 +39,28 @@ class PipelineStopping:
         history = canvas.new_full((max(given["stability_threshold"], 1), *canvas.shape), -1)
         return cls(given["confidence_threshold"], none, canvas.clone(), history, none)
 
-    def step(self, logits: torch.Tensor) -> None:
-        """Take the scheduler's ``pred_logits`` ``(B, C, V)`` of a step."""
-        self.draft = torch.where(self.finished[:, None], self.draft, logits.argmax(dim=-1))
+    def step(self, logits: torch.Tensor, draft: torch.Tensor, entropy: torch.Tensor | None) -> None:
+        """Take the scheduler's ``pred_logits`` ``(B, C, V)`` of a step, and what is known of them.
+
+        Parameters
+        ----------
+        logits
+            ``pred_logits``.
+        draft
+            Their argmax, ``(B, C)``.
+        entropy
+            Their entropies ``(B, C)``, if they are known to the last bit. Where nothing has to wait for the question,
+            they are not computed for drafts that have changed.
+        """
+        self.draft = torch.where(self.finished[:, None], self.draft, draft)
         if self.confidence_threshold is None:
             return
         stable = (self._history == self.draft[None]).all(dim=-1).all(dim=0)
         self._history = torch.cat([self._history[1:], self.draft[None]])
-        entropy = torch.distributions.Categorical(logits=logits.float()).entropy()
+        if entropy is None and logits.device.type == "cpu" and not (stable & ~self.finished).any():
+            self._next = self.finished
+            return
+        entropy = entropy_of(logits.float()) if entropy is None else entropy
         self._next = self.finished | (stable & (entropy.mean(-1) < self.confidence_threshold))
 
     def look(self) -> None:

@@ -31,6 +31,11 @@ def owner_of(method: Any, otherwise: Any) -> Any:
     return otherwise
 
 
+def is_compiled(method: Any) -> bool:
+    """Tell whether ``torch.compile`` made a method, so that its arithmetic is not that of torch's own operations."""
+    return getattr(method, _COMPILED_FROM[0], None) is not None
+
+
 def bound_of(sampler: Any) -> float:
     """Entropy bound of a sampler in nats; NaN if it has none."""
     bound = getattr(sampler, "entropy_bound", None)

@@ -1,11 +1,12 @@
 """What upstream's sampler computes of the logits anyway, seen while it does, so that it need not be computed again.
 
-``EntropyBoundSampler.accept_canvas`` makes a ``Categorical``, whose ``entropy()`` normalises the logits and sums over
-the vocabulary: several passes over ``(B, C, V)``, dearer than all the rest of the recorder. The entropies that it then
-sorts are the very ones that decide, and the probabilities are those that entropies, confidence and alternatives are of.
+``EntropyBoundSampler.accept_canvas``, and ``EntropyBoundScheduler.step`` in diffusers, make a ``Categorical``, whose
+``entropy()`` normalises the logits and sums over the vocabulary: several passes over ``(B, C, V)``, dearer than all the
+rest of the recorder. The entropies that are then sorted are the very ones that decide, and the probabilities are those
+that entropies, confidence and alternatives are of.
 
 How. A ``TorchFunctionMode`` is torch's own way to see each torch function that this thread calls; it calls the function
-and returns the result untouched. It is on only while an uncompiled ``accept_canvas`` of upstream's own class runs:
+and returns the result untouched. It is on only while an uncompiled method of upstream's own class runs:
 ``torch.compile`` guards on such modes, so around compiled code it would cause a second compilation; and a sampler of
 one's own may sort something else. There the numbers are computed by :func:`~dgemma_viz.recorders.reduce.reduce_logits`.
 """
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,10 +42,13 @@ class SamplerNumbers:
 
 
 @contextmanager
-def watched(accept: Callable[..., Any]) -> Iterator[SamplerNumbers]:
-    """See what ``accept``, a sampler's ``accept_canvas``, computes in the block."""
+def watched(method: Callable[..., Any], upstream: Any) -> Iterator[SamplerNumbers]:
+    """See what a sampler's method computes in the block, if it is ``upstream``, a function of upstream's own class.
+
+    None as ``upstream`` is for samplers of which nothing is to be seen.
+    """
     numbers = SamplerNumbers()
-    if getattr(accept, "__func__", None) is EntropyBoundSampler.accept_canvas:
+    if upstream is not None and getattr(method, "__func__", None) is upstream:
         with _Watch(numbers):
             yield numbers
     else:

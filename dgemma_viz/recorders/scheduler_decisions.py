@@ -63,9 +63,10 @@ class Follower(Protocol):
 
 def _codes(*where: tuple[torch.Tensor, Decision]) -> torch.Tensor:
     """Decisions from masks, later ones going before earlier ones; noise elsewhere."""
-    codes = torch.full_like(where[0][0], int(Decision.NOISE), dtype=torch.uint8)
-    for mask, decision in where:
-        codes = torch.where(mask, torch.full_like(codes, int(decision)), codes)
+    (first, decision), *rest = where
+    codes = first.to(torch.uint8) * int(decision)  # noise is 0
+    for mask, decision in rest:
+        codes = codes.masked_fill(mask, int(decision))
     return codes
 
 

@@ -15,7 +15,7 @@ from dgemma_viz.recorders.notices import StaleSamplerWarning
 from dgemma_viz.recorders.reduce import DTYPES, accepted_by_rule, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import with_sampler
-from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
+from dgemma_viz.recorders.running_sampler import bound_of, is_compiled, owner_of, staleness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +64,8 @@ class StepCapture:
         if text := staleness(asked, running, renoising):
             self.run.warn(text, StaleSamplerWarning)
         self.entropy_bound = bound_of(running)
-        reduced = reduce_logits(logits, candidate, self.top_k, numbers.complete(logits))
+        known, bitwise = numbers.complete(logits), not is_compiled(method)
+        reduced = reduce_logits(logits, candidate, self.top_k, known, bitwise=bitwise)
         mask = getattr(running, "accepted_token_mask", None)
         if not isinstance(mask, torch.Tensor) or mask.shape != candidate.shape:
             mask = self._derived_mask(reduced["entropy"], candidate, accepted_canvas)

@@ -66,11 +66,11 @@ def small_config(**changes):
     )
 
 
-def small_model(seed=0):
+def small_model(seed=0, **changes):
     """Weights of `seed`; a head with a preference per token makes some positions certain and others not."""
     state = torch.get_rng_state()
     torch.manual_seed(seed)
-    model = DiffusionGemmaForBlockDiffusion(small_config()).eval()
+    model = DiffusionGemmaForBlockDiffusion(small_config(**changes)).eval()
     with torch.no_grad():
         model.lm_head.weight.mul_(4.0)
     torch.set_rng_state(state)

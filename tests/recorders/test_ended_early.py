@@ -152,11 +152,11 @@ def test_a_failing_recorder_does_not_touch_the_generation(model, monkeypatch, st
 
     reduce_logits, calls = step_capture.reduce_logits, []
 
-    def fail_late(*arguments):
+    def fail_late(*arguments, **options):
         calls.append(1)
         if len(calls) > step:
             raise MemoryError("no room")
-        return reduce_logits(*arguments)
+        return reduce_logits(*arguments, **options)
 
     monkeypatch.setattr(step_capture, "reduce_logits", fail_late)
     with pytest.warns(RecorderWarning, match="MemoryError: no room"):

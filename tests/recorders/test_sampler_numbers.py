@@ -33,7 +33,7 @@ def accepting(sampler_class=EntropyBoundSampler, compiled=False):
     canvas, candidate = torch.randint(SIZES[-1], (2, *SIZES[:2]), generator=generator)
     sampler = sampler_class(EntropyBoundSamplerConfig(2.0), *SIZES[1:], max_denoising_steps=1)
     accept = torch.compile(sampler.accept_canvas, backend="eager") if compiled else sampler.accept_canvas
-    with watched(accept) as numbers:
+    with watched(accept, EntropyBoundSampler.accept_canvas) as numbers:
         accept(canvas, candidate, logits, 1)
     return logits, candidate, numbers.complete(logits)
 
@@ -65,7 +65,7 @@ def test_a_trace_is_the_same_without_watching(model, monkeypatch):
         return recording.trace
 
     taken = run()
-    monkeypatch.setattr("dgemma_viz.recorders.diffusion_gemma.watched", lambda _: nullcontext(SamplerNumbers()))
+    monkeypatch.setattr("dgemma_viz.recorders.diffusion_gemma.watched", lambda *_: nullcontext(SamplerNumbers()))
     computed = run()
     for name in (*DTYPES, "draft", "accepted", "emitted"):
         np.testing.assert_array_equal(getattr(taken, name), getattr(computed, name), err_msg=name)
