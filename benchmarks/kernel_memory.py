@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 from jupyter_client.manager import start_new_kernel
+
+from dgemma_viz.serving.server import KERNEL_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +42,17 @@ def import_seconds() -> list[tuple[str, str, str]]:
 
 
 def kernel_megabytes(imports: str, paths: Mapping[int, Path]) -> list[tuple[str, str]]:
-    """Rows: a kernel without anything, one with the bare libraries, and one that opened each trace."""
+    """Rows: a kernel without anything, one with the bare libraries, and one that opened each trace.
+
+    All with the environment that ``dgemma-viz serve`` gives its kernels.
+    """
     opened = {f"`dv.explore`, {n} canvas(es)": f"{imports}\ndv.explore({str(path)!r})" for n, path in paths.items()}
     cells = {"bare ipykernel": "1", "pandas, plotly, ipywidgets and an empty FigureWidget": _BARE, **opened}
     return [(what, f"{_megabytes_after(source):.0f}") for what, source in cells.items()]
 
 
 def _megabytes_after(source: str) -> float:
-    manager, client = start_new_kernel(stderr=subprocess.DEVNULL)
+    manager, client = start_new_kernel(stderr=subprocess.DEVNULL, env={**KERNEL_MEMORY, **os.environ})
     try:
         reply = client.execute_interactive(source, timeout=120, output_hook=lambda _message: None)
         if reply["content"]["status"] != "ok":

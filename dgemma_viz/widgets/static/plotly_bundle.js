@@ -1,4 +1,5 @@
-// Loads Plotly once per page, for all charts (see chart.py). Its text comes as a trait, so nothing is fetched.
+// Loads Plotly once per page, for all charts (see chart.py). Its text comes as a trait,
+// compressed, so nothing is fetched.
 
 // After every change Plotly compares and reports to Python all of the figure: half the time that a change takes, for
 // nothing, as no property is read there that was not set there.
@@ -7,12 +8,18 @@ function quiet({ FigureView, default: make }) {
   return make;
 }
 
+async function loaded(compressed) {
+  const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const text = await new Response(stream).arrayBuffer();
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  return import(url).finally(() => URL.revokeObjectURL(url));
+}
+
 function initialize({ model }) {
   const slots = (globalThis.dgemmaVizPlotly ??= {});
   const { resolve, reject } = (slots[model.get("version")] ??= Promise.withResolvers());
-  const url = URL.createObjectURL(new Blob([model.get("source")], { type: "text/javascript" }));
   // Not awaited: anywidget gives up on a model whose initialize takes more than two seconds.
-  import(url).then((module) => resolve(quiet(module)), reject).finally(() => URL.revokeObjectURL(url));
+  loaded(model.get("source")).then((module) => resolve(quiet(module)), reject);
 }
 
 export default { initialize };
