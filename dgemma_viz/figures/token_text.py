@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.plain_text import CUT, isolated, seen_pieces, visible
+from dgemma_viz.plain_text import CUT, isolated, seen, seen_pieces, visible
 
 EMPTY = "∅"
 
@@ -34,6 +34,8 @@ def display_text(text: str, max_length: int = 40) -> str:
         raise SettingError(f"max_length is {max_length}; it must be at least 1")
     if not text:
         return EMPTY
+    if len(text) <= max_length and text.isascii() and text.isprintable():  # nearly all; a canvas has thousands
+        return text.replace(" ", seen(" "))
     pieces: list[str] = []
     length = 0
     for piece in seen_pieces(text):

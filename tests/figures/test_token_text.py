@@ -81,3 +81,8 @@ def test_right_to_left_text_is_isolated():
     assert label("שלום") == "\u2068שלום\u2069"
     assert label("<b>") == "&lt;b&gt;"
     assert label("") == "∅"
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1, max_size=40))
+def test_plain_characters_are_made_readable_one_by_one_or_at_once(text):
+    assert display_text(text, 400) == "".join(map(display_text, text))
