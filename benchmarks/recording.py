@@ -2,6 +2,7 @@
 
     python benchmarks/recording.py                      # some minutes on two cores, all of them used
     python benchmarks/recording.py --repeats 3 --steps 2    # quicker, less certain
+    python benchmarks/recording.py --compiled           # adds ``generate()`` with torch.compile, some minutes more
     python benchmarks/recording.py --released           # with a GPU of 80 GB: random weights in the released sizes
 
 Every round runs all ways once, in an order that changes from round to round, from the same seed; a ratio is that of a
@@ -13,7 +14,8 @@ a recorder: the released vocabulary and canvas on top of two thin layers, so tha
   refuses, so a subclass; it drops the logits, or reduces them to a trace's numbers with torch's plain operations. On a
   CPU upstream's ``.cpu()`` copies nothing;
 - forward hook: on ``lm_head`` (``generate()`` calls ``forward`` past the model's own hooks), logits kept on the host;
-- callback: of diffusers' pipeline with ``callback_on_step_end_tensor_inputs=["logits"]``, beside the bare pipeline.
+- callback: of diffusers' pipeline with ``callback_on_step_end_tensor_inputs=["logits"]``, beside the bare pipeline;
+- blocks: diffusers' pipeline with its ``BlockRefinementScheduler``, which computes no entropies that could be taken.
 
 Device memory is CUDA's own peak; host memory is measured by ``benchmarks/recording_memory.py``.
 """
@@ -127,6 +129,7 @@ def random_weights(sizes: dict[str, Any], steps: int, dtype: torch.dtype = torch
 CASES: dict[str, Callable[[int], Case]] = {
     "bundled": bundled,
     "wide": lambda steps: random_weights(THIN, steps),
+    "wide, compiled": lambda steps: random_weights(THIN, steps, cache_implementation="static"),
     "released, eager": lambda steps: random_weights(RELEASED, steps, torch.bfloat16),
     "released, compiled": lambda steps: random_weights(RELEASED, steps, torch.bfloat16, cache_implementation="static"),
 }
@@ -183,9 +186,9 @@ def hooked(case: Case) -> torch.Tensor:
         handle.remove()
 
 
-def piped(case: Case, how: str) -> torch.Tensor:
+def piped(case: Case, how: str = "", *, record: bool = False) -> torch.Tensor:
     """One call of diffusers' pipeline, as many steps."""
-    from diffusers import DiffusionGemmaPipeline, EntropyBoundScheduler
+    from diffusers import BlockRefinementScheduler, DiffusionGemmaPipeline, EntropyBoundScheduler
 
     pipe = DiffusionGemmaPipeline(
         model=case.model, scheduler=EntropyBoundScheduler(), processor=GivenIds(case.tokenizer, case.inputs)
@@ -193,6 +196,9 @@ def piped(case: Case, how: str) -> torch.Tensor:
     pipe.set_progress_bar_config(disable=True)
     options: dict[str, Any] = {"prompt": "", "output_type": "seq", "gen_length": case.model.config.canvas_length}
     options["num_inference_steps"] = case.arguments.get("max_denoising_steps", 48)
+    options["eos_early_stop"] = case.tokenizer is not None
+    if how == "blocks":
+        pipe.scheduler = BlockRefinementScheduler()
     if how == "callback":
 
         def take(_pipe: Any, _step: int, _time: int, given: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +207,7 @@ def piped(case: Case, how: str) -> torch.Tensor:
 
         options |= {"callback_on_step_end": take, "callback_on_step_end_tensor_inputs": ["logits"]}
     torch.manual_seed(5)
-    if how != "recorded":
+    if not record:
         return pipe(**options).sequences
     with dv.record(pipe):
         return pipe(**options).sequences
@@ -216,21 +222,26 @@ WAYS: dict[str, Callable[[Case], torch.Tensor]] = {
         streamer=TakesLogits(lambda logits: plainly_reduced(logits.float()) and None)
     ),
     "forward hook, logits kept": hooked,
-    "pipeline, bare": lambda case: piped(case, "bare"),
-    "pipeline, dv.record": lambda case: piped(case, "recorded"),
+    "pipeline, bare": piped,
+    "pipeline, dv.record": lambda case: piped(case, record=True),
     "pipeline, callback, logits reduced": lambda case: piped(case, "callback"),
+    "pipeline of blocks, bare": lambda case: piped(case, "blocks"),
+    "pipeline of blocks, dv.record": lambda case: piped(case, "blocks", record=True),
 }
 
 
 def base_of(way: str) -> str:
     """The bare call that a way is compared with."""
-    return "pipeline, bare" if way.startswith("pipeline") else "bare"
+    return f"{way.partition(',')[0]}, bare" if way.startswith("pipeline") else "bare"
 
 
 def ways_of(name: str) -> list[str]:
-    """Ways that apply: diffusers needs a tokenizer; a hook cannot copy from inside a compiled graph."""
-    left_out = ["pipeline"] if name != "bundled" or not pipeline_runs() else []
+    """Ways that apply: a hook cannot copy from inside a compiled graph, and what a peer costs is measured once."""
+    if name == "wide, compiled":
+        return ["bare", "dv.record"]
+    left_out = [] if name in ("bundled", "wide") and pipeline_runs() else ["pipeline"]
     left_out += ["forward hook"] if name.endswith("compiled") else []
+    left_out += ["pipeline, callback", "streamer, logits dropped"] if name == "wide" else ["pipeline of blocks"]
     return [way for way in WAYS if not way.startswith(tuple(left_out))]
 
 
@@ -238,7 +249,7 @@ def ways_of(name: str) -> list[str]:
 def pipeline_runs() -> bool:
     """Tell whether the installed diffusers works with the installed transformers: 0.42 does not with 5.24."""
     try:
-        piped(bundled(0), "bare")
+        piped(bundled(0))
     except (ImportError, TypeError) as error:
         print(f"diffusers' pipeline is left out: {error}\n", file=sys.stderr)
         return False
@@ -296,6 +307,7 @@ def reductions(name: str, steps: int, repeats: int) -> None:
         "one read": logits.max,
         "seen": lambda: reduce_logits(logits, candidate, TOP_K, known),
         "computed": lambda: reduce_logits(logits, candidate, TOP_K),
+        "to the bit": lambda: reduce_logits(logits, candidate, TOP_K, bitwise=True),
         "plain": lambda: plainly_reduced(logits),
     }
     times: dict[str, list[float]] = {job: [] for job in jobs}
@@ -312,9 +324,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5, help="rounds")
     parser.add_argument("--steps", type=int, default=2, help="denoising steps of the models of random weights")
+    parser.add_argument("--compiled", action="store_true", help="the wide model with torch.compile as well")
     parser.add_argument("--released", action="store_true", help="on a GPU, the released sizes in BF16")
     options = parser.parse_args(arguments)
     names = ["released, eager", "released, compiled"] if options.released else ["bundled", "wide"]
+    names += ["wide, compiled"] if options.compiled and not options.released else []
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU cores"
     print(
         f"{device}; torch {torch.__version__}, transformers {transformers.__version__}, {platform.python_version()}.\n"
@@ -324,8 +338,9 @@ def main(arguments: list[str] | None = None) -> None:
     for name in names:
         rounds = max(options.repeats, 2) * (40 if name == "bundled" else 1)  # a call of milliseconds
         measure(name, 48 if options.released else options.steps, rounds)
-    print("\n| one step's logits, ms | one read | recorded, eager | recorded, compiled | torch's plain operations |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    columns = ("one step's logits, ms", "one read", "taken from the sampler", "computed", "to the last bit", "plain")
+    print(f"\n| {' | '.join(columns)} |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name in names[:2]:
         reductions(name, options.steps, options.repeats)
 
