@@ -72,7 +72,7 @@ def numbers_html(runs: Sequence[CanvasRun], steps: Sequence[int], position: int)
     sources = {"at step": "measured"} | {row.name: row.source for run in runs for row in rows_of(run)}
     rows = "".join(_row_html(name, a.get(name, NOTHING), b.get(name, NOTHING), sources[name]) for name in sources)
     heads = "".join(f"<th scope='col'>{glyph_html(run)} {run.name}</th>" for run in (A, B))
-    head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<th></th></tr></thead>"
+    head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<td></td></tr></thead>"
     return f"<div class='dgc'><table><caption>Position {position}</caption>{head}<tbody>{rows}</tbody></table></div>"
 
 

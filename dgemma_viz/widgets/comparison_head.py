@@ -78,7 +78,7 @@ def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str
     if (more := len(changed) - _MOST_ROWS) > 0:
         rows.append(_wide("and more", f"{more} other facts changed"))
     heads = "".join(f"<th scope='col'>{glyph_html(run)} {run.name}</th>" for run in (A, B))
-    head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<th></th></tr></thead>"
+    head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<td></td></tr></thead>"
     same = [row for row in facts if not row.changed]
     listed = " · ".join(f"{_name(row)} {_value(row.a)}" for row in same[:_MOST_ROWS])
     folded = f"<details><summary>{len(same)} facts are the same</summary><p>{listed}</p></details>"

@@ -92,7 +92,8 @@ def numbers_html(run: CanvasRun, step: int, position: int) -> str:
         for row in rows_of(run)
     )
     title = f"Position {position} at step {step}"
-    return f"<div class='dgx-inspector'><h3>{title}</h3><table class='dgx-numbers'>{rows}</table></div>"
+    table = f"<table class='dgx-numbers' aria-label='{title}'>{rows}</table>"
+    return f"<div class='dgx-inspector'><h3>{title}</h3>{table}</div>"
 
 
 def _hint() -> str:

@@ -150,4 +150,4 @@ def _no_output(trace: Trace, sample: int) -> str:
 
 def _text_box(title: str, text: str, empty: str) -> str:
     body = f"<pre tabindex='0'>{readable_block(text)}</pre>" if text else f"<p>{escape(empty)}</p>"
-    return f"<section class='dgx-text'><h4>{title}<span class='dgx-tag'>measured</span></h4>{body}</section>"
+    return f"<section class='dgx-text'><h3>{title}<span class='dgx-tag'>measured</span></h3>{body}</section>"

@@ -11,6 +11,7 @@ from dgemma_viz.analysis.acceptance import why
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import heatmap
 from dgemma_viz.widgets.compared_position import numbers_html
+from tests.accessibility import LOOKS, assert_accessible, tab_stops
 from tests.browser import open_page
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
@@ -155,6 +156,36 @@ def test_two_traces_move_together(tmp_path, chromium):
         assert page.locator(".js-plotly-plot").count() == 2
         assert not visit.console_errors
         assert not only_itself(visit, path)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("compared", [False, True], ids=["one", "two"])
+def test_axe_finds_nothing_serious_and_tab_goes_through(tmp_path, chromium, compared):
+    traces = [synthetic_trace(length=24, steps=[[4], [5]], canvases=2, seed=seed) for seed in range(1 + compared)]
+    path = dv.export_html(traces if compared else traces[0], tmp_path / "page.html")
+    with open_page(chromium, path.as_uri()) as visit:
+        page = visit.page
+        token = page.locator(".dgv-token").nth(3)
+        token.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="osition 3 at step 0").first.wait_for()
+        figure = page.get_by_role("img", name="Selected: step 0, position 3")
+        figure.wait_for()
+        page.keyboard.press(".")
+        figure = page.get_by_role("img", name="Selected: step 1, position 3")
+        figure.wait_for()
+        assert "A map, position (24) by denoising step (4)" in figure.get_attribute("aria-label")
+        for width, scheme, rules in ((1280, "light", ()), (380, "light", ()), (380, "dark", LOOKS)):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(500)
+            assert_accessible(page, rules)
+        stops = tab_stops(page)
+        assert [stop for stop in stops if not (stop.seen and stop.name)] == []
+        reached = [stop.name for stop in stops]
+        for name in ("Canvas", "Denoising step", "Play (space)", "Keyboard (?)"):
+            assert any(name in one for one in reached)
+        assert not visit.console_errors
 
 
 @pytest.mark.browser

@@ -3,6 +3,7 @@
 import pytest
 
 from dgemma_viz.tiny.tasks import TASKS
+from tests.accessibility import assert_accessible_in_both_looks
 from tests.browser import TEMPLATES, open_page, serve_dashboards
 
 pytestmark = pytest.mark.browser
@@ -92,7 +93,7 @@ def test_a_new_task_runs(visit):
     page = visit.page
     page.get_by_label("Task").select_option(label=TASKS["sudoku"].title)
     page.get_by_label("Slow motion").uncheck()
-    prompt = page.get_by_label("Prompt")
+    prompt = page.get_by_label("Prompt", exact=True)
     page.wait_for_function("() => document.querySelector('textarea').value.startsWith('sudoku')", timeout=PATIENCE)
     page.get_by_role("button", name="Another example").click()
     page.wait_for_timeout(500)
@@ -104,7 +105,7 @@ def test_a_new_task_runs(visit):
 
 def test_a_run_in_slow_motion_is_seen_live_and_can_be_stopped(visit):
     page = visit.page
-    page.get_by_label("Prompt").fill(LONG_RUN)
+    page.get_by_label("Prompt", exact=True).fill(LONG_RUN)
     page.get_by_label("Slow motion").check()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("denoising canvas 0").wait_for(timeout=PATIENCE)
@@ -139,6 +140,24 @@ def test_a_mistake_is_a_message_and_the_page_stays_usable(visit, field, value, m
     control.press("Tab")
     run_and_wait(page)
     page.get_by_text(VERDICT).wait_for(timeout=PATIENCE)
+
+
+def test_axe_finds_nothing_serious(visit):
+    assert_accessible_in_both_looks(visit.page)
+
+
+def test_the_keys_of_the_canvas_are_letters_in_the_prompt(visit):
+    page = visit.page
+    prompt, step = page.get_by_label("Prompt", exact=True), panel_of(page).locator("[data-step]")
+    before, shown = prompt.input_value(), step.get_attribute("data-step")
+    prompt.focus()
+    page.keyboard.press("End")
+    page.keyboard.type(" .?")
+    page.keyboard.press("ArrowLeft")
+    assert prompt.input_value() == f"{before} .?"
+    assert step.get_attribute("data-step") == shown
+    assert panel_of(page).get_by_role("button", name="Pause").count() == 0
+    prompt.fill(before)
 
 
 def test_nothing_went_wrong_and_nothing_left_the_machine(visit):

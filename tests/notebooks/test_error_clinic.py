@@ -6,6 +6,7 @@ import dgemma_viz as dv
 from dgemma_viz.labs.single_run import RunSettings, record_run
 from dgemma_viz.serving.notebooks import find_notebook
 from dgemma_viz.tiny.tasks import TASKS
+from tests.accessibility import assert_accessible, assert_accessible_in_both_looks
 from tests.browser import open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
@@ -75,6 +76,10 @@ def test_a_trace_file_is_opened_and_bad_files_are_refused(visit, files):
     page.locator(".dgf-finding", has_text="wrong answer").first.wait_for()
 
 
+def test_axe_finds_nothing_serious_with_a_file_and_its_findings_open(visit):
+    assert_accessible_in_both_looks(visit.page)
+
+
 def test_many_runs_are_sorted_and_opened(visit):
     page = visit.page
     go_to(page, "Make many runs")
@@ -90,6 +95,18 @@ def test_many_runs_are_sorted_and_opened(visit):
     label = runs.locator("option:checked").inner_text().replace("\u00a0", " ").replace("…", "")
     output = page.locator(".dgx-text", has_text="Output").inner_text()
     assert label.split("·")[2].strip() in output, label
+
+
+def test_the_charts_over_many_runs_open_and_fold_by_keyboard(visit):
+    head = visit.page.get_by_role("button", name="How errors spread")
+    for key, expanded in (("Enter", "true"), (" ", "false"), ("Enter", "true")):
+        head.press(key)
+        assert head.get_attribute("aria-expanded") == expanded
+    visit.page.get_by_role("img", name="Does confidence tell what is right?").wait_for()
+
+
+def test_axe_finds_nothing_serious_with_many_runs_open(visit):
+    assert_accessible(visit.page)
 
 
 def test_what_was_open_is_still_there_and_nothing_went_wrong(visit):

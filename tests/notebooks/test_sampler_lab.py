@@ -7,6 +7,7 @@ import pytest
 from dgemma_viz.serving.notebooks import find_notebook
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import load_trace
+from tests.accessibility import assert_accessible_in_both_looks
 from tests.browser import open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
@@ -218,7 +219,7 @@ def test_a_run_is_saved_and_one_removed(visit, tmp_path):
 
 def test_a_long_run_is_seen_live_and_cancelled(visit):
     page = visit.page
-    page.get_by_label("Prompt").fill(LONG_RUN)
+    page.get_by_label("Prompt", exact=True).fill(LONG_RUN)
     page.get_by_label("Slow motion").check()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("denoising canvas 0").wait_for()
@@ -268,3 +269,7 @@ def test_nothing_is_wider_than_the_window(chromium, url, width):
         for within in ("document.documentElement", "document.querySelector('.dgh-box')"):
             assert page.evaluate(f"{within}.scrollWidth - {within}.clientWidth") <= 0, within
         assert visit.console_errors == []
+
+
+def test_axe_finds_nothing_serious(visit):
+    assert_accessible_in_both_looks(visit.page)

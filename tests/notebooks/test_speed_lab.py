@@ -3,29 +3,39 @@
 import pytest
 
 from dgemma_viz.serving.notebooks import find_notebook
+from tests.accessibility import assert_accessible_in_both_looks
 from tests.browser import open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_reader_sets_and_reads(chromium):
+@pytest.fixture(scope="module")
+def visit(chromium):
     with (
         serve_notebook(find_notebook("speed_lab")) as url,
         open_page(chromium, url, width=1300, wait_for=".dgv-speed-ways", timeout=90) as visit,
     ):
-        page = visit.page
-        row = page.locator(".dgv-speed-ways tr", has_text="diffusion").locator("td").first
-        assert row.inner_text() == "1,002"
-        page.get_by_label("Steps of a canvas", exact=True).fill("4")
-        page.keyboard.press("Tab")
-        page.wait_for_function("() => !document.querySelector('.dgv-speed-ways').innerText.includes('1,002')")
-        assert float(row.inner_text().replace(",", "")) > 3000
-        page.get_by_label("Device", exact=True).select_option("RTX 4070")
-        page.get_by_role("alert").get_by_text("needs 26 GB").wait_for()
-        page.get_by_role("button", name="Defaults").click()
-        page.get_by_role("alert").wait_for(state="detached")
-        assert row.inner_text() == "1,002"
-        page.get_by_text("Efficiency factors").click()
-        page.get_by_label("Diffusion: fixed part", exact=True).wait_for()
-        assert page.locator(".js-plotly-plot").count() == 3
-        assert not visit.console_errors
+        yield visit
+
+
+def test_a_reader_sets_and_reads(visit):
+    page = visit.page
+    row = page.locator(".dgv-speed-ways tr", has_text="diffusion").locator("td").first
+    assert row.inner_text() == "1,002"
+    page.get_by_label("Steps of a canvas", exact=True).fill("4")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => !document.querySelector('.dgv-speed-ways').innerText.includes('1,002')")
+    assert float(row.inner_text().replace(",", "")) > 3000
+    page.get_by_label("Device", exact=True).select_option("RTX 4070")
+    page.get_by_role("alert").get_by_text("needs 26 GB").wait_for()
+    page.get_by_role("button", name="Defaults").click()
+    page.get_by_role("alert").wait_for(state="detached")
+    assert row.inner_text() == "1,002"
+    page.get_by_text("Efficiency factors").click()
+    page.get_by_label("Diffusion: fixed part", exact=True).wait_for()
+    assert page.locator(".js-plotly-plot").count() == 3
+    assert not visit.console_errors
+
+
+def test_axe_finds_nothing_serious(visit):
+    assert_accessible_in_both_looks(visit.page)

@@ -9,6 +9,7 @@ import pytest
 
 from dgemma_viz.cli import main
 from dgemma_viz.serving.notebooks import notebooks_folder
+from tests.accessibility import assert_accessible, tab_stops
 from tests.browser import open_page, serve_dashboards
 
 pytestmark = pytest.mark.browser
@@ -61,6 +62,21 @@ def test_the_gallery_names_every_dashboard_and_trace(chromium, address, width, t
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
         assert visit.console_errors == []
         assert visit.other_hosts == set()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["", "traces/none.safetensors", "nothing"])
+def test_axe_finds_nothing_serious(chromium, address, page, theme):
+    with open_page(chromium, f"{address}{page}?theme={theme}", wait_for="h1") as visit:
+        assert_accessible(visit.page)
+
+
+def test_every_page_can_be_opened_by_keyboard(chromium, address):
+    with open_page(chromium, address, wait_for="main") as visit:
+        stops = tab_stops(visit.page)
+        assert all(stop.seen for stop in stops)
+        links = visit.page.get_by_role("link")
+        assert [stop.name for stop in stops] == [name.strip()[:60] for name in links.all_inner_texts()]
 
 
 def test_a_trace_opens_without_a_model_from_its_card(chromium, address):

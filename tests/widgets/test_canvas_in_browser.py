@@ -89,6 +89,15 @@ def test_space_plays_to_the_end_and_stops(chromium, run):
         assert not page.evaluate("model.get('playing')")
 
 
+def test_nothing_plays_by_itself_nor_moves_where_less_motion_is_asked_for(chromium, run):
+    with shown(chromium, TokenCanvas.of(run)) as page:
+        page.emulate_media(reduced_motion="reduce")
+        page.get_by_role("button", name="Step forward").hover()
+        assert page.evaluate("document.getAnimations().length") == 0
+        page.wait_for_timeout(500)
+        assert page.evaluate("[model.get('step'), model.get('playing')]") == [0, False]
+
+
 def test_scrubbing_keeps_the_cells_and_their_places(chromium, run):
     with shown(chromium, TokenCanvas.of(run)) as page:
         boxes = "[...document.querySelectorAll('.dgv-token')].map((c) => JSON.stringify(c.getBoundingClientRect()))"

@@ -28,7 +28,7 @@ export function createComparedPosition({ hint, runs }) {
     });
     const heads = runs.map(({ name, glyph }) => element("th", { scope: "col" },
       element("span", { class: `dgc-${name.toLowerCase()}`, "aria-hidden": "true" }, glyph), ` ${name}`));
-    const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "≠ differs"), ...heads, element("th")));
+    const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "≠ differs"), ...heads, element("td")));
     node.replaceChildren(element("table", {}, element("caption", {}, `Position ${position}`), head, element("tbody", {}, ...rows)));
   }
   return { node, show };

@@ -1,5 +1,6 @@
 // A Plotly figure in the page: drawn anew for another run, quantity or look; for another step only its marks move.
 
+import { describeFigure } from "./figure_words.js";
 import { showShapes } from "./moved_shapes.js";
 
 const CONFIG = { displayModeBar: false, responsive: true };
@@ -18,16 +19,21 @@ export const markerAt = (step, look) => ({
 // `clicked(x, y)` is told of a clicked point.
 export function createFigure(el, clicked) {
   let own = [], drawing = Promise.resolve(), listening = false;
+  const description = describeFigure(el);
   function show({ data, layout }, look, marks) {
     own = layout.shapes ?? [];
     el.style.height = `${layout.height ?? USUAL_HEIGHT}px`;
     const full = { ...layout, template: look.template, shapes: [...own, ...marks] };
     drawing = globalThis.Plotly.react(el, data, full, CONFIG).then(() => {
+      description.drawn();
       if (listening) return;
       listening = true;
       el.on("plotly_click", ({ points: [point] }) => clicked(Number(point.x), Number(point.y)));
     });
   }
-  const mark = (marks) => drawing.then(() => showShapes(el, [...own, ...marks]));
+  const mark = (marks) => drawing.then(() => {
+    showShapes(el, [...own, ...marks]);
+    description.marked();
+  });
   return { show, mark };
 }

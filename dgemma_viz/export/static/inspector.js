@@ -15,7 +15,7 @@ function bar(share) {
 function numbers(store, run, step, position) {
   const rows = positionRows(run, store, step, position).map(({ name, text, source }) =>
     element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, text), element("td", {}, tag(source))));
-  return element("table", { class: "dgx-numbers" }, element("tbody", {}, ...rows));
+  return element("table", { class: "dgx-numbers", "aria-label": `Numbers at step ${step}` }, element("tbody", {}, ...rows));
 }
 
 function alternatives(store, step, position) {
@@ -32,10 +32,10 @@ function alternatives(store, step, position) {
   const role = (id) => [id === draft && "draft", id === candidate && "candidate"].filter(Boolean).join(", ");
   const rows = shown.map(({ id, probability: p }) => row(store.text(id), role(id), p));
   rows.push(row("all other tokens", tag("derived"), rest));
-  return element("table", { class: "dge-table dge-alternatives" }, element("tbody", {}, ...rows));
+  return element("table", { class: "dge-table dge-alternatives", "aria-label": "Alternatives" }, element("tbody", {}, ...rows));
 }
 
-function history(store, words, step, position, go) {
+function history(store, words, step, position, go, of) {
   const rows = Array.from({ length: store.steps }, (_, at) => {
     const value = (name) => store.field(name, at)[position];
     const jump = element("button", { type: "button", onclick: () => go(at) }, String(at));
@@ -46,9 +46,10 @@ function history(store, words, step, position, go) {
       element("td", {}, bar(value("confidence"))), element("td", {}, probability(value("confidence"))),
       element("td", {}, words.outcomes[value("decision")] ?? ""), element("td", {}, notes));
   });
-  const heads = ["step", "draft", "confidence", "", "after the step", ""].map((name) => element("th", { scope: "col" }, name));
+  const heads = ["step", "draft", "confidence", "", "after the step", ""].map((name) =>
+    name ? element("th", { scope: "col" }, name) : element("td"));
   const table = element("table", { class: "dge-table" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
-  return element("div", { class: "dge-history", tabindex: 0, role: "region", "aria-label": "History of the position" }, table);
+  return element("div", { class: "dge-history", tabindex: 0, role: "region", "aria-label": `History of the position${of}` }, table);
 }
 
 // `go(step)` is called when a step of the history is chosen; `name` sets one of two runs apart, whose numbers stand in a
@@ -65,7 +66,7 @@ export function createInspector({ hint, name, go }) {
     const step = Math.min(wanted, store.steps - 1), kept = node.querySelector(".dge-history")?.scrollTop ?? 0;
     const title = `${name ? `${name}: position` : "Position"} ${position} at step ${step}`;
     const focused = node.contains(document.activeElement) && document.activeElement.matches(".dge-history button");
-    const past = history(store, words, step, position, go);
+    const past = history(store, words, step, position, go, name && ` in ${name}`);
     node.replaceChildren(element("h3", {}, title), element("div", { class: "dge-columns dge-narrow" },
       name ? null : numbers(store, run, step, position),
       element("div", {}, element("h4", {}, "Alternatives ", tag("measured")), alternatives(store, step, position)),

@@ -202,7 +202,8 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
     event.preventDefault();
   });
   root.replaceChildren(
-    head, findingsPlace, jump, choice,
+    element("h1", { class: "dgv-aside" }, page.title),
+    element("h2", { class: "dgv-aside" }, compared ? "Both runs" : "The run"), head, findingsPlace, jump, choice,
     element("div", { class: compared ? "dge-columns dge-wide" : "" }, ...runs),
     inspected, charts, table, glossary,
     element("footer", {}, `Written by dgemma_viz ${page.version}. This file holds the whole recording and asks for nothing.`),

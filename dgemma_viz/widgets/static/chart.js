@@ -7,7 +7,9 @@
 // - A view that is taken away keeps listening, and fails at the next update: hence `heard`.
 // Shapes, which mark what is selected, come in the trait `marks` and take a way of their own (moved_shapes.js).
 
+import { describeFigure } from "./figure_words.js";
 import { showShapes } from "./moved_shapes.js";
+import { nameControls } from "./named_controls.js";
 import { watchTheme } from "./page_theme.js";
 import { unpacked } from "./wire_arrays.js";
 
@@ -60,6 +62,7 @@ export default () => {
   function initialize(context) {
     const { model } = context, early = [];
     ownModel = model;
+    nameControls();
     // In place: Plotly's code keeps the figure's state in it.
     const unpack = () => model.get("_widget_data").forEach((trace, n, data) => (data[n] = unpacked(trace)));
     unpack();
@@ -94,8 +97,18 @@ export default () => {
     model.on("change:pixels_high", keepHeight);
     const drawn = await figure;
     heard = [];
+    const description = describeFigure(el);
+    const describe = ({ detail }) => {
+      if (detail.element !== el) return;
+      el.on("plotly_afterplot", description.drawn);
+      description.drawn();
+    };
+    document.addEventListener("plotlywidget-after-render", describe);
     const leave = drawn.render(context), listeners = heard;
-    const mark = () => showShapes(el, structuredClone(model.get("marks").shapes));
+    const mark = () => {
+      showShapes(el, structuredClone(model.get("marks").shapes));
+      description.marked();
+    };
     model.on("change:marks", mark);
     // A chart drawn before its place is laid out has a wrong width; by itself Plotly only follows the window.
     let width = 0;
@@ -113,6 +126,8 @@ export default () => {
     return () => {
       observer.disconnect();
       unwatch();
+      document.removeEventListener("plotlywidget-after-render", describe);
+      description.stop();
       model.off("change:marks", mark);
       for (const [name, act] of listeners) ownModel.off(name, act);
       leave?.();

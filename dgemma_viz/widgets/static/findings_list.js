@@ -12,7 +12,7 @@ function render({ model, el }) {
   const root = element(
     "section",
     { class: "dgf", "aria-label": "Findings" },
-    element("h4", { class: "dgf-head" }, "Findings", heading, element("span", { class: "dgf-tag" }, "derived")),
+    element("h3", { class: "dgf-head" }, "Findings", heading, element("span", { class: "dgf-tag" }, "derived")),
     list,
     remark,
   );

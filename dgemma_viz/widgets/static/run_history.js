@@ -19,10 +19,12 @@ function download(name, bytes) {
 
 function render({ model, el }) {
   const group = `dgh-${Math.random().toString(36).slice(2)}`;
-  const body = element("tbody");
-  const heads = COLUMNS.map(([name, title]) => element("th", { scope: "col", class: `dgh-${name}` }, title));
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body);
-  const title = element("h4", { class: "dgh-title" });
+  const body = element("tbody", { role: "rowgroup" });
+  const heads = COLUMNS.map(([name, title]) => element("th", { scope: "col", role: "columnheader", class: `dgh-${name}` }, title));
+  // Roles are said: a narrow page lays rows out as cards, and a table that is none on screen is none to all browsers.
+  const head = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads));
+  const table = element("table", { role: "table", "aria-label": "Runs of this session" }, head, body);
+  const title = element("h3", { class: "dgh-title" });
   const words = element("p", { class: "dgh-words" });
   const note = element("p", { class: "dgh-note", role: "status" });
   const box = element("div", { class: "dgh-box", tabindex: 0, role: "region", "aria-label": "Runs of this session" }, table);
@@ -94,9 +96,9 @@ function render({ model, el }) {
       ...rows.map((row) => {
         const content = cells(row, rows.length);
         const tds = COLUMNS.map(([name, heading]) =>
-          element("td", { class: `dgh-${name}`, "data-title": heading }, content[name]),
+          element("td", { role: "cell", class: `dgh-${name}`, "data-title": heading }, content[name]),
         );
-        return element("tr", { "data-run": row.number }, ...tds);
+        return element("tr", { role: "row", "data-run": row.number }, ...tds);
       }),
     );
     root.hidden = !rows.length && !model.get("note");

@@ -4,23 +4,24 @@
 
 import { QUANTITIES, ramp } from "./colour.js";
 import { element, setText } from "./dom.js";
+import { createKeysHelp } from "./keys_help.js";
 import { createLegend } from "./legend.js";
+import { nameControls } from "./named_controls.js";
 import { watchTheme } from "./page_theme.js";
 import { RunStore } from "./run_store.js";
 import { createTokenGrid } from "./token_grid.js";
 import { createTooltip } from "./tooltip.js";
 import { createTransport } from "./transport.js";
 
-const HINT =
-  "Point at a token for its alternatives, click to pin it. Keys: ← → step, space plays, Home and End; " +
-  "in the tokens, arrows move and Enter pins.";
+const HINT = "Point at a token for its alternatives, click to pin it; all of it works by keyboard, too.";
+const REST = 400; // ms without another step before a screen reader is told where it stands
 const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live", "differing", "words"];
 const MASK = "▒"; // fits the narrowest cell; a screen reader is told "mask"
 const LOOK_TRAITS = ["quantity", "shows", "dark", "scales"];
 
 function render({ model, el }) {
   // `asked` is beyond the last step where a longer run that this one is compared with has been moved there.
-  let store, shades, step = 0, asked = 0, characters = 0, following = true, loading = false, counts = {};
+  let store, shades, step = 0, asked = 0, characters = 0, following = true, loading = false, counts = {}, telling = null;
   const last = () => store.steps - 1;
   const within = (wanted) => Math.max(0, Math.min(last(), wanted));
   const put = (changes) => {
@@ -51,7 +52,7 @@ function render({ model, el }) {
     leave: () => tooltip.hide(),
   });
   const message = element("p", { class: "dgv-message" });
-  const hint = element("p", { class: "dgv-hint" }, HINT);
+  const keys = createKeysHelp(), hint = element("div", { class: "dgv-hint" }, element("p", {}, HINT), keys.node);
   const spoken = element("div", { class: "dgv-aside", "aria-live": "polite" });
   const root = element(
     "div",
@@ -83,8 +84,14 @@ function render({ model, el }) {
     if (!transport.playing()) announce();
   }
 
+  // In words, once the steps have come to rest: nothing is said of those that pass.
   function announce() {
-    if (!store || last() < 0) return;
+    clearTimeout(telling);
+    telling = setTimeout(tell, REST);
+  }
+
+  function tell() {
+    if (!store || last() < 0 || transport.playing()) return;
     const tokens = store.positions - (store.words.outside?.length ?? 0);
     const words = `${counts.accepted} of ${tokens} tokens ${store.decisionWords(1)}, ${counts.changed} drafts changed`;
     const others = "differs" in counts ? `, ${counts.differs} differ from the other run` : "";
@@ -145,6 +152,7 @@ function render({ model, el }) {
     if (!root.contains(event.target)) return;
     grid.onKey(event);
     if (!event.defaultPrevented) transport.onKey(event);
+    keys.onKey(event);
     if (event.defaultPrevented || event.key === "Enter") event.stopImmediatePropagation();
   }
   const hide = () => tooltip.hide();
@@ -157,7 +165,7 @@ function render({ model, el }) {
       root.classList.toggle("dgv-dark", dark);
       if (dark !== model.get("dark")) put({ dark });
     }),
-    () => window.removeEventListener("keydown", onKey, true),
+    () => (clearTimeout(telling), window.removeEventListener("keydown", onKey, true)),
     () => window.removeEventListener("scroll", hide),
     transport.stop,
     hide,
@@ -165,4 +173,4 @@ function render({ model, el }) {
   return () => removers.forEach((remove) => remove());
 }
 
-export default { render };
+export default { initialize: nameControls, render };

@@ -72,7 +72,7 @@ export function createTransport(run) {
     if (steps) move(run.step() + steps);
     else if (event.key === "Home") move(0);
     else if (event.key === "End") move(run.last());
-    else if (event.key === " " && !event.target.closest("button")) toggle();
+    else if (event.key === " " && !event.target.closest("button, summary")) toggle();
     else return;
     event.preventDefault();
   }
