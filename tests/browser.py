@@ -51,6 +51,8 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
 )
 READY_SECONDS = 60
+NOT_FOR_VOILA = "@jupyter-notebook/lab-extension"
+"""Notebook 7's own extension: it is installed for its tests, and fails in every page of Voila."""
 
 
 @dataclass
@@ -117,6 +119,7 @@ def serve_notebook(
         port = free_port()
         command = [sys.executable, "-m", "voila", str(path), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
         command += ["--Voila.port_retries=0", "--template=dgemma", f"--theme={theme}", *arguments]
+        command += [f"--VoilaConfiguration.extension_denylist={NOT_FOR_VOILA}"]
         with (Path(folder) / "voila.log").open("w+") as log:
             process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=folder, start_new_session=True
