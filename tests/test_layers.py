@@ -20,7 +20,7 @@ ALLOWED = {
     "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace", "costs"},
     "widgets": {"figures", "labs", "costs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
     "costs": set(),
-    "serving": {"widgets", "trace"},
+    "serving": {"widgets", "labs", "tiny", "trace"},
     "export": {"widgets", "figures", "diagnosis", "conformance", "analysis", "trace"},
 }
 HEAVY = ("torch", "transformers", "diffusers")

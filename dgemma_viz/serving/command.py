@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from dgemma_viz.serving.settings import ServeSettings, gather
-
-if TYPE_CHECKING:
-    import argparse
 
 _D = ServeSettings
 
@@ -27,6 +24,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--open", dest="open_browser", action="store_const", const=True, help="open the page in the default browser")
     add("--traces", metavar="DIR", help="publish the recorded traces of a folder, read-only")
     add("--most-sessions", type=int, metavar="N", help=f"most visitors at once (default: {_D.most_sessions})")
+    add("--most-sessions-per-visitor", type=int, metavar="N", help="most of them for one address (default: no bound)")
+    add(
+        "--forked-kernels",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="fork kernels from one process that has the libraries loaded (default: yes, on Linux)",
+    )
     add("--preheated", type=int, metavar="N", help=f"kernels kept ready per dashboard (default: {_D.preheated})")
     add("--preheated-dashboards", metavar="NAMES", help=f"which, by commas (default: {_D.preheated_dashboards})")
     add("--idle-seconds", type=float, metavar="S", help=f"end idle sessions after (default: {_D.idle_seconds:g})")

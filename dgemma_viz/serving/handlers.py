@@ -7,6 +7,7 @@ published names and no path.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from voila.handler import BaseVoilaHandler, VoilaHandler
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.serving.published_traces import list_traces, published_file
+from dgemma_viz.serving.sessions import ALL_YOURS, visitor_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +30,8 @@ THEMES = ("light", "dark")
 TRACE_NOTEBOOK = "trace.ipynb"
 _RETRY_SECONDS = 10
 _LONGEST_SHOWN = 300
+_KERNEL_ID = re.compile(r'"kernelId": "([\w-]+)"')
+"""In the page's configuration, from which its own scripts read it."""
 
 
 @dataclass(frozen=True)
@@ -109,26 +113,32 @@ class _KernelPage(_Page, VoilaHandler):  # type: ignore[misc]
 
     async def send_page(self, notebook: str) -> None:
         """Render a notebook, cell by cell as they finish; or ask to wait."""
-        if not self.kernel_manager.admit():
-            self.set_status(503)
-            self.set_header("Retry-After", str(_RETRY_SECONDS))  # for programs
-            self.set_header("Refresh", str(_RETRY_SECONDS))  # for browsers
-            self.write(self.render_template("full.html", seconds=_RETRY_SECONDS, theme=self.theme))
+        sessions = self.kernel_manager
+        visitor = visitor_at(self.request.remote_ip)
+        if reason := sessions.admit(visitor):
+            self._send_wait(reason)
             return
         # Reading the token sets its cookie. Without it, Voila's own request to shut the kernel down, which a page sends
         # when it is left, is refused on a first visit, and the kernel stays.
         _ = self.xsrf_token
-        starting = True
+        kernel_id = None
         try:
             async for snippet in self.get_generator(path=notebook):
-                if starting:  # the first words of a page come when its kernel has started
-                    self.kernel_manager.arrived()
-                    starting = False
+                if kernel_id is None and (found := _KERNEL_ID.search(snippet)):
+                    kernel_id = found[1]
+                    sessions.arrived(visitor, kernel_id)
                 self.write(snippet)
                 self.flush()
         finally:
-            if starting:
-                self.kernel_manager.arrived()
+            if kernel_id is None:
+                sessions.arrived(visitor, None)
+
+    def _send_wait(self, reason: str) -> None:
+        self.set_status(503)
+        self.set_header("Retry-After", str(_RETRY_SECONDS))  # for programs
+        self.set_header("Refresh", str(_RETRY_SECONDS))  # for browsers
+        most = self.kernel_manager.most_sessions_per_visitor if reason == ALL_YOURS else None
+        self.write(self.render_template("full.html", seconds=_RETRY_SECONDS, most=most, theme=self.theme))
 
 
 class DashboardHandler(_KernelPage):

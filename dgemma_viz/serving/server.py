@@ -15,12 +15,14 @@ import socket
 import tempfile
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz import work_limits
 from dgemma_viz.errors import SettingError
 from dgemma_viz.plain_text import printable
 from dgemma_viz.redaction import without_secrets
+from dgemma_viz.serving import forked_kernels
 from dgemma_viz.serving.dashboards import read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "jupyter"
 TRACE_PAGE = Path(__file__).parent / "pages" / "trace.ipynb"
+_NOT_FOR_VOILA = ["@jupyter-notebook/lab-extension"]
+"""Notebook 7's part of JupyterLab: it looks for modules that Voila lacks, and a page logs an error."""
 _CULL_SECONDS = 5
 _NO_TRACEBACK = "Reload the page to try again; if it fails again, tell whoever runs this server."
 
@@ -91,6 +95,7 @@ def _traits(settings: ServeSettings, port: int, pools: dict[str, Any]) -> dict[s
         "VoilaConfiguration.strip_sources": True,
         "VoilaConfiguration.show_tracebacks": False,
         "VoilaConfiguration.file_allowlist": ["(?!)"],
+        "VoilaConfiguration.extension_denylist": _NOT_FOR_VOILA,
         "VoilaConfiguration.preheat_kernel": settings.preheated > 0,
         "VoilaConfiguration.resources": {
             "dgemma_viz": {"idle_minutes": f"{settings.idle_seconds / 60:.2g}", "gallery": not _alone(settings)}
@@ -98,9 +103,11 @@ def _traits(settings: ServeSettings, port: int, pools: dict[str, Any]) -> dict[s
         "VoilaConfiguration.multi_kernel_manager_class": "dgemma_viz.serving.sessions.SessionManager",
         "VoilaExecutor.cell_error_instruction": _NO_TRACEBACK,
         "SessionManager.most_sessions": settings.most_sessions,
+        "SessionManager.most_sessions_per_visitor": settings.most_sessions_per_visitor,
         "SessionManager.idle_seconds": settings.idle_seconds,
         "SessionManager.disconnected_seconds": settings.disconnected_seconds,
         "SessionManager.most_megabytes": settings.most_session_megabytes,
+        "SessionManager.forked": settings.forked_kernels and forked_kernels.AVAILABLE,
         "SessionManager.cull_idle_timeout": _CULL_SECONDS,
         "SessionManager.cull_interval": _CULL_SECONDS,
         # A kernel that died has lost its widgets; its page offers a new session instead.
@@ -223,6 +230,8 @@ def _application_class(settings: ServeSettings, dashboards: dict[str, Dashboard]
 
         def _announce(self) -> None:
             host = f"[{self.ip}]" if ":" in self.ip else self.ip
+            if self.kernel_manager.forked:
+                Thread(target=forked_kernels.heat, daemon=True).start()
             print(f"dgemma_viz dashboard: http://{host}:{self.port}{self.base_url}  (Ctrl-C stops it)", flush=True)
 
     return DashboardServer

@@ -7,14 +7,19 @@ outgrew its memory, and what died.
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from traitlets import Float, Int
+from traitlets import Bool, Float, Int
 
+from dgemma_viz.serving.forked_kernels import ForkingProvisioner
+
+FULL, ALL_YOURS = "full", "all yours"
 DIED, IDLE, TOO_LARGE, UNKNOWN, RUNNING = "died", "idle", "memory", "unknown", "running"
 _REMEMBERED = 1000
 _PREHEAT = "VOILA_PREHEAT"
@@ -24,13 +29,16 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
     """Kernel manager with a bound on sessions; Voila adds preheating to it."""
 
     most_sessions = Int(10, config=True)
+    most_sessions_per_visitor = Int(None, allow_none=True, config=True)
     idle_seconds = Float(1800, config=True)
     disconnected_seconds = Float(120, config=True)
     most_megabytes = Int(2000, config=True)
+    forked = Bool(default_value=False, config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._admitted = 0
+        self._admitted: Counter[str] = Counter()
+        self._visitors: dict[str, str] = {}
         self._heating: set[str] = set()
         self._leaving: set[str] = set()
         self._ended: dict[str, str] = {}
@@ -44,7 +52,22 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
             for task in pool
             if task.done() and not task.cancelled() and task.exception() is None
         }
-        return self._admitted + len(set(self.list_kernel_ids()) - pooled - self._heating - self._leaving)
+        return self._admitted.total() + len(self._staying() - pooled - self._heating)
+
+    def sessions_of(self, visitor: str) -> int:
+        """Sessions of one visitor now, those about to start included."""
+        self._visitors = {kernel: whose for kernel, whose in self._visitors.items() if kernel in self._staying()}
+        return self._admitted[visitor] + list(self._visitors.values()).count(visitor)
+
+    def _staying(self) -> set[str]:
+        return set(self.list_kernel_ids()) - self._leaving
+
+    def pre_start_kernel(self, kernel_name: str | None, kwargs: Any) -> tuple[Any, str, str]:
+        """Choose how the kernel's process is made; Jupyter asks before it starts one."""
+        kernel, name, kernel_id = super().pre_start_kernel(kernel_name, kwargs)
+        if self.forked:
+            kernel.provisioner = ForkingProvisioner(kernel_id=kernel_id, kernel_spec=kernel.kernel_spec, parent=kernel)
+        return kernel, name, kernel_id
 
     async def start_kernel(self, **options: Any) -> str:
         """Start a kernel; one that is preheated for a pool counts as no session."""
@@ -57,16 +80,21 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
         finally:
             self._heating.discard(kernel_id)
 
-    def admit(self) -> bool:
-        """Take a place for a session about to start, if there is one; :meth:`arrived` gives it over to its kernel."""
+    def admit(self, visitor: str) -> str | None:
+        """Take a place for a session about to start; if there is none, why. :meth:`arrived` gives it to its kernel."""
         if self.sessions >= self.most_sessions:
-            return False
-        self._admitted += 1
-        return True
+            return FULL
+        most = self.most_sessions_per_visitor
+        if most is not None and self.sessions_of(visitor) >= most:
+            return ALL_YOURS
+        self._admitted[visitor] += 1
+        return None
 
-    def arrived(self) -> None:
-        """The kernel of an admitted session has started, or will not."""
-        self._admitted -= 1
+    def arrived(self, visitor: str, kernel_id: str | None) -> None:
+        """The kernel of an admitted session has started; None: it will not."""
+        self._admitted[visitor] -= 1
+        if kernel_id is not None:
+            self._visitors[kernel_id] = visitor
 
     async def state(self, kernel_id: str) -> str:
         """How a session stands: running, or why it has ended."""
@@ -110,6 +138,14 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
             connected = self._kernel_connections.get(kernel_id, 0) > 0
             if idle > (self.idle_seconds if connected else self.disconnected_seconds):
                 await self.end(kernel_id, IDLE)
+
+
+def visitor_at(address: str) -> str:
+    """Who is at an IP address, as far as can be told: with IPv6, whoever has the network of 64 bits around it."""
+    try:
+        return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address
 
 
 def _megabytes(kernel: Any) -> float:

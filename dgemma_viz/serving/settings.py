@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PREFIX = "DGEMMA_VIZ_"
 _HIGHEST_PORT = 65535
 _BASE_URL = re.compile(r"/([A-Za-z0-9._~-]+/)*")
+_STEPS_AT_FIRST = 48
+"""Dashboards open with a run of so many denoising steps a canvas, which has to be allowed."""
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -45,6 +47,13 @@ class ServeSettings:
         Folder whose recorded traces are published, read-only.
     most_sessions
         Most visitors' kernels at once; further visitors are asked to wait.
+    most_sessions_per_visitor
+        Most of them for one IP address (IPv6: one network of 64 bits), so that nobody takes all places. None: no such
+        bound, which suits a class behind one address. Behind a proxy it needs ``proxied``: without, all visitors have
+        the proxy's address.
+    forked_kernels
+        Kernels are forked from one process that has imported the libraries once: they start in a fraction of the time
+        and share its memory. On Linux; elsewhere without effect.
     preheated
         Kernels kept ready per dashboard in ``preheated_dashboards``; they come on top of ``most_sessions``.
     preheated_dashboards
@@ -80,6 +89,8 @@ class ServeSettings:
     theme: str = "light"
     traces: str | None = None
     most_sessions: int = 10
+    most_sessions_per_visitor: int | None = None
+    forked_kernels: bool = True
     preheated: int = 0
     preheated_dashboards: str = "01_watch_a_canvas_denoise"
     idle_seconds: float = 1800
@@ -105,7 +116,13 @@ class ServeSettings:
         if self.traces is not None and not Path(self.traces).is_dir():
             raise SettingError(f"there is no folder '{self.traces}' to publish traces from")
         smallest = {"most_sessions": 1, "preheated": 0, "idle_seconds": 1, "disconnected_seconds": 1}
-        smallest |= {"most_session_megabytes": 1, "most_run_seconds": 1, "most_steps": 1, "most_runs": 1}
+        smallest |= {
+            "most_sessions_per_visitor": 1,
+            "most_session_megabytes": 1,
+            "most_run_seconds": 1,
+            "most_steps": _STEPS_AT_FIRST,
+            "most_runs": 1,
+        }
         for name, least in smallest.items():
             value = getattr(self, name)
             if value is not None and not least <= value < float("inf"):

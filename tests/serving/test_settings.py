@@ -6,6 +6,7 @@ import pytest
 
 from dgemma_viz.cli import main
 from dgemma_viz.errors import SettingError
+from dgemma_viz.serving.sessions import visitor_at
 from dgemma_viz.serving.settings import ServeSettings, gather
 
 
@@ -42,6 +43,8 @@ def test_what_is_printed_can_be_read_again(tmp_path, capsys, monkeypatch):
         ('{"host": null}', "must be a text, not null"),
         ('{"most_sessions": 0}', "most_sessions is 0; choose a number from 1 on"),
         ('{"idle_seconds": 0.5}', "idle_seconds is 0.5"),
+        ('{"most_sessions_per_visitor": 0}', "most_sessions_per_visitor is 0; choose a number from 1 on"),
+        ('{"most_steps": 20}', "most_steps is 20; choose a number from 48 on"),
     ],
 )
 def test_mistakes_in_the_file(tmp_path, content, message):
@@ -74,3 +77,16 @@ def test_mistakes_in_the_environment():
         gather(None, {"DGEMMA_VIZ_PORT": "many"})
     with pytest.raises(SettingError, match="DGEMMA_VIZ_PROXIED must be true or false"):
         gather(None, {"DGEMMA_VIZ_PROXIED": "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("address", "visitor"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_a_visitor_is_an_address_or_the_network_around_it(address, visitor):
+    assert visitor_at(address) == visitor
