@@ -28,7 +28,7 @@ def alert(page, words):
 
 
 def reload(page, shows=".dgv-token"):
-    page.get_by_role("button", name="Reload").click()
+    page.get_by_role("button", name="Reload").click(timeout=PATIENCE, no_wait_after=True)
     page.locator("#dgv-session").wait_for(state="detached", timeout=PATIENCE)
     page.locator(shows).first.wait_for(timeout=PATIENCE)
 
