@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _GLYPHS = {"circle": "●", "diamond": "◆", None: "—"}
 _BELOW = "triangle-down-open"
-_TOP, _PANEL, _SPACE, _BOTTOM = 64, 66, 34, 48
-"""Pixels: above the panels, of each panel, above each panel for its title, below."""
+_TOP, _PANEL, _SPACE, _BOTTOM, _LEFT = 64, 66, 34, 48, 52
+"""Pixels: above the panels, of each panel, above each panel for its title, below, and to the left."""
 _FLOOR = 1e-6
 """Smallest value on a logarithmic axis; what is smaller is drawn there with another symbol."""
 _HEADROOM = 1.18
@@ -58,7 +58,7 @@ def panel_rows(
     levels = [_level_label(level, panel, row, look) for row, panel in rows for level in panel.thresholds]
     return figure.update_layout(
         annotations=[*levels, *(_panel_title(panel, row, look, keys=keys) for row, panel in rows)],
-        margin={"t": _TOP, "b": _BOTTOM, "l": 52},
+        margin={"t": _TOP, "b": _BOTTOM, "l": _LEFT},
         xaxis={
             "title": {"text": "denoising step"},
             "unifiedhovertitle": {"text": "step %{x}"},
@@ -132,11 +132,11 @@ def _panel_title(panel: Panel, row: int, look: Theme, *, keys: bool) -> dict[str
     if panel.unit:
         words.append(_soft(f"({panel.unit})", look))
     if keys and len(panel.lines) > 1:
-        words += [f"  {_key(line, look)} {_soft(f'· {line.provenance}', look)}" for line in panel.lines]
-    else:
-        sources = dict.fromkeys(line.provenance for line in panel.lines)
-        words.append(_soft(f"· {' and '.join(sources)}", look))
-    place = {"x": 0, "xref": "x domain", "xanchor": "left", "xshift": -2}
+        words += [_key(line, look) for line in panel.lines]
+    # Each source once, in the order of the lines, from the left edge: a title must fit into the width of a phone.
+    sources = dict.fromkeys(line.provenance for line in panel.lines)
+    words.append(_soft(f"· {', '.join(sources)}", look))
+    place = {"x": 0, "xref": "x domain", "xanchor": "left", "xshift": -_LEFT}
     place |= {"y": 1, "yref": f"{_axis(row)} domain", "yanchor": "bottom", "yshift": 3}
     return {
         "text": " ".join(words),
