@@ -136,7 +136,7 @@ def _panel_title(panel: Panel, row: int, look: Theme, *, keys: bool) -> dict[str
     # Each source once, in the order of the lines, from the left edge: a title must fit into the width of a phone.
     sources = dict.fromkeys(line.provenance for line in panel.lines)
     words.append(_soft(f"· {', '.join(sources)}", look))
-    place = {"x": 0, "xref": "x domain", "xanchor": "left", "xshift": -_LEFT}
+    place = {"x": 0, "xref": "x domain", "xanchor": "left", "xshift": 8 - _LEFT}
     place |= {"y": 1, "yref": f"{_axis(row)} domain", "yanchor": "bottom", "yshift": 3}
     return {
         "text": " ".join(words),
