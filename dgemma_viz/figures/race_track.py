@@ -29,7 +29,7 @@ NAME = "race_track"
 _MOST_FRAMES = 120
 _FRAME_MILLISECONDS = 120
 _NOTHING, _DRAFT, _FINAL = 0, 1, 2
-_WORDS = ("nothing yet", "a draft that will change", "as it is emitted")
+_WORDS = ("nothing yet", "will still change", "as emitted")
 _ROW = 64
 
 
@@ -179,7 +179,7 @@ def _heatmap_style(look: Theme) -> dict[str, Any]:
 def _told(courses: Mapping[str, _Course], by: str, look: Theme) -> str:
     unit = "forwards" if by == "forwards" else "ms"
     ends = [f"{name_label(label)} {course.times[-1]:.3g}" for label, course in courses.items()]
-    rows = "<br>".join(" · ".join(ends[at : at + 3]) for at in range(0, len(ends), 3))
+    rows = "<br>".join(" · ".join(ends[at : at + 2]) for at in range(0, len(ends), 2))
     keys = (("■", look.accent, _FINAL), ("○", look.second, _DRAFT), ("□", look.soft, _NOTHING))
     words = "  ".join(f"<span style='color:{colour}'>{mark}</span> {_WORDS[code]}" for mark, colour, code in keys)
     return f"{unit}, measured: {rows}<br>{words}"
