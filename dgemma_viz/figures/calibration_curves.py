@@ -47,9 +47,7 @@ def calibration_curves(table: pd.DataFrame, theme: str | Theme = "light") -> go.
     if table.empty:
         return message_figure(NAME, look, _TITLE, "no draft could be judged:<br>give a reference with the right answer")
     note = not_judged_note(table)
-    figure = framed(
-        NAME, look, _TITLE, f"confidence above what is right: overconfident; shaded: 95 %{note}", height=_HEIGHT
-    )
+    figure = framed(NAME, look, _TITLE, f"above the fraction right: overconfident; shaded: 95 %{note}", height=_HEIGHT)
     step = table["step"].to_numpy()
     figure.add_trace(_line(table, "mean_confidence", "mean confidence", (look.accent, "circle", "solid"), "y"))
     figure.add_trace(_line(table, "accuracy", "fraction right", (look.second, "diamond", "dash"), "y"))
