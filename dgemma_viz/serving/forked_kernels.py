@@ -97,6 +97,7 @@ def _nothing() -> None:
 def _run_kernel(kernel_id: str, arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
     """In the fork: what ``python -m ipykernel_launcher`` does in a new process."""
     import numpy as np
+    import torch
     from ipykernel.kernelapp import launch_new_instance
 
     os.setsid()  # signals to the server's terminal are not for its kernels
@@ -108,6 +109,9 @@ def _run_kernel(kernel_id: str, arguments: list[str], environment: dict[str, str
         os.chdir(folder)
     multiprocessing.current_process().daemon = False  # a notebook may start processes
     np.random.seed()  # noqa: NPY002  # the global generator, which a fork copies
+    # torch makes its thread pool anew at the first use after a fork. If several threads come first, as when weights are
+    # loaded, one can find none ("Invalid thread pool"; caffe2/utils/threadpool/pthreadpool-cpp.cc).
+    torch.set_num_threads(torch.get_num_threads())
     sys.argv = [_LAUNCHER[-1], *arguments]
     own = [
         "--IPKernelApp.parent_handle=1",  # ipykernel does not watch that one; its parent here is the fork server
