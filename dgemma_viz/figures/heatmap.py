@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -28,7 +29,8 @@ _GAP_UP_TO = 1200
 """Most cells with a gap between them."""
 
 
-class Colouring(NamedTuple):
+@dataclass(frozen=True)
+class Colouring:
     """What another quantity changes in the figure of :func:`heatmap`: properties of its traces, and of the layout."""
 
     data: tuple[dict[str, Any], dict[str, Any]]

@@ -232,7 +232,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         if changed <= {"step", "position"}:
             self._mark(run, self.heatmap, self.curves)
         elif changed == {"quantity"}:  # the curves have colours of their own
-            self.heatmap.change(*colouring(*self._place, self.selection.quantity, self.theme))
+            colours = colouring(*self._place, self.selection.quantity, self.theme)
+            self.heatmap.change(colours.data, colours.layout)
         else:
             self.heatmap.show(self._heatmap_figure())
             self.curves.show(self._curves_figure())
