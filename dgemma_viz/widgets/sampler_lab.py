@@ -88,6 +88,8 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
         seed: int = 0,
         autorun: bool = True,
     ) -> None:
+        self._job = BackgroundJob(self._record, tooltip="Denoise this prompt with these settings")
+        self._rerun = Rerun(self._job)
         self._name = model if isinstance(model, str) else None
         self._models: dict[Noise, tuple[Any, Any]] = {}
         own: Noise | None = "uniform" if self._name is not None else None
@@ -95,9 +97,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
             own = noise_of(model)
             self._models[own] = (model, tokenizer)
         self._showing = threading.RLock()  # a run ends in its own thread
-        self._job = BackgroundJob(self._record, tooltip="Denoise this prompt with these settings")
         self._job.stop_button.description = "Cancel"
-        self._rerun = Rerun(self._job)
         self.prompts = PromptChooser(task)
         offered = tuple(name for name, known in SAMPLERS.items() if own in (None, known.noise))
         sampler = sampler or offered[0]

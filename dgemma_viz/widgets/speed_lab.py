@@ -46,6 +46,7 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, **values: Any) -> None:
+        self._measure = BackgroundJob(self._measure_here, tooltip="Copy and multiply for a second on this machine")
         self._machines = known_machines()
         self.settings = SettingsForm(groups_for(self._machines), "Device, work and ways of decoding")
         self.settings.values = {**self.settings.values, **values}
@@ -53,7 +54,6 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
         self._told, self._crossings, self._trouble = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self._devices = ipw.HTML()
         self._charts = [ThemedChart(draw) for draw in (self._times, self._rates, self._roof)]
-        self._measure = BackgroundJob(self._measure_here, tooltip="Copy and multiply for a second on this machine")
         self._measure.run_button.description = "Measure this machine"
         self._measure.run_button.layout.width = "auto"
         style = ipw.HTML(f"<style>{style_sheet('speed_lab.css')}</style>")

@@ -1,6 +1,7 @@
 """The speed lab in the browser: move a setting, read the answer, make a mistake."""
 
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.serving.notebooks import find_notebook
 from tests.accessibility import assert_accessible_in_both_looks
@@ -21,7 +22,7 @@ def visit(chromium):
 def test_a_reader_sets_and_reads(visit):
     page = visit.page
     row = page.locator(".dgv-speed-ways tr", has_text="diffusion").locator("td").first
-    assert row.inner_text() == "1,002"
+    expect(row).to_have_text("1,002")
     page.get_by_label("Steps of a canvas", exact=True).fill("4")
     page.keyboard.press("Tab")
     page.wait_for_function("() => !document.querySelector('.dgv-speed-ways').innerText.includes('1,002')")
@@ -30,7 +31,7 @@ def test_a_reader_sets_and_reads(visit):
     page.get_by_role("alert").get_by_text("needs 26 GB").wait_for()
     page.get_by_role("button", name="Defaults").click()
     page.get_by_role("alert").wait_for(state="detached")
-    assert row.inner_text() == "1,002"
+    expect(row).to_have_text("1,002")
     page.get_by_text("Efficiency factors").click()
     page.get_by_label("Diffusion: fixed part", exact=True).wait_for()
     assert page.locator(".js-plotly-plot").count() == 3

@@ -1,5 +1,8 @@
 """The speed lab: what is set is what is computed, and the impossible is a message."""
 
+import gc
+import sys
+
 import pytest
 
 from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Scenario
@@ -57,9 +60,13 @@ def test_the_impossible_is_a_message_and_the_last_result_stays(lab, values, mess
     assert not lab.children[1].children[1].children[0].value
 
 
-def test_wrong_values_at_the_start_are_refused():
+def test_wrong_values_at_the_start_are_refused(monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     with pytest.raises(SettingError, match="hardware cannot be 'abacus'"):
         SpeedLab(hardware="abacus")
+    gc.collect()
+    assert not unraisable, "closing what was not made"
 
 
 def test_a_measured_machine_is_added_and_chosen(lab):
