@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 if TYPE_CHECKING:
@@ -61,25 +63,48 @@ class ForkingProvisioner(LocalProvisioner):
 
 
 class _Forked:
-    """A forked process under the names of ``subprocess.Popen`` that the provisioner uses."""
+    """A forked process under the names of ``subprocess.Popen`` that the provisioner uses.
+
+    ``multiprocessing`` hears of its end from the fork server; when that is gone, each process seems to have ended. The
+    system knows better.
+    """
 
     stdin = stdout = stderr = None
 
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
         self.pid: int = process.pid or 0
-        self.kill, self.terminate = process.kill, process.terminate
+        try:
+            self._seen: psutil.Process | None = psutil.Process(self.pid)
+        except psutil.NoSuchProcess:
+            self._seen = None
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        code = self._process.exitcode
+        return None if code is not None and self._runs() else code
 
     def wait(self) -> int | None:
         self._process.join()
+        if self._seen:
+            self._seen.wait()
         return self._process.exitcode
 
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        if self._seen:
+            with suppress(psutil.NoSuchProcess):
+                self._seen.send_signal(number)
+
+    def _runs(self) -> bool:
+        try:
+            return self._seen is not None and self._seen.is_running() and self._seen.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
 
 def _fork(target: Any, *arguments: Any) -> BaseProcess:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.serving.forked_kernels import process_name
 from tests.browser import end_process, free_port, open_page, serve_dashboards
@@ -73,11 +74,21 @@ def test_kernels_that_die_places_that_are_taken_and_a_server_that_restarts(chrom
         with serve_dashboards(*options) as (_, again):
             alert(second.page, "the server was restarted")
             reload(second.page, shows=".dgv-home")
-            fork_server = kernel_of(second.page, again).parent()
+            kernel = kernel_of(second.page, again)
+            fork_server = kernel.parent()
             assert fork_server.num_threads() == 1  # a fork would lose others
-            fork_server.kill()  # even then the server goes on
+            fork_server.kill()  # even then sessions go on, and new ones start
+            reload(first.page)
+            answers = second.page.locator(".dgv-speed-ways")
+            before = answers.inner_text()
+            second.page.get_by_label("Steps of a canvas", exact=True).fill("4")
+            second.page.keyboard.press("Tab")
+            expect(answers).not_to_have_text(before, timeout=PATIENCE)
+            with second.page.expect_response("**/sessions/*", timeout=PATIENCE) as said:
+                pass
+            assert said.value.json() == {"state": "running"}
+            os.kill(kernel.pid, signal.SIGKILL)
             alert(second.page, "has ended unexpectedly")
-            reload(second.page, shows=".dgv-home")
             end_process(again)
             assert again.returncode in (0, -signal.SIGINT)
 
