@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from jupyter_server.services.contents.filemanager import AsyncFileContentsManager
 from jupyter_server.utils import url_path_join
 from tornado.web import HTTPError, authenticated
 from voila.handler import BaseVoilaHandler, VoilaHandler
@@ -22,12 +24,11 @@ from dgemma_viz.serving.published_traces import list_traces, published_file
 from dgemma_viz.serving.sessions import ALL_YOURS, visitor_at
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dgemma_viz.serving.dashboards import Dashboard
 
 THEMES = ("light", "dark")
-TRACE_NOTEBOOK = "trace.ipynb"
+_OWN_PAGES = Path(__file__).parent / "pages"
+_TRACE_NOTEBOOK = "trace.ipynb"
 _RETRY_SECONDS = 10
 _LONGEST_SHOWN = 300
 _KERNEL_ID = re.compile(r'"kernelId": "([\w-]+)"')
@@ -159,6 +160,11 @@ class DashboardHandler(_KernelPage):
 class TraceHandler(_KernelPage):
     """One published trace, in a kernel without a model."""
 
+    @property
+    def contents_manager(self) -> AsyncFileContentsManager:
+        """Where Voila reads the notebook: in the package, whatever folder the server publishes."""
+        return AsyncFileContentsManager(root_dir=str(_OWN_PAGES))
+
     @authenticated
     async def get(self, name: str) -> None:
         """Send the page, or say that the trace is not there (any more)."""
@@ -170,7 +176,7 @@ class TraceHandler(_KernelPage):
             self.set_status(404)
             self.write(self.render_template("no_trace.html", trace=_shown(name), theme=self.theme))
             return
-        await self.send_page(TRACE_NOTEBOOK)
+        await self.send_page(_TRACE_NOTEBOOK)
 
 
 class SessionHandler(_Page):

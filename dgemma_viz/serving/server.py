@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dgemma_viz.serving.settings import ServeSettings
 
 TEMPLATES = Path(__file__).parent / "jupyter"
-TRACE_PAGE = Path(__file__).parent / "pages" / "trace.ipynb"
 _NOT_FOR_VOILA = ["@jupyter-notebook/lab-extension"]
 """Notebook 7's part of JupyterLab: it looks for modules that Voila lacks, and a page logs an error."""
 _CULL_SECONDS = 5
@@ -65,7 +64,6 @@ def serve(settings: ServeSettings) -> None:
 def _copy(dashboards: dict[str, Dashboard], folder: Path) -> Path:
     for dashboard in dashboards.values():
         shutil.copyfile(dashboard.path, folder / dashboard.path.name)
-    shutil.copyfile(TRACE_PAGE, folder / TRACE_PAGE.name)
     return folder
 
 

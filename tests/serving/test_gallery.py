@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import nbformat
 import pytest
 
 from dgemma_viz.cli import main
@@ -90,6 +91,17 @@ def test_a_trace_opens_without_a_model_from_its_card(chromium, address):
         page.get_by_role("link", name="All dashboards").click()
         page.get_by_role("heading", name="Recorded traces").wait_for(timeout=PATIENCE)
         assert visit.console_errors == []
+
+
+def test_traces_stand_beside_a_notebook_of_ones_own_that_reads_a_file_beside_it(chromium, folder, tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(open('beside.txt').read())")])
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    (tmp_path / "beside.txt").write_text("read from beside")
+    with serve_dashboards(str(tmp_path / "mine.ipynb"), "--traces", str(folder)) as (address, _):
+        with open_page(chromium, f"{address}traces/run.safetensors", timeout=60) as visit:
+            assert visit.page.locator(".dgv-token").count()
+        with open_page(chromium, f"{address}dashboards/mine", wait_for="#rendered_cells", timeout=60) as visit:
+            visit.page.get_by_text("read from beside").wait_for(timeout=PATIENCE)
 
 
 def test_a_broken_trace_and_one_that_vanished_say_so(chromium, address, folder):
