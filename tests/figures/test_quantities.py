@@ -37,7 +37,7 @@ def test_taken_back():
     np.testing.assert_array_equal(QUANTITIES["re_noised_again"].values(RUN), re_noised_again(RUN).astype(float))
 
 
-@pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=str)
+@pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=QUANTITIES)
 def test_ranges_hold_every_value_and_are_never_empty(quantity):
     for run in (RUN, synthetic_trace(length=1, steps=1, texts=("a",)).canvas_run()):
         values = quantity.values(run)
@@ -48,7 +48,7 @@ def test_ranges_hold_every_value_and_are_never_empty(quantity):
         assert values.shape == (run.n_steps, run.canvas_length)
 
 
-@pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=str)
+@pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=QUANTITIES)
 def test_words_and_scales(quantity):
     assert quantity.heading.endswith(quantity.provenance)
     assert quantity.scale in SCALES["light"]
