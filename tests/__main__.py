@@ -2,7 +2,7 @@
 
 Needs Python >= 3.11 and nothing else: makes a virtual environment in ``.venv``, installs the package with what its
 tests need, sees to a Chromium, then runs the linter, the type checker and pytest (browser tests included). With pytest
-arguments, only pytest runs. Standard library only.
+arguments, only pytest runs, with them. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
+"""How pytest runs all tests, which mostly wait for browsers and servers."""
 sys.path[0] = str(ROOT)
 
 from tests.chromium import VARIABLE, installed_chromium  # noqa: E402 - found only now
@@ -39,7 +41,7 @@ def main(arguments: list[str]) -> int:
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "mypy"],
-        [python, "-m", "pytest", *arguments],
+        [python, "-m", "pytest", *(arguments or TWO_AT_A_TIME)],
     ]
     for check in checks if not arguments else checks[-1:]:
         print("==", " ".join(check[2:]), flush=True)
