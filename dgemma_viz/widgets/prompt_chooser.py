@@ -43,7 +43,8 @@ class PromptChooser(ipw.VBox):  # type: ignore[misc]
         self.task = ipw.Dropdown(
             options=[(entry.title, name) for name, entry in TASKS.items()], value=task, description="Task", layout=wide
         )
-        self.prompt = ipw.Textarea(description="Prompt", rows=2, layout=wide)
+        # Sent when the field is left: a press of Run overtakes a letter that waits until the one before has arrived.
+        self.prompt = ipw.Textarea(description="Prompt", rows=2, continuous_update=False, layout=wide)
         self.another = ipw.Button(description="Another example", tooltip="A prompt that the model was not trained on")
         self._about = ipw.HTML()
         self._drawn = 0

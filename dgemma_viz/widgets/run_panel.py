@@ -113,6 +113,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             step=0.1,
             description="Entropy bound",
             readout_format=".2g",
+            continuous_update=False,
             style={"description_width": "initial"},
             layout=ipw.Layout(width="22rem", max_width="100%"),
         )

@@ -19,6 +19,7 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers import SAMPLERS, sampler_named
 from dgemma_viz.widgets.esm import joined_module, style_sheet
 from dgemma_viz.widgets.parameter_entry import parameter_entry
+from dgemma_viz.widgets.reader_choices import heed_choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,7 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
         chosen = sampler_named(sampler)
         self._chosen = dict(chosen.checked(values))
         super().__init__(samplers=[_sampler_entry(SAMPLERS[name]) for name in offered or SAMPLERS])
+        heed_choices(self, "sampler", "values")
         self.observe(self._note_choices, "values")
         self.observe(self._offer_parameters, "sampler")
         self.sampler = sampler

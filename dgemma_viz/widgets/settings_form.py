@@ -10,6 +10,7 @@ import traitlets as t
 
 from dgemma_viz.widgets.esm import joined_module, style_sheet
 from dgemma_viz.widgets.parameter_entry import parameter_entry
+from dgemma_viz.widgets.reader_choices import heed_choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ class SettingsForm(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __init__(self, groups: Sequence[Group], title: str) -> None:
         super().__init__(title=title)
+        heed_choices(self, "values")
         self.offer(groups)
 
     def offer(self, groups: Sequence[Group]) -> None:

@@ -1,12 +1,13 @@
 // The sampler and its parameters. Python says which there are; the reader's choices go back in `sampler` and `values`.
 
+import { readerChoices } from "./choices.js";
 import { element, setText } from "./dom.js";
 import { keepOwnKeys } from "./own_keys.js";
 import { parameterInput } from "./parameter_input.js";
 
 function render({ model, el }) {
   const id = `dgs-${Math.random().toString(36).slice(2)}`;
-  const list = element("select", { id, class: "dgs-list", onchange: () => set("sampler", list.value) });
+  const list = element("select", { id, class: "dgs-list", onchange: () => choices.choose("sampler", list.value) });
   const about = element("p", { class: "dgs-meaning" });
   const missing = element("p", { class: "dgs-missing" });
   const place = element("div", { class: "dgs-parameters" });
@@ -21,15 +22,11 @@ function render({ model, el }) {
     place,
     element("div", { class: "dgs-foot" }, reset, differing),
   );
+  const choices = readerChoices(model, root);
   let inputs = new Map();
 
-  function set(name, value) {
-    model.set(name, value);
-    model.save_changes();
-  }
-
   function defaults() {
-    set("values", Object.fromEntries(model.get("parameters").map((entry) => [entry.name, entry.default])));
+    choices.choose("values", Object.fromEntries(model.get("parameters").map((entry) => [entry.name, entry.default])));
   }
 
   function drawSamplers() {
@@ -51,7 +48,7 @@ function render({ model, el }) {
     inputs = new Map(
       model.get("parameters").map((entry) => [
         entry.name,
-        parameterInput(entry, (value) => set("values", { ...model.get("values"), [entry.name]: value })),
+        parameterInput(entry, (value) => choices.choose("values", { ...model.get("values"), [entry.name]: value })),
       ]),
     );
     place.replaceChildren(...[...inputs.values()].map((input) => input.node));
@@ -78,6 +75,7 @@ function render({ model, el }) {
   el.append(root);
   return () => {
     leave();
+    choices.leave();
     for (const [name, act] of Object.entries(heard)) model.off?.(`change:${name}`, act);
   };
 }

@@ -1,5 +1,6 @@
 // Parameters in groups, each group can be folded. Python says which there are; what the reader types goes back in `values`.
 
+import { readerChoices } from "./choices.js";
 import { element, setText } from "./dom.js";
 import { keepOwnKeys } from "./own_keys.js";
 import { parameterInput } from "./parameter_input.js";
@@ -14,17 +15,13 @@ function render({ model, el }) {
     place,
     element("div", { class: "dgs-foot" }, reset, differing),
   );
+  const choices = readerChoices(model, root);
   let inputs = new Map();
   let open = new Map();
 
-  function set(values) {
-    model.set("values", values);
-    model.save_changes();
-  }
-
   function defaults() {
     const all = model.get("groups").flatMap((group) => group.parameters);
-    set(Object.fromEntries(all.map((entry) => [entry.name, entry.default])));
+    choices.choose("values", Object.fromEntries(all.map((entry) => [entry.name, entry.default])));
   }
 
   function draw() {
@@ -32,7 +29,7 @@ function render({ model, el }) {
     inputs = new Map();
     const groups = model.get("groups").map(({ title, folded, parameters }) => {
       const nodes = parameters.map((entry) => {
-        const input = parameterInput(entry, (value) => set({ ...model.get("values"), [entry.name]: value }));
+        const input = parameterInput(entry, (value) => choices.choose("values", { ...model.get("values"), [entry.name]: value }));
         inputs.set(entry.name, input);
         return input.node;
       });
@@ -63,6 +60,7 @@ function render({ model, el }) {
   el.append(root);
   return () => {
     leave();
+    choices.leave();
     for (const [name, act] of Object.entries(heard)) model.off?.(`change:${name}`, act);
   };
 }
