@@ -81,7 +81,8 @@ def _too_loose(case: CanvasCase) -> Seen | None:
 def _too_tight(case: CanvasCase) -> Seen | None:
     certain = case.answer & (case.confidence >= CERTAIN)
     wasted = certain & ~case.accepted
-    number, share = int(wasted.sum()), float(wasted.sum() / max(certain.sum(), 1))
+    number = int(wasted.sum())
+    share = number / max(int(certain.sum()), 1)
     if number < WASTED or share < WASTED_SHARE:
         return None
     step = int(wasted.sum(axis=1).argmax())
