@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LlamaForCausalLM
 
-from dgemma_viz.errors import DgemmaVizError
-from dgemma_viz.tiny.loading import no_progress_bar
+from dgemma_viz.tiny.weights_folder import load_weights
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -33,13 +32,5 @@ def load_tiny_drafter(folder: str | PathLike[str] = WEIGHTS) -> LlamaForCausalLM
         If the folder lacks the weights.
     """
     folder = Path(folder)
-    if not (folder / "model.safetensors").is_file():
-        raise DgemmaVizError(
-            f"There are no weights in {folder}. Install dgemma-viz again, or train them: "
-            "python -m dgemma_viz.tiny.drafter.train"
-        )
-    with no_progress_bar():
-        drafter = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    if folder == WEIGHTS:
-        drafter.config._name_or_path = NAME
-    return drafter.eval()
+    made_by, name = "dgemma_viz.tiny.drafter.train", NAME if folder == WEIGHTS else None
+    return load_weights(LlamaForCausalLM, folder, made_by, name=name, dtype=torch.float32)

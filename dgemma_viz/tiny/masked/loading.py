@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import ModernBertForMaskedLM, PreTrainedTokenizerFast
 
-from dgemma_viz.errors import DgemmaVizError
-from dgemma_viz.tiny.loading import no_progress_bar
+from dgemma_viz.tiny.weights_folder import load_weights
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -43,13 +42,6 @@ def load_tiny_masked(
     ['11227888']
     """
     folder = Path(folder)
-    if not (folder / "model.safetensors").is_file():
-        raise DgemmaVizError(
-            f"There are no weights in {folder}. Install dgemma-viz again, or train them: "
-            "python -m dgemma_viz.tiny.masked.train"
-        )
-    with no_progress_bar():
-        model = ModernBertForMaskedLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    if folder == WEIGHTS:
-        model.config._name_or_path = NAME
-    return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    made_by, name = "dgemma_viz.tiny.masked.train", NAME if folder == WEIGHTS else None
+    model = load_weights(ModernBertForMaskedLM, folder, made_by, name=name, dtype=torch.float32)
+    return model, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)

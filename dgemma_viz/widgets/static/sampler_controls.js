@@ -3,7 +3,7 @@
 import { readerChoices } from "./choices.js";
 import { element, setText } from "./dom.js";
 import { keepOwnKeys } from "./own_keys.js";
-import { parameterInput } from "./parameter_input.js";
+import { parameterFields } from "./parameter_fields.js";
 
 function render({ model, el }) {
   const id = `dgs-${Math.random().toString(36).slice(2)}`;
@@ -11,8 +11,7 @@ function render({ model, el }) {
   const about = element("p", { class: "dgs-meaning" });
   const missing = element("p", { class: "dgs-missing" });
   const place = element("div", { class: "dgs-parameters" });
-  const differing = element("span", { class: "dgs-differing", role: "status" });
-  const reset = element("button", { type: "button", class: "dgs-button", onclick: defaults }, "Defaults");
+  const fields = parameterFields(model, (values) => choices.choose("values", values));
   const root = element(
     "section",
     { class: "dgs", "aria-label": "Sampler and its parameters" },
@@ -20,14 +19,9 @@ function render({ model, el }) {
     about,
     missing,
     place,
-    element("div", { class: "dgs-foot" }, reset, differing),
+    fields.foot,
   );
   const choices = readerChoices(model, root);
-  let inputs = new Map();
-
-  function defaults() {
-    choices.choose("values", Object.fromEntries(model.get("parameters").map((entry) => [entry.name, entry.default])));
-  }
 
   function drawSamplers() {
     const entries = model.get("samplers");
@@ -45,29 +39,12 @@ function render({ model, el }) {
   function drawParameters() {
     list.value = model.get("sampler");
     setText(about, model.get("about"));
-    inputs = new Map(
-      model.get("parameters").map((entry) => [
-        entry.name,
-        parameterInput(entry, (value) => choices.choose("values", { ...model.get("values"), [entry.name]: value })),
-      ]),
-    );
-    place.replaceChildren(...[...inputs.values()].map((input) => input.node));
-    show();
+    fields.clear();
+    place.replaceChildren(...fields.nodes(model.get("parameters")));
+    fields.show();
   }
 
-  function show() {
-    const values = model.get("values");
-    let count = 0;
-    for (const [name, input] of inputs) {
-      if (!(name in values)) continue;
-      input.show(values[name]);
-      count += input.differs(values[name]);
-    }
-    reset.disabled = !count;
-    setText(differing, count ? `${count} ${count > 1 ? "differ" : "differs"} from the defaults` : "all at their defaults");
-  }
-
-  const heard = { samplers: drawSamplers, parameters: drawParameters, values: show };
+  const heard = { samplers: drawSamplers, parameters: drawParameters, values: fields.show };
   for (const [name, act] of Object.entries(heard)) model.on(`change:${name}`, act);
   const leave = keepOwnKeys(root);
   drawSamplers();
