@@ -29,6 +29,7 @@ from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.widgets.esm import joined_module, style_sheet
 from dgemma_viz.widgets.packing import ID_FIELDS, Packing
+from dgemma_viz.widgets.reader_choices import heed_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -110,6 +111,10 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
     words = t.Dict().tag(sync=True)
 
     _sizes: Packing | None = None
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        heed_choices(self, "step", "position", "quantity", "shows", "playing")
 
     @classmethod
     def of(cls, run: CanvasRun, **traits: Any) -> TokenCanvas:

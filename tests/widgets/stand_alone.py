@@ -29,6 +29,7 @@ const model = {{
   }},
   on: (event, act) => (listeners[event] ??= []).push(act),
   save_changes() {{ window.saved = (window.saved ?? 0) + 1; }},
+  send() {{}},
 }};
 window.model = model;
 window.bytes = bytes;

@@ -11,10 +11,12 @@ PATIENCE = 60_000  # ms
 PAGE = """
 import time
 import ipywidgets as ipw
+import dgemma_viz as dv
 from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.widgets.prompt_chooser import PromptChooser
 from dgemma_viz.widgets.sampler_controls import SamplerControls
 from dgemma_viz.widgets.settings_form import Group, SettingsForm
+from tests.synthetic import synthetic_trace
 
 def place(view, name, holder, trait, used):
     holder.observe(lambda _: time.sleep(1), trait)  # a kernel that answers late
@@ -26,9 +28,12 @@ def place(view, name, holder, trait, used):
 controls = SamplerControls()
 form = SettingsForm([Group("All", SAMPLERS["entropy_bound"].parameters)], "Form")
 prompts = PromptChooser()
+explorer = dv.explore(synthetic_trace(length=8, steps=8))
+selection = explorer.selection
 ipw.VBox([
     *place(controls, "controls", controls, "values", lambda: controls.values["max_denoising_steps"]),
     *place(form, "form", form, "values", lambda: form.values["max_denoising_steps"]),
+    *place(explorer, "explorer", selection, "step", lambda: f"{selection.step} {selection.position}"),
     *place(prompts, "prompt", prompts.prompt, "value", prompts.checked),
 ])
 """
@@ -63,3 +68,15 @@ def test_nor_what_is_written(page):
     prompt.press_sequentially("sort 42=")
     use(page, "prompt")
     expect(page.locator(".said-prompt")).to_have_text("used sort 42=", timeout=PATIENCE)
+
+
+def test_nor_a_step_and_a_pinned_token(page):
+    canvas = page.get_by_role("region", name="Token canvas")
+    canvas.get_by_role("slider").focus()
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.locator(".dgv-token[data-position='5']").click()
+    use(page, "explorer")
+    expect(page.locator(".said-explorer")).to_have_text("used 3 5", timeout=PATIENCE)
+    use(page, "explorer")
+    expect(canvas).to_have_attribute("data-step", "3", timeout=PATIENCE)

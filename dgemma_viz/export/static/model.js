@@ -12,5 +12,6 @@ export function createModel(values) {
     on: (event, act) => (listeners[event] ??= []).push(act),
     off: (event, act) => (listeners[event] = (listeners[event] ?? []).filter((other) => other !== act)),
     save_changes() {},
+    send() {},
   };
 }

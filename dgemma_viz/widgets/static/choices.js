@@ -2,6 +2,8 @@
 // button that is pressed meanwhile overtakes it and works with what was before. A message is not held back: what was
 // chosen is said once more by one as soon as the reader turns to something else. The other end is reader_choices.py.
 
+const PRESSES = ["pointerdown", "keydown"];
+
 export function readerChoices(model, root) {
   const names = new Set();
 
@@ -12,13 +14,17 @@ export function readerChoices(model, root) {
 
   const elsewhere = (event) => root.contains(event.target) || say();
   root.addEventListener("focusout", say);
-  document.addEventListener("pointerdown", elsewhere, true); // not everything takes the focus that is pressed
+  for (const press of PRESSES) document.addEventListener(press, elsewhere, true); // not all that is pressed takes the focus
   return {
-    choose(name, value) {
-      names.add(name);
-      model.set(name, value);
+    choose(chosen) {
+      for (const [name, value] of Object.entries(chosen)) {
+        names.add(name);
+        model.set(name, value);
+      }
       model.save_changes();
     },
-    leave: () => document.removeEventListener("pointerdown", elsewhere, true),
+    leave() {
+      for (const press of PRESSES) document.removeEventListener(press, elsewhere, true);
+    },
   };
 }

@@ -7,11 +7,11 @@ import { parameterFields } from "./parameter_fields.js";
 
 function render({ model, el }) {
   const id = `dgs-${Math.random().toString(36).slice(2)}`;
-  const list = element("select", { id, class: "dgs-list", onchange: () => choices.choose("sampler", list.value) });
+  const list = element("select", { id, class: "dgs-list", onchange: () => choices.choose({ sampler: list.value }) });
   const about = element("p", { class: "dgs-meaning" });
   const missing = element("p", { class: "dgs-missing" });
   const place = element("div", { class: "dgs-parameters" });
-  const fields = parameterFields(model, (values) => choices.choose("values", values));
+  const fields = parameterFields(model, (values) => choices.choose({ values }));
   const root = element(
     "section",
     { class: "dgs", "aria-label": "Sampler and its parameters" },

@@ -7,7 +7,7 @@ import { parameterFields } from "./parameter_fields.js";
 
 function render({ model, el }) {
   const place = element("div", { class: "dgs-groups" });
-  const fields = parameterFields(model, (values) => choices.choose("values", values));
+  const fields = parameterFields(model, (values) => choices.choose({ values }));
   const root = element("section", { class: "dgs", "aria-label": model.get("title") }, place, fields.foot);
   const choices = readerChoices(model, root);
   const open = new Map();

@@ -1,7 +1,8 @@
 // The token canvas: repaints from its own copy of the run first and tells the model afterwards, so that scrubbing needs
-// no kernel. Of the model only get, set, on, off and save_changes are used: any object with these can stand in for
+// no kernel. Of the model only get, set, on, off, save_changes and send are used: any object with these can stand in for
 // Jupyter's (HTML export). Traits: see TokenCanvas in token_canvas.py.
 
+import { readerChoices } from "./choices.js";
 import { QUANTITIES, ramp } from "./colour.js";
 import { element, setText } from "./dom.js";
 import { createKeysHelp } from "./keys_help.js";
@@ -24,10 +25,7 @@ function render({ model, el }) {
   let store, shades, step = 0, asked = 0, characters = 0, following = true, loading = false, counts = {}, telling = null;
   const last = () => store.steps - 1;
   const within = (wanted) => Math.max(0, Math.min(last(), wanted));
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
+  const put = (changes) => choices.choose(changes);
 
   const transport = createTransport({
     last,
@@ -59,6 +57,7 @@ function render({ model, el }) {
     { class: "dgv", role: "region", "aria-label": model.get("title") ?? "Token canvas" },
     transport.node, legend.node, message, grid.node, hint, spoken, tooltip.node,
   );
+  const choices = readerChoices(model, root);
 
   function paint(wanted) {
     asked = wanted;
@@ -163,11 +162,14 @@ function render({ model, el }) {
   removers.push(
     watchTheme(root, (dark) => {
       root.classList.toggle("dgv-dark", dark);
-      if (dark !== model.get("dark")) put({ dark });
+      if (dark === model.get("dark")) return;
+      model.set("dark", dark);
+      model.save_changes();
     }),
     () => (clearTimeout(telling), window.removeEventListener("keydown", onKey, true)),
     () => window.removeEventListener("scroll", hide),
     transport.stop,
+    choices.leave,
     hide,
   );
   return () => removers.forEach((remove) => remove());
