@@ -132,6 +132,15 @@ class Scenario:
         """Tokens from which on one canvas of diffusion is faster; above the canvas's length: never in one canvas."""
         return break_even(self.speed("diffusion", padded=False), self.speed(against))
 
+    def faster_from(self, against: WayName = "autoregressive") -> int | None:
+        """Tokens of the shortest answer that one canvas of diffusion writes sooner; None if none that fits into one.
+
+        :meth:`break_even_length` in whole tokens, where a draft that is verified is paid whole as well.
+        """
+        canvas, other = self.speed("diffusion", padded=False).milliseconds_per_unit, self.speed(against)
+        lengths = range(1, self.shape.canvas + 1)
+        return next((tokens for tokens in lengths if canvas < other.milliseconds_for(tokens)), None)
+
     def crossover(self, against: WayName = "autoregressive") -> int | None:
         """Users from which on another way serves more tokens a second than diffusion.
 

@@ -71,10 +71,17 @@ def speeds_by_batch(speeds: Mapping[str, Sequence[Speed]], theme: str | Theme = 
 
 
 def _fastest(sizes: Sequence[int], rates: Mapping[str, np.ndarray]) -> str:
-    """Which way gives the most tokens from which batch size on; escaped."""
+    """Which way gives the most tokens at which of the batch sizes; escaped."""
     labels = list(rates)
     best = np.stack(list(rates.values())).argmax(axis=0)
     starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
+    ends = [start - 1 for start in starts[1:]] + [len(sizes) - 1]
     return "most tokens a second, modelled:<br>" + "<br>".join(
-        f"from {sizes[at]} user{'s' if sizes[at] > 1 else ''}: {name_label(labels[best[at]])}" for at in starts
+        f"{_users(sizes[first], sizes[last])}: {name_label(labels[best[first]])}"
+        for first, last in zip(starts, ends, strict=True)
     )
+
+
+def _users(first: int, last: int) -> str:
+    number = f"{first}" if first == last else f"{first} to {last}"
+    return f"{number} user{'' if number == '1' else 's'}"

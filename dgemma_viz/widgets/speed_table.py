@@ -54,15 +54,15 @@ def crossings(scenario: Scenario) -> str:
     """Break-even length and batch crossover, in sentences."""
     said = []
     for way in ("autoregressive", "drafting"):
-        length, users = scenario.break_even_length(way), scenario.crossover(way)
+        length, users = scenario.faster_from(way), scenario.crossover(way)
         title = WAY_TITLES[way]
-        if length > scenario.shape.canvas:
+        if length is None:
             said.append(f"Against {title}, no answer that fits into one canvas is faster by diffusion.")
-        elif length <= 1:
+        elif length == 1:
             said.append(f"Against {title}, diffusion is faster at any length.")
         else:
             said.append(
-                f"Against {title}, diffusion is faster from <b>{length:.0f} tokens</b> on: a shorter answer wastes "
+                f"Against {title}, diffusion is faster from <b>{length} tokens</b> on: a shorter answer wastes "
                 "most of its canvas."
             )
         if users is None:

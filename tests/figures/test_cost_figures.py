@@ -58,7 +58,7 @@ def test_nothing_to_draw_is_said(speeds, longest):
 
 
 def test_the_batch_from_which_another_way_serves_more_is_named():
-    sizes = (1, 4, 16, 64)
+    sizes = (1, 4, 16, 64, 256)
     ways = {
         "token <by> token": [
             autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"], batch=batch) for batch in sizes
@@ -68,8 +68,10 @@ def test_the_batch_from_which_another_way_serves_more_is_named():
         ],
     }
     figure = speeds_by_batch(ways)
-    first = {label: those[0].tokens_per_second for label, those in ways.items()}
-    assert f"from 1 user: {max(first, key=first.get)}" in figure.layout.title.subtitle.text
+    fastest = [max(ways, key=lambda label: ways[label][at].tokens_per_second) for at in range(len(sizes))]
+    assert fastest == ["diffusion"] * 4 + ["token <by> token"]
+    told = figure.layout.title.subtitle.text.split("<br>")[1:]
+    assert told == ["1 to 64 users: diffusion", "256 users: token &lt;by&gt; token"]
     assert [list(line.x) for line in figure.data] == [list(sizes)] * 2
     assert "<by>" not in figure.to_json().replace("\\u003c", "<")
     for label, line in zip(ways, figure.data, strict=True):

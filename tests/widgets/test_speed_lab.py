@@ -7,6 +7,7 @@ import pytest
 
 from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Scenario
 from dgemma_viz.errors import SettingError
+from dgemma_viz.figures import answer_times
 from dgemma_viz.widgets.speed_lab import SpeedLab
 from dgemma_viz.widgets.speed_table import crossings, speed_table, validation_table
 
@@ -81,6 +82,16 @@ def test_crossings_are_said_in_all_cases():
     assert "faster from <b>50 tokens</b> on" in crossings(Scenario(**usual))
     assert "no answer that fits into one canvas" in crossings(Scenario(**usual, steps=200))
     assert "even with a single user" in crossings(Scenario(**usual, answer=8))
+
+
+@pytest.mark.parametrize("hardware", ["H100 SXM", "H200", "RTX 5090"])
+@pytest.mark.parametrize(("steps", "acceptance"), [(16, 0.8), (9, 0.31), (23, 0.5)])
+def test_sentences_and_chart_name_the_same_lengths(hardware, steps, acceptance):
+    scenario = Scenario(RELEASED, FORMATS["FP8"], HARDWARE[hardware], steps=steps, acceptance=acceptance)
+    for way in ("autoregressive", "drafting"):
+        ways = {name: scenario.speed(name, padded=False) for name in (way, "diffusion")}
+        assert f"from {scenario.faster_from(way)}: diffusion" in answer_times(ways).layout.title.subtitle.text
+        assert f"from <b>{scenario.faster_from(way)} tokens</b>" in crossings(scenario)
 
 
 def test_where_the_model_fails_is_marked():
