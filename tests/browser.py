@@ -51,6 +51,8 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
 )
 READY_SECONDS = 60
+PATIENCE = 120_000
+"""Milliseconds for whatever a page has to wait for: a cold kernel on a busy machine. Playwright's own 5 s are none."""
 NOT_FOR_VOILA = "@jupyter-notebook/lab-extension"
 """Notebook 7's own extension: it is installed for its tests, and fails in every page of Voila."""
 
@@ -91,8 +93,9 @@ def chromium_path() -> str:
 def chromium() -> Iterator[Browser]:
     """One headless Chromium for all browser tests."""
     path = chromium_path()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         yield browser
@@ -177,11 +180,16 @@ def open_page(
     width: int = 1280,
     height: int = 900,
     wait_for: str | None = ".dgv-token",
-    timeout: float = 60,
+    timeout: float = PATIENCE / 1000,
 ) -> Iterator[Visit]:
-    """Open an address in a fresh context and wait until ``wait_for`` (a CSS selector) is visible."""
+    """Open an address in a fresh context and wait until ``wait_for`` (a CSS selector) is visible.
+
+    What a press of a control changes comes by way of the kernel, in messages of its own: tests wait for each thing that
+    they look at (``expect``, ``wait_for``), rather than read it when another has arrived.
+    """
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
+    page.set_default_timeout(timeout * 1000)
     visit = Visit(page, urlsplit(url).netloc)
     page.on("request", lambda request: visit.requests.append(request.url))
     page.on("websocket", lambda websocket: visit.requests.append(websocket.url))
@@ -193,12 +201,18 @@ def open_page(
 
     page.on("console", note)
     try:
-        page.goto(url, wait_until="domcontentloaded", timeout=timeout * 1000)
+        page.goto(url, wait_until="domcontentloaded")
         if wait_for:
-            page.locator(wait_for).first.wait_for(state="visible", timeout=timeout * 1000)
+            page.locator(wait_for).first.wait_for(state="visible")
         yield visit
     finally:
         context.close()
+
+
+def assert_fits(page: Page, within: str = "document.documentElement") -> None:
+    """Nothing is wider than its place; charts, which take their width some frames after they are drawn, get time to."""
+    page.wait_for_timeout(500)
+    page.wait_for_function(f"{within}.scrollWidth <= {within}.clientWidth", timeout=30_000)
 
 
 def free_port() -> int:

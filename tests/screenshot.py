@@ -24,9 +24,9 @@ def main() -> None:
     """Serve one explorer, wait until it has painted, write the picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
-        with serve_notebook(CELL) as url, open_page(browser, url, width=1280, height=1000, timeout=180) as visit:
-            visit.page.get_by_text("How the canvas came to rest").wait_for(timeout=180_000)
-            visit.page.locator(".js-plotly-plot .main-svg").nth(8).wait_for(timeout=180_000)
+        with serve_notebook(CELL) as url, open_page(browser, url, width=1280, height=1000) as visit:
+            visit.page.get_by_text("How the canvas came to rest").wait_for()
+            visit.page.locator(".js-plotly-plot .main-svg").nth(8).wait_for()
             visit.page.wait_for_timeout(3000)
             visit.page.screenshot(path=TARGET, full_page=True)
         browser.close()

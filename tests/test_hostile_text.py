@@ -18,7 +18,6 @@ from tests.figures.test_healing_curves import row as healing_row
 from tests.figures.test_pareto import summary as pareto_summary
 from tests.hostile_text import EVERYTHING, HOSTILE, MARK, WORST, hostile_trace, through_a_file
 
-PATIENCE = 90_000  # ms
 FILE_NAME = f"<img {MARK} src=x onerror=window.{MARK}=1>\u202e\x1b[31m.safetensors"
 
 UNSEEN = r"/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2060-\u2067]/g"
@@ -96,8 +95,7 @@ reading_table(pd.DataFrame({EVERYTHING: [EVERYTHING, *HOSTILE]}))
 def visit(chromium):
     """All widgets and tables of a notebook on one page, errors shown as in a notebook."""
     arguments = ["--VoilaConfiguration.show_tracebacks=True"]
-    with serve_notebook(CELLS, arguments=arguments) as url, open_page(chromium, url, timeout=PATIENCE / 1000) as visit:
-        visit.page.set_default_timeout(PATIENCE)
+    with serve_notebook(CELLS, arguments=arguments) as url, open_page(chromium, url) as visit:
         visit.dialogs = []
         visit.page.on("dialog", lambda dialog: (visit.dialogs.append(dialog.message), dialog.dismiss()))
         visit.page.get_by_text("TraceError").first.wait_for()
@@ -108,13 +106,13 @@ def visit(chromium):
 @pytest.mark.browser
 def test_every_widget_shows_it_as_text(visit):
     page = visit.page
-    assert page.get_by_text(HOSTILE[0], exact=True).count() >= 3
+    page.get_by_text(HOSTILE[0], exact=True).nth(2).wait_for(state="attached")
     assert_harmless(visit, visit.dialogs)
 
 
 def point_at(page, token):
     """Until its tooltip is there: while a page is still laid out, it scrolls by itself, and that hides a tooltip."""
-    for _ in range(20):
+    for _ in range(100):
         token.hover()
         page.wait_for_timeout(100)
         if page.locator(".dgv-tip.dgv-shown").count():
@@ -127,7 +125,7 @@ def point_at(page, token):
 def test_so_do_tooltips_inspectors_findings_and_hovers(visit):
     page = visit.page
     canvases = page.locator(".dgv-tokens:visible")
-    assert canvases.count() >= 5
+    canvases.nth(4).wait_for()
     for position in range(0, 48, 6):
         point_at(page, canvases.first.locator(".dgv-token").nth(position))
         assert page.evaluate(HARM)["elements"] == []
@@ -244,7 +242,7 @@ def test_the_gallery_shows_titles_and_names_as_text(chromium, files, tmp_path):
         with open_page(
             chromium, f"{address}traces/%1b%5b31m%e2%80%aegone%3cimg%20{MARK}%3e.jsonl", wait_for="main"
         ) as visit:
-            assert visit.page.get_by_text("␛[31m⟨U+202E⟩gone").is_visible()
+            visit.page.get_by_text("␛[31m⟨U+202E⟩gone").wait_for()
             assert visit.page.evaluate(HARM) == HARMLESS
 
 
@@ -270,7 +268,8 @@ def test_the_gallery_shows_titles_and_names_as_text(chromium, files, tmp_path):
         ["doctor"],
     ],
 )
-def test_nothing_steers_a_terminal(files, capsys, arguments):
+def test_nothing_steers_a_terminal(files, capsys, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # one of them writes a file
     names = {"a": files / "a.safetensors", "broken": files / "\x1b[31mbroken\u202e.safetensors", "folder": files}
     filled = [argument.format(**names) if argument.startswith("{") else argument for argument in arguments]
     try:

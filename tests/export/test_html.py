@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.acceptance import why
@@ -12,7 +13,7 @@ from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import heatmap
 from dgemma_viz.widgets.compared_position import numbers_html
 from tests.accessibility import LOOKS, assert_accessible, tab_stops
-from tests.browser import open_page
+from tests.browser import assert_fits, open_page
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
 MOST_BYTES = 6_000_000
@@ -78,7 +79,7 @@ def test_everything_of_a_canvas_works_from_disk(released_size, chromium):
         inspector.get_by_role("heading", name="Position 7 at step 30").wait_for()
         page.locator('.dgv[data-step="30"]').wait_for()
         confidence = float(trace.canvas_run(0, 0).array("confidence")[30, 7])
-        assert f"{confidence:.3f}" in inspector.inner_text()
+        expect(inspector).to_contain_text(f"{confidence:.3f}")
         inspector.get_by_role("row", name=f"why {why(trace.canvas_run(), 30, 7)} derived").wait_for()
         inspector.get_by_role("row", name=re.compile("emitted token ever accepted (yes|no) derived")).wait_for()
 
@@ -124,7 +125,7 @@ def test_canvases_samples_and_findings_can_be_chosen_and_no_token_text_runs(tmp_
         page.get_by_text("step 0 of 4", exact=True).wait_for()
         page.locator(".js-plotly-plot").first.hover()
         assert page.evaluate("window.ran") is None
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert_fits(page)
         assert page.locator("#page img, #page a:not(.dgx-source), #page script").count() == 0
         assert not visit.console_errors
         assert not only_itself(visit, path)
@@ -150,10 +151,10 @@ def test_two_traces_move_together(tmp_path, chromium):
         assert table.inner_text().split() == page.evaluate(TEXT_OF, expected).split()
         assert table.locator(".dgc-changed").count() == expected.count("dgc-changed") > 0
         table.get_by_role("row", name=re.compile("≠ why .* – derived")).wait_for()
-        assert page.locator(".dgv").nth(1).get_attribute("data-step") == "5"
+        expect(page.locator(".dgv").nth(1)).to_have_attribute("data-step", "5")
         page.get_by_role("button", name="Jump to the first difference").click()
         page.get_by_role("heading", name=re.compile(r"run A: position \d+ at step 0")).wait_for()
-        assert page.locator(".js-plotly-plot").count() == 2
+        expect(page.locator(".js-plotly-plot")).to_have_count(2)
         assert not visit.console_errors
         assert not only_itself(visit, path)
 

@@ -3,16 +3,16 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.serving.notebooks import find_notebook
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import load_trace
 from tests.accessibility import assert_accessible_in_both_looks
-from tests.browser import open_page, serve_notebook
+from tests.browser import assert_fits, open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 90_000  # ms
 VERDICT = "says the checker"
 LONG_RUN = TASKS["story"].example_prompts[1]
 
@@ -25,8 +25,7 @@ def url():
 
 @pytest.fixture(scope="module")
 def visit(chromium, url):
-    with open_page(chromium, url, width=1400, wait_for=".dgh tbody tr", timeout=PATIENCE / 1000) as visit:
-        visit.page.set_default_timeout(PATIENCE)
+    with open_page(chromium, url, width=1400, wait_for=".dgh tbody tr") as visit:
         visit.page.get_by_text(VERDICT).wait_for()
         yield visit
 
@@ -68,9 +67,9 @@ def facts(page, number):
 def test_the_page_opens_with_one_run_explored(visit):
     page = visit.page
     assert page.title() == "Sampler lab"
-    assert page.locator(".dgx-title", has_text="complete").is_visible()
+    expect(page.locator(".dgx-title", has_text="complete")).to_be_visible()
     assert facts(page, 1)["changed"] == "–"
-    assert page.get_by_role("button", name="Defaults").is_disabled()
+    expect(page.get_by_role("button", name="Defaults")).to_be_disabled()
     assert page.get_by_role("button", name="Jump to the first difference").count() == 0
 
 
@@ -87,14 +86,14 @@ def test_another_bound_is_marked_and_the_second_run_stands_beside_the_first(visi
     page = visit.page
     set_number(page, "Entropy bound", "5")
     page.get_by_text("1 differs from the defaults").wait_for()
-    assert page.locator(".dgs-differs").get_attribute("data-name") == "entropy_bound"
+    expect(page.locator(".dgs-differs")).to_have_attribute("data-name", "entropy_bound")
     number = run(page)
     page.locator(".dgc-first", has_text="First difference").wait_for()
     assert facts(page, number)["changed"] == "Entropy bound 5"
     where = facts(page, number)["where"]
     assert re.match(r"canvas 0, step \d+\s+against run 1", where), where
     place = where.split("\n")[0].strip()
-    assert place in page.locator(".dgc-first").inner_text()
+    expect(page.locator(".dgc-first")).to_contain_text(place)
     page.get_by_role("button", name="Jump to the first difference").click()
     step = re.search(r"step (\d+)", place)[1]
     page.wait_for_function(
@@ -110,8 +109,7 @@ def test_a_slider_by_keyboard_moves_its_number(visit):
     slider.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('[data-name=max_denoising_steps] .dgs-number').value === '2'")
-    assert page.get_by_label("Steps", exact=True).input_value() == "2"
+    expect(page.get_by_label("Steps", exact=True)).to_have_value("2")
     assert facts(page, run(page))["steps"] == "2"
 
 
@@ -119,18 +117,18 @@ def test_an_optional_parameter_is_switched_off_and_on(visit):
     page = visit.page
     box = page.get_by_label("Confident below", exact=True)
     page.get_by_label("Confident below, on").uncheck()
-    page.wait_for_function("document.querySelector('[data-name=confidence_threshold] .dgs-number').disabled")
-    assert box.input_value() == ""
+    expect(box).to_be_disabled()
+    expect(box).to_have_value("")
     page.get_by_label("Confident below, on").check()
-    page.wait_for_function("document.querySelector('[data-name=confidence_threshold] .dgs-number').value === '0.005'")
+    expect(box).to_have_value("0.005")
 
 
 def test_defaults_put_everything_back(visit):
     page = visit.page
     page.get_by_role("button", name="Defaults").click()
     page.get_by_text("all at their defaults").wait_for()
-    assert page.locator(".dgs-differs").count() == 0
-    assert page.get_by_label("Entropy bound", exact=True).input_value() == "0.1"
+    expect(page.locator(".dgs-differs")).to_have_count(0)
+    expect(page.get_by_label("Entropy bound", exact=True)).to_have_value("0.1")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +151,7 @@ def test_a_mistake_is_a_message_and_the_page_stays_usable(visit, label, value, m
     page.get_by_role("alert").get_by_text(message).wait_for()
     assert page.locator(".dgh tbody tr").count() == rows
     assert page.locator("img[src=x]").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert_fits(page)
     set_number(page, label, before)
     run(page)
     page.get_by_text(VERDICT).wait_for()
@@ -163,7 +161,7 @@ def test_another_sampler_has_its_own_parameters_and_is_compared(visit):
     page = visit.page
     page.get_by_label("Sampler", exact=True).select_option(value="block_refinement")
     page.get_by_label("Editing threshold, on").wait_for()
-    assert page.get_by_label("Entropy bound", exact=True).count() == 0
+    expect(page.get_by_label("Entropy bound", exact=True)).to_have_count(0)
     number = run(page)
     assert "Block refinement" in facts(page, number)["sampler"]
     page.locator(".dgc-first", has_text="First difference").wait_for()
@@ -176,14 +174,15 @@ def test_any_two_runs_are_chosen_and_one_is_explored(visit):
     page.get_by_label("Run 1 as A", exact=True).check()
     page.get_by_label("Run 2 as B").check()
     page.locator(".dgc h3", has_text="Run B").get_by_text("entropy bound 5").wait_for()
-    assert row(page, 1).get_attribute("class") == row(page, 2).get_attribute("class") == "dgh-chosen"
+    for number in (1, 2):
+        expect(row(page, number)).to_have_class("dgh-chosen")
     page.get_by_label("Run 1 as B", exact=True).check()
     page.locator(".dgc h3", has_text="Run A").get_by_text("entropy bound 5").wait_for()
     explore = page.get_by_role("button", name="Explore run 2", exact=True)
     explore.focus()
     page.keyboard.press("Enter")
     page.locator(".dgx-facts li", has_text=re.compile(r"entropy bound.* 5(\.0)? nats")).wait_for()
-    assert explore.get_attribute("aria-pressed") == "true"
+    expect(explore).to_have_attribute("aria-pressed", "true")
     # Its charts were drawn anew while they were hidden, and have the width of their place all the same.
     page.wait_for_function(
         "() => [...document.querySelectorAll('.js-plotly-plot')].filter((node) => node.offsetParent)"
@@ -200,8 +199,8 @@ def test_all_are_held_against_the_base(visit):
     row(page, 3).locator(".dgh-where", has_text="against run 1").wait_for()
     row(page, 1).locator(".dgh-where", has_text="base").wait_for()
     number = run(page)
-    assert page.get_by_label("Run 1 as A", exact=True).is_checked()
-    assert page.get_by_label(f"Run {number} as B").is_checked()
+    expect(page.get_by_label("Run 1 as A", exact=True)).to_be_checked()
+    expect(page.get_by_label(f"Run {number} as B")).to_be_checked()
 
 
 def test_a_run_is_saved_and_one_removed(visit, tmp_path):
@@ -214,7 +213,7 @@ def test_a_run_is_saved_and_one_removed(visit, tmp_path):
     assert load_trace(path).facts.task["parameters"]["entropy_bound"] == 5.0
     page.get_by_role("button", name="Remove run 2", exact=True).click()
     page.get_by_text("Run 2 was removed.").wait_for()
-    assert row(page, 2).count() == 0
+    expect(row(page, 2)).to_have_count(0)
 
 
 def test_a_long_run_is_seen_live_and_cancelled(visit):
@@ -228,7 +227,7 @@ def test_a_long_run_is_seen_live_and_cancelled(visit):
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("stopped after").wait_for()
     idle(page)
-    assert page.locator(".dgh tbody tr").first.locator(".dgh-verdict").inner_text() == "‖ cancelled"
+    expect(page.locator(".dgh tbody tr").first.locator(".dgh-verdict")).to_have_text("‖ cancelled")
     page.get_by_text("denoising canvas 0").wait_for(state="hidden")
     page.get_by_label("Slow motion").uncheck()
     run(page)
@@ -245,7 +244,7 @@ def test_every_change_runs(visit):
     idle(page)
     page.get_by_role("button", name="Another seed").click()
     row(page, before + 2).wait_for()
-    assert facts(page, before + 2)["seed"] == page.get_by_label("Seed").input_value()
+    expect(page.get_by_label("Seed")).to_have_value(facts(page, before + 2)["seed"])
     page.get_by_label("Run on every change").uncheck()
     idle(page)
 
@@ -258,16 +257,15 @@ def test_nothing_went_wrong_and_nothing_left_the_machine(visit):
 
 @pytest.mark.parametrize("width", [380, 1600])
 def test_nothing_is_wider_than_the_window(chromium, url, width):
-    with open_page(chromium, url, width=width, wait_for=".dgh tbody tr", timeout=PATIENCE / 1000) as visit:
+    with open_page(chromium, url, width=width, wait_for=".dgh tbody tr") as visit:
         page = visit.page
-        page.set_default_timeout(PATIENCE)
         page.get_by_text(VERDICT).wait_for()
         set_number(page, "Entropy bound", "5")
         run(page)
         page.locator(".dgc-first").wait_for()
-        page.wait_for_timeout(1500)
+        page.locator(".js-plotly-plot:visible .main-svg").first.wait_for()
         for within in ("document.documentElement", "document.querySelector('.dgh-box')"):
-            assert page.evaluate(f"{within}.scrollWidth - {within}.clientWidth") <= 0, within
+            assert_fits(page, within)
         assert visit.console_errors == []
 
 

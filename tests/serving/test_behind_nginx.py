@@ -8,6 +8,7 @@ import urllib.request
 from importlib.resources import files
 
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.cli import main
 from tests.browser import end_process, free_port, open_page, serve_dashboards
@@ -49,11 +50,13 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
             with open_page(chromium, address, wait_for="main") as visit:
                 page = visit.page
                 page.get_by_role("link", name="run.safetensors").click()
-                page.locator(".dgv-token").first.wait_for(timeout=60_000)
+                page.locator(".dgv-token").first.wait_for()
                 page.locator(".dgv-token").first.click()  # a round trip through the websocket
-                page.locator(".dgx-inspector").get_by_text("Position 0 at step 0").wait_for(timeout=60_000)
-                page.wait_for_timeout(5000)  # the page has asked for its session
-                assert page.locator("#dgv-session").count() == 0
+                page.locator(".dgx-inspector").get_by_text("Position 0 at step 0").wait_for()
+                with page.expect_response("**/sessions/*") as said:
+                    pass
+                assert said.value.json() == {"state": "running"}
+                expect(page.locator("#dgv-session")).to_have_count(0)
                 assert visit.console_errors == []
                 assert visit.other_hosts == set()
         finally:
@@ -61,7 +64,7 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
 
 
 def wait_for(port):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/dgemma/", timeout=5):

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.cli import main
 from dgemma_viz.serving.notebooks import notebooks_folder
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[31m.safetensors"
 SHOWN = "<img src=x onerror=alert(1)>⟨U+202E⟩␛[31m.safetensors"
-PATIENCE = 60_000  # ms
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +84,13 @@ def test_a_trace_opens_without_a_model_from_its_card(chromium, address):
     with open_page(chromium, address, wait_for="main") as visit:
         page = visit.page
         page.get_by_role("link", name=SHOWN).click()
-        page.locator(".dgv-token").first.wait_for(timeout=PATIENCE)
-        assert page.get_by_role("heading", name=SHOWN).is_visible()
+        page.locator(".dgv-token").first.wait_for()
+        expect(page.get_by_role("heading", name=SHOWN)).to_be_visible()
         assert page.locator("img[src=x]").count() == 0
         assert page.get_by_role("button", name="What if?").count() == 0
         assert visit.console_errors == []  # a chart that is still drawn when its page is left, logs that it cannot send
         page.get_by_role("link", name="All dashboards").click()
-        page.get_by_role("heading", name="Recorded traces").wait_for(timeout=PATIENCE)
+        page.get_by_role("heading", name="Recorded traces").wait_for()
 
 
 def test_traces_stand_beside_a_notebook_of_ones_own_that_reads_a_file_beside_it(chromium, folder, tmp_path):
@@ -98,21 +98,21 @@ def test_traces_stand_beside_a_notebook_of_ones_own_that_reads_a_file_beside_it(
     nbformat.write(notebook, tmp_path / "mine.ipynb")
     (tmp_path / "beside.txt").write_text("read from beside")
     with serve_dashboards(str(tmp_path / "mine.ipynb"), "--traces", str(folder)) as (address, _):
-        with open_page(chromium, f"{address}traces/run.safetensors", timeout=60) as visit:
+        with open_page(chromium, f"{address}traces/run.safetensors") as visit:
             assert visit.page.locator(".dgv-token").count()
-        with open_page(chromium, f"{address}dashboards/mine", wait_for="#rendered_cells", timeout=60) as visit:
-            visit.page.get_by_text("read from beside").wait_for(timeout=PATIENCE)
+        with open_page(chromium, f"{address}dashboards/mine", wait_for="#rendered_cells") as visit:
+            visit.page.get_by_text("read from beside").wait_for()
 
 
 def test_a_broken_trace_and_one_that_vanished_say_so(chromium, address, folder):
     with open_page(chromium, f"{address}traces/broken.safetensors", wait_for=None) as visit:
-        visit.page.get_by_role("alert").get_by_text("truncated or not a safetensors").wait_for(timeout=PATIENCE)
+        visit.page.get_by_role("alert").get_by_text("truncated or not a safetensors").wait_for()
         assert str(folder) not in visit.page.content()
-    with open_page(chromium, f"{address}traces/vanishing.safetensors", timeout=60) as visit:
+    with open_page(chromium, f"{address}traces/vanishing.safetensors") as visit:
         (folder / "vanishing.safetensors").unlink()
         visit.page.get_by_role("slider", name="Denoising step").press("ArrowRight")  # what is open stays open
         visit.page.reload(wait_until="domcontentloaded")
-        visit.page.get_by_role("heading", name="This trace is not here").wait_for(timeout=PATIENCE)
+        visit.page.get_by_role("heading", name="This trace is not here").wait_for()
 
 
 REPOSITORY_FILE = quote(str(Path(__file__).resolve()), safe="")

@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.serving.notebooks import notebooks_folder
 from tests.accessibility import assert_accessible_in_both_looks, tab_stops
@@ -9,7 +10,6 @@ from tests.browser import open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 120_000  # ms
 
 WIDGETS = """
 import pandas as pd
@@ -49,13 +49,14 @@ def visit(chromium, tmp_path_factory):
     nbformat.write(page, path)
     with (
         serve_notebook(path) as url,
-        open_page(chromium, url, wait_for=".dgc", timeout=PATIENCE / 1000) as visit,
+        open_page(chromium, url, wait_for=".dgc") as visit,
     ):
-        visit.page.set_default_timeout(PATIENCE)
         visit.page.wait_for_function(
             "() => { const plots = [...document.querySelectorAll('.js-plotly-plot')];"
             " return plots.length === 12 && plots.every((plot) => plot.getAttribute('aria-label')); }"
         )
+        expect(visit.page.locator(".dgv-tokens")).to_have_count(5)
+        visit.page.locator(".dgf-finding").first.wait_for()
         yield visit
 
 
@@ -96,10 +97,10 @@ def test_a_slider_says_its_name_and_the_number_that_it_shows(visit):
     before = slider.get_attribute("aria-valuetext")
     assert float(before) == 0.1, "not the exponent"
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("(before) => document.activeElement.getAttribute('aria-valuetext') !== before", arg=before)
-    page.wait_for_timeout(300)
+    expect(slider).not_to_have_attribute("aria-valuetext", before)
+    page.wait_for_timeout(300)  # until all that follows the slider is there
     number = page.get_by_role("textbox", name="Entropy bound (nats), number")
-    assert slider.get_attribute("aria-valuetext") == number.inner_text() != before
+    expect(number).to_have_text(slider.get_attribute("aria-valuetext"))
 
 
 def test_a_race_is_played_by_keyboard(visit):
@@ -145,10 +146,10 @@ def test_a_finding_opens_its_evidence_by_keyboard(visit, explorer):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     explorer.locator(".dgf-chosen").get_by_text("Try: ").wait_for()
-    assert findings.nth(1).get_attribute("aria-expanded") == "true"
+    expect(findings.nth(1)).to_have_attribute("aria-expanded", "true")
     page.keyboard.press(" ")
     explorer.locator(".dgf-chosen").wait_for(state="detached")
-    assert page.evaluate("document.activeElement.className") == "dgf-finding"
+    page.wait_for_function("document.activeElement.className === 'dgf-finding'")
 
 
 def test_the_list_of_runs_opens_a_run_by_keyboard(visit):

@@ -6,6 +6,7 @@ import statistics
 from contextlib import contextmanager
 
 import pytest
+from playwright.sync_api import expect
 
 from dgemma_viz.widgets.packing import FIELDS, Packing
 from dgemma_viz.widgets.token_canvas import QUANTITIES, TokenCanvas
@@ -77,15 +78,17 @@ def test_keys_and_slider_repaint_the_tokens(chromium, run):
 
 def test_space_plays_to_the_end_and_stops(chromium, run):
     with shown(chromium, TokenCanvas.of(run)) as page:
-        page.get_by_label("Steps per second").select_option("16")
-        page.get_by_role("slider").focus()
-        page.keyboard.press(" ")
-        assert page.get_by_role("button", name="Pause").is_visible()
+        speed, slider = page.get_by_label("Steps per second"), page.get_by_role("slider")
+        speed.select_option("1")  # not at the end before the next look
+        slider.press(" ")
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
         assert page.evaluate("model.get('playing')")
-        page.wait_for_function("model.get('step') === 11 && !model.get('playing')", timeout=5000)
-        page.keyboard.press(" ")
+        speed.select_option("16")
+        page.wait_for_function("model.get('step') === 11 && !model.get('playing')")
+        speed.select_option("1")
+        slider.press(" ")
         page.wait_for_function("model.get('step') < 11")
-        page.keyboard.press(" ")
+        slider.press(" ")
         assert not page.evaluate("model.get('playing')")
 
 
@@ -117,7 +120,7 @@ def test_what_is_shown_can_be_chosen(chromium, run):
             assert unmarked(texts(page)) == unmarked(expected(canvas, run, 3, name))
         page.get_by_label("Colour").select_option("entropy")
         assert page.evaluate("model.get('quantity')") == "entropy"
-        assert page.locator(".dgv-legend").get_by_text("nats").is_visible()
+        expect(page.locator(".dgv-legend").get_by_text("nats")).to_be_visible()
 
 
 def test_clicking_and_enter_pin_and_unpin(chromium, run):
@@ -173,7 +176,7 @@ def test_the_tooltip_says_what_was_measured_and_what_derived(chromium, run):
             assert box["y"] >= 0
         page.keyboard.press("Escape")
         page.mouse.move(1, 1)
-        assert not tip.is_visible()
+        expect(tip).to_be_hidden()
 
 
 def test_focus_shows_the_tooltip_too(chromium, run):
@@ -181,10 +184,10 @@ def test_focus_shows_the_tooltip_too(chromium, run):
         page.locator(".dgv-token[tabindex='0']").focus()
         page.keyboard.press("ArrowRight")
         tip = page.get_by_role("tooltip")
-        assert tip.is_visible()
+        expect(tip).to_be_visible()
         assert page.evaluate("document.activeElement.getAttribute('aria-describedby')") == tip.get_attribute("id")
         page.keyboard.press("Escape")
-        assert not tip.is_visible()
+        expect(tip).to_be_hidden()
 
 
 def test_hostile_tokens_are_only_text(chromium):
@@ -205,7 +208,7 @@ def test_hostile_tokens_are_only_text(chromium):
 @pytest.mark.parametrize(("background", "dark"), [("#fff", False), ("#111", True)])
 def test_text_is_readable_on_every_colour(chromium, run, background, dark):
     with shown(chromium, TokenCanvas.of(run), background=background) as page:
-        assert page.evaluate("model.get('dark')") is dark
+        page.wait_for_function("(dark) => model.get('dark') === dark", arg=dark)
         for quantity in QUANTITIES:
             page.evaluate(f"model.set('quantity', '{quantity}')")
             for step in (0, 5, 11):
@@ -234,7 +237,7 @@ def test_a_page_s_theme_may_change(chromium, run):
     with shown(chromium, TokenCanvas.of(run)) as page:
         page.evaluate("document.body.style.background = '#111'")
         page.wait_for_function("model.get('dark') === true")
-        assert page.locator(".dgv-dark").count() == 1
+        expect(page.locator(".dgv-dark")).to_have_count(1)
 
 
 def test_steps_that_are_appended_are_followed_unless_the_reader_stepped_back(chromium, run):

@@ -1,8 +1,9 @@
 """Two linked canvases under Voila in Chromium: they move together, mark what differs, and jump to where it began."""
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser import open_page, serve_notebook
+from tests.browser import assert_fits, open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +39,7 @@ def url():
 def visit(chromium, url):
     with open_page(chromium, url, width=1400, height=1600) as visit:
         visit.page.locator(".js-plotly-plot .main-svg").nth(1).wait_for()
+        visit.page.locator(".dgv-tokens").nth(1).wait_for()
         yield visit
 
 
@@ -59,11 +61,11 @@ def wait_for_steps(page, wanted):
 
 def test_the_jump_goes_to_the_first_difference(visit):
     page = visit.page
-    assert page.get_by_text("canvas 0, step 4: the candidates drawn").is_visible()
+    expect(page.get_by_text("canvas 0, step 4: the candidates drawn")).to_be_visible()
     page.get_by_role("button", name="Jump to the first difference").click()
     wait_for_steps(page, "4,4")
     page.get_by_text("Position 7", exact=True).wait_for()
-    assert page.locator(".dgv-pinned[data-position='7']").count() == 2
+    expect(page.locator(".dgv-pinned[data-position='7']")).to_have_count(2)
 
 
 def test_keys_in_either_canvas_move_both_while_the_kernel_is_busy(visit):
@@ -125,6 +127,8 @@ def test_the_charts_follow_and_clicking_them_moves_both(visit):
 def test_playing_one_moves_the_other_and_only_one_plays(visit):
     page = visit.page
     page.get_by_role("slider").first.fill("0")
+    for speed in page.get_by_label("Steps per second").all():
+        speed.select_option("1")  # not at the end before the next press
     page.get_by_role("button", name="Play (space)").first.click()
     page.wait_for_function("[...document.querySelectorAll('.dgv')].every((node) => Number(node.dataset.step) > 1)")
     page.get_by_role("button", name="Play (space)").click()
@@ -144,11 +148,10 @@ def test_side_by_side_when_wide_stacked_when_narrow(chromium, visit, url):
     assert wide[1] > wide[0] + 400
     with open_page(chromium, url, width=420, height=2400) as narrow:
         narrow.page.locator(".js-plotly-plot .main-svg").nth(1).wait_for()
-        narrow.page.wait_for_timeout(500)
+        narrow.page.locator(".dgv-tokens").nth(1).wait_for()
+        assert_fits(narrow.page)
         stacked = narrow.page.evaluate(places)
         assert stacked[0] == stacked[1]
-        assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 420
         parts = "[...document.querySelectorAll('.js-plotly-plot, .dgc table')]"
-        right = f"Math.max(...{parts}.map((part) => part.getBoundingClientRect().right))"
-        assert narrow.page.evaluate(right) <= 420
+        narrow.page.wait_for_function(f"{parts}.every((part) => part.getBoundingClientRect().right <= 420)")
         assert narrow.console_errors == []

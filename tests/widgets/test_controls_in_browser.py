@@ -7,7 +7,6 @@ from tests.browser import open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 60_000  # ms
 PAGE = """
 import time
 import ipywidgets as ipw
@@ -57,9 +56,9 @@ def test_a_button_does_not_overtake_a_change(page, name, region):
     for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
     use(page, name)
-    expect(page.locator(f".said-{name}")).to_have_text("used 4", timeout=PATIENCE)
+    expect(page.locator(f".said-{name}")).to_have_text("used 4")
     use(page, name)  # by now all answers are there, late ones included
-    expect(part.get_by_label("Steps", exact=True)).to_have_value("4", timeout=PATIENCE)
+    expect(part.get_by_label("Steps", exact=True)).to_have_value("4")
 
 
 def test_nor_what_is_written(page):
@@ -67,7 +66,7 @@ def test_nor_what_is_written(page):
     prompt.fill("")
     prompt.press_sequentially("sort 42=")
     use(page, "prompt")
-    expect(page.locator(".said-prompt")).to_have_text("used sort 42=", timeout=PATIENCE)
+    expect(page.locator(".said-prompt")).to_have_text("used sort 42=")
 
 
 def test_nor_a_step_and_a_pinned_token(page):
@@ -77,6 +76,6 @@ def test_nor_a_step_and_a_pinned_token(page):
         page.keyboard.press(key)
     page.locator(".dgv-token[data-position='5']").click()
     use(page, "explorer")
-    expect(page.locator(".said-explorer")).to_have_text("used 3 5", timeout=PATIENCE)
+    expect(page.locator(".said-explorer")).to_have_text("used 3 5")
     use(page, "explorer")
-    expect(canvas).to_have_attribute("data-step", "3", timeout=PATIENCE)
+    expect(canvas).to_have_attribute("data-step", "3")

@@ -1,6 +1,7 @@
 """The token canvas in Chromium speaks of every sampler in its own words and marks."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import open_page, serve_notebook
 
@@ -32,8 +33,9 @@ ipywidgets.VBox([
 
 @pytest.fixture(scope="module")
 def page(chromium):
-    with serve_notebook(PAGE) as url, open_page(chromium, url, height=1200, timeout=180) as visit:
-        visit.page.get_by_role("region", name="silent").locator(".dgv-token").first.wait_for()
+    with serve_notebook(PAGE) as url, open_page(chromium, url, height=1200) as visit:
+        for name in ("masked", "swept", "silent"):
+            visit.page.get_by_role("region", name=name).locator(".dgv-token").first.wait_for()
         yield visit.page
         assert visit.console_errors == []
 
@@ -68,7 +70,7 @@ def test_a_corrector_sweep_is_called_that_and_its_tokens_are_marked(page):
     assert region.locator(".dgv-count").inner_text().endswith(", corrector sweep")
     assert region.locator(".dgv-corrected").count() == keys(region)["corrected"] == 6
     region.locator(".dgv-corrected").first.hover()
-    assert "corrector sweep" in region.locator(".dgv-tip").inner_text()
+    expect(region.locator(".dgv-tip")).to_contain_text("corrector sweep")
 
 
 def test_what_was_not_recorded_is_not_called_re_noised(page):

@@ -1,8 +1,11 @@
 """The explorer and the live canvas under Voila in Chromium, as a reader meets them."""
 
-import pytest
+import re
 
-from tests.browser import open_page, serve_notebook
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import assert_fits, open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +22,7 @@ display(explorer, busy)
 
 LIVE = """
 import time
+from pathlib import Path
 from types import SimpleNamespace
 import ipywidgets
 from IPython.display import display
@@ -37,6 +41,8 @@ def generate(_):
     with Watching(Recording(), view, box):
         for step in range(trace.n_steps):
             time.sleep(0.15)
+            while step == 9 and not Path(HALF_SEEN).exists():  # the page has to show the first half by then
+                time.sleep(0.05)
             values = {name: getattr(trace, name)[step] for name in (*FIELDS, "active", "canvas", "step_in_canvas")}
             view.add_step(SimpleNamespace(**values, token_text=trace.token_text, mask_token_id=None))
 
@@ -73,7 +79,7 @@ def drawing_area(page, name):
 
 def test_clicking_a_token_shows_it_in_the_inspector(visit):
     page = visit.page
-    assert page.get_by_text("Click a token to inspect it").is_visible()
+    expect(page.get_by_text("Click a token to inspect it")).to_be_visible()
     page.locator(".dgv-token").nth(20).click()
     page.get_by_text("Position 20 at step 0").wait_for()
     page.locator(".js-plotly-plot").nth(3).wait_for()
@@ -146,10 +152,10 @@ def test_another_colour_repaints_the_map_alone(visit):
     assert after["text"] == before["text"]
     blank = next((row, column) for row, z in enumerate(after["z"]) for column, cell in enumerate(z) if cell is None)
     assert after["words"][blank[0]][blank[1]].startswith("commit step: draft still changes later")
-    assert page.evaluate(f"(name) => {{ {CHART} return chart.drawn; }}", "curves") == 0
     page.get_by_label("Colour").select_option("confidence")
     page.wait_for_function(f"() => ({MAP})('heatmap').subtitle === 'colour: confidence · measured'")
     back = page.evaluate(MAP, "heatmap")
+    assert page.evaluate(f"(name) => {{ {CHART} return chart.drawn; }}", "curves") == 0
     assert (back["z"], back["words"], back["colours"]) == (before["z"], before["words"], before["colours"])
 
 
@@ -165,6 +171,9 @@ TICKS_AND_MARKS = f"""(name) => {{ {CHART}
     return [shape.name, [middle(path, "x"), middle(path, "y")]];
   }}));
   return {{ x: ticks("x"), y: ticks("y"), marks }}; }}"""
+AT_TICK = f"""([name, mark, axis, tick]) => {{
+  const seen = ({TICKS_AND_MARKS})(name), place = seen.marks[mark]?.[axis === "x" ? 0 : 1];
+  return Math.abs(place - seen[axis][tick]) < 1.5; }}"""
 
 
 def test_marks_stay_with_what_they_mark_after_zoom_and_resize(chromium, explorer_url):
@@ -179,11 +188,12 @@ def test_marks_stay_with_what_they_mark_after_zoom_and_resize(chromium, explorer
             slider.fill(str(step))
             page.get_by_text(f"Position 20 at step {step}").wait_for()
             page.wait_for_timeout(300)  # a resize is seen to in a later frame
-            seen = page.evaluate(TICKS_AND_MARKS, "heatmap")
-            assert abs(seen["marks"]["selected step"][1] - seen["y"][str(step)]) < 1.5
-            assert abs(seen["marks"]["selected position"][0] - seen["x"]["20"]) < 1.5
-            seen = page.evaluate(TICKS_AND_MARKS, "curves")
-            assert abs(seen["marks"]["selected step"][0] - seen["x"][str(step)]) < 1.5
+            for place in (
+                ("heatmap", "selected step", "y", step),
+                ("heatmap", "selected position", "x", 20),
+                ("curves", "selected step", "x", step),
+            ):
+                page.wait_for_function(AT_TICK, arg=place)
 
         look(3)
         for name, range_ in (("heatmap", [15.5, 31.5]), ("curves", [2.5, 8.5])):
@@ -219,12 +229,10 @@ def test_no_error_no_foreign_request_nothing_executed(visit):
 def test_a_narrow_page_does_not_overflow(chromium, explorer_url):
     with open_page(chromium, explorer_url, width=420, height=2400) as visit:
         visit.page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
-        visit.page.wait_for_timeout(500)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 420
-        widest = (
-            "Math.max(...[...document.querySelectorAll('.js-plotly-plot')].map((p) => p.getBoundingClientRect().right))"
+        assert_fits(visit.page)
+        visit.page.wait_for_function(
+            "[...document.querySelectorAll('.js-plotly-plot')].every((p) => p.getBoundingClientRect().right <= 420)"
         )
-        assert visit.page.evaluate(widest) <= 420
         assert visit.console_errors == []
 
 
@@ -245,20 +253,22 @@ def test_charts_follow_a_dark_page_however_late_they_load(chromium, late):
         assert visit.console_errors == []
 
 
-def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium):
-    with serve_notebook(LIVE, theme="dark") as url, open_page(chromium, url, wait_for="button") as visit:
+def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium, tmp_path):
+    half_seen = tmp_path / "half seen"
+    source = f"HALF_SEEN = {str(half_seen)!r}\n{LIVE}"
+    with serve_notebook(source, theme="dark") as url, open_page(chromium, url, wait_for="button") as visit:
         page = visit.page
         page.get_by_role("button", name="Generate").click()
         slider = page.get_by_role("slider")
         slider.wait_for()
-        page.wait_for_function("Number(document.querySelector('.dgv-slider').max) > 3")
-        seen = int(slider.get_attribute("max"))
-        assert seen < 19, "steps show before the run has ended"
-        assert page.get_by_text("denoising canvas 0").is_visible()
+        expect(slider).to_have_attribute("max", re.compile("^[1-8]$"))  # steps show before the run has ended
+        expect(page.get_by_text("denoising canvas 0")).to_be_visible()
+        half_seen.touch()
         page.get_by_text("complete").wait_for()
+        expect(page.locator(".dgv")).to_have_attribute("data-step", "19")
+        expect(slider).to_have_attribute("max", "19")
+        expect(page.locator(".dgv-dark")).to_have_count(1)
         page.wait_for_timeout(1000)  # the whole run is shown once more, at its last step
-        assert slider.get_attribute("max") == "19"
-        assert page.locator(".dgv-dark").count() == 1
         slider.focus()
         page.keyboard.press("Home")
         assert step_shown(page) == "0"

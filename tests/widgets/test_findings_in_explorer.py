@@ -1,6 +1,7 @@
 """The explorer's findings: they come from the diagnosis, follow the reference, and choosing one jumps to its place."""
 
 import pytest
+from playwright.sync_api import expect
 
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
@@ -95,8 +96,8 @@ def test_clicking_a_finding_moves_the_canvas(chromium, theme):
         page.locator(".dgv-pinned[data-position='12']").wait_for()
         page.locator(".dgf-details").get_by_text("Try:").wait_for()
         page.locator(".dgv-named[data-position='12']").wait_for()
-        assert page.locator(".dgv-key", has_text="in the finding").is_visible()
-        assert page.locator(".dgf-finding[aria-expanded='true']").count() == 1
+        expect(page.locator(".dgv-key", has_text="in the finding")).to_be_visible()
+        expect(page.locator(".dgf-finding[aria-expanded='true']")).to_have_count(1)
         assert page.locator("img[src=x]").count() == 0
         assert visit.console_errors == []
         assert visit.other_hosts == set()

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 import dgemma_viz as dv
 from dgemma_viz.glossary import WORDS, explain
@@ -56,12 +57,12 @@ def test_a_press_on_a_term_opens_its_meaning_and_escape_closes_it(chromium, tmp_
         page = visit.page
         button = page.get_by_role("button", name="tokens per forward")
         meaning = page.get_by_text(explain("tokens per forward").meaning).first
-        assert not meaning.is_visible()
+        expect(meaning).to_be_hidden()
         button.focus()
         page.keyboard.press("Enter")
-        assert meaning.is_visible()
+        expect(meaning).to_be_visible()
         page.keyboard.press("Escape")
-        assert not meaning.is_visible()
+        expect(meaning).to_be_hidden()
         page.get_by_text("Words used here").click()
-        assert page.get_by_role("link", name="Ben-Hamu et al. 2025").is_visible()
+        expect(page.get_by_role("link", name="Ben-Hamu et al. 2025")).to_be_visible()
         assert not visit.console_errors
