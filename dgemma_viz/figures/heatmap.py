@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from dgemma_viz.analysis.positions import re_noised_again
 from dgemma_viz.figures.colorbar import TOP, colorbar
@@ -21,6 +20,8 @@ from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.schema import ARRAYS
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "heatmap"
@@ -83,7 +84,7 @@ def heatmap(
         step = resolve_step(run, step)
     values = shown.values(run)
     cells = _cells(run, shown, values) | {"text": token_labels(run, run.array("draft"))}
-    return _drawn(run, shown, values, look, cells).update_layout(shapes=crosshair(step, position, values.shape, look))
+    return _drawn(run, shown, values, look, cells, crosshair(step, position, values.shape, look))
 
 
 def colouring(
@@ -106,28 +107,31 @@ def map_without_cells(trace: Trace, canvas: int, sample: int, quantity: str) -> 
     if not run.n_steps:
         return message_figure(NAME, look, _TITLE, no_steps(run))
     shown = quantity_of(run.trace, quantity)
-    return _drawn(run, shown, shown.values(run), look, {})
+    return _drawn(run, shown, shown.values(run), look, {}, [])
 
 
-def _drawn(run: CanvasRun, shown: Quantity, values: Any, look: Theme, cells: dict[str, Any]) -> go.Figure:
-    figure = framed(NAME, look, _TITLE, _subtitle(shown), height=_height(run))
-    figure.add_traces([_map(run, cells | _colours(run, shown, values, look)), _marks(look, _taken_back(run, shown))])
-    return figure.update_layout(
-        margin={"t": TOP, "l": 56, "b": 48},
-        xaxis={
+def _drawn(
+    run: CanvasRun, shown: Quantity, values: Any, look: Theme, cells: dict[str, Any], shapes: list[dict[str, Any]]
+) -> go.Figure:
+    data = [_map(run, cells | _colours(run, shown, values, look)), _marks(look, _taken_back(run, shown))]
+    layout = {
+        "margin": {"t": TOP, "l": 56, "b": 48},
+        "xaxis": {
             "title": {"text": "position"},
             "range": [-0.5, run.canvas_length - 0.5],
             "showgrid": False,
             **whole_ticks(run.canvas_length),
         },
-        yaxis={
+        "yaxis": {
             "title": {"text": "denoising step"},
             "range": [run.n_steps - 0.5, -0.5],
             "showgrid": False,
             **whole_ticks(run.n_steps),
         },
-        showlegend=False,
-    )
+        "showlegend": False,
+        "shapes": shapes,
+    }
+    return framed(NAME, look, _TITLE, _subtitle(shown), _height(run), data, layout)
 
 
 def _height(run: CanvasRun) -> int:
@@ -159,17 +163,18 @@ def _colours(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> dict[
     }
 
 
-def _map(run: CanvasRun, properties: dict[str, Any]) -> go.Heatmap:
+def _map(run: CanvasRun, properties: dict[str, Any]) -> dict[str, Any]:
     gap = 1 if run.n_steps * run.canvas_length <= _GAP_UP_TO else 0
-    return go.Heatmap(
-        name="values",
-        x=np.arange(run.canvas_length),
-        y=np.arange(run.n_steps),
-        xgap=gap,
-        ygap=gap,
-        hoverongaps=True,
+    return {
+        "type": "heatmap",
+        "name": "values",
+        "x": np.arange(run.canvas_length),
+        "y": np.arange(run.n_steps),
+        "xgap": gap,
+        "ygap": gap,
+        "hoverongaps": True,
         **properties,
-    )
+    }
 
 
 def _taken_back(run: CanvasRun, shown: Quantity) -> dict[str, Any]:
@@ -178,11 +183,12 @@ def _taken_back(run: CanvasRun, shown: Quantity) -> dict[str, Any]:
     return {"x": columns, "y": rows}
 
 
-def _marks(look: Theme, places: dict[str, Any]) -> go.Scatter:
-    return go.Scatter(
-        name=TAKEN_BACK.label,
-        mode="markers",
-        marker={"symbol": TAKEN_BACK.symbol, "size": 6, "color": look.warning, "line": {"width": 1.5}},
-        hoverinfo="skip",
+def _marks(look: Theme, places: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "name": TAKEN_BACK.label,
+        "mode": "markers",
+        "marker": {"symbol": TAKEN_BACK.symbol, "size": 6, "color": look.warning, "line": {"width": 1.5}},
+        "hoverinfo": "skip",
         **places,
-    )
+    }

@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from dgemma_viz.figures.frame import framed, whole_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import plotly.graph_objects as go
 
     from dgemma_viz.figures.curve_panels import Line, Panel, Threshold
     from dgemma_viz.figures.theme import Theme
@@ -50,75 +51,80 @@ def panel_rows(
         then one per threshold. A click gives x = step.
     """
     height = _TOP + len(panels) * (_PANEL + _SPACE) + _BOTTOM
-    figure = framed(name, look, *heading, height=height)
     rows = list(enumerate(panels, start=1))
-    figure.add_traces([_curve(line, panel, row, look) for row, panel in rows for line in panel.lines])
-    figure.add_traces([_gaps(line, panel, row, look) for row, panel in rows for line in panel.lines if line.has_gaps])
-    figure.add_traces([_level(level, row, n_steps, look) for row, panel in rows for level in panel.thresholds])
-    levels = [_level_label(level, panel, row, look) for row, panel in rows for level in panel.thresholds]
-    return figure.update_layout(
-        annotations=[*levels, *(_panel_title(panel, row, look, keys=keys) for row, panel in rows)],
-        margin={"t": _TOP, "b": _BOTTOM, "l": _LEFT},
-        xaxis={
+    lines = [(line, panel, row) for row, panel in rows for line in panel.lines]
+    levels = [(level, panel, row) for row, panel in rows for level in panel.thresholds]
+    data = [_curve(line, panel, row, look) for line, panel, row in lines]
+    data += [_gaps(line, panel, row, look) for line, panel, row in lines if line.has_gaps]
+    data += [_level(level, row, n_steps, look) for level, _, row in levels]
+    labels = [_level_label(level, panel, row, look) for level, panel, row in levels]
+    layout = {
+        "annotations": [*labels, *(_panel_title(panel, row, look, keys=keys) for row, panel in rows)],
+        "margin": {"t": _TOP, "b": _BOTTOM, "l": _LEFT},
+        "xaxis": {
             "title": {"text": "denoising step"},
             "unifiedhovertitle": {"text": "step %{x}"},
             "range": [-0.5, n_steps - 0.5],
             "anchor": f"y{len(panels)}",
             **whole_ticks(n_steps),
         },
-        hovermode="x unified",
-        hoversubplots="axis",
-        showlegend=False,
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "showlegend": False,
         **{f"yaxis{row}": _y_axis(panel, row, len(panels)) for row, panel in rows},
-    )
+    }
+    return framed(name, look, *heading, height, data, layout)
 
 
-def _curve(line: Line, panel: Panel, row: int, look: Theme) -> go.Scatter:
+def _curve(line: Line, panel: Panel, row: int, look: Theme) -> dict[str, Any]:
     colour = getattr(look, line.colour)
     below = panel.logarithmic & (line.values < _FLOOR)
     unit = f" {panel.unit.split(',')[0]}" if panel.unit.startswith("nats") else ""
-    return go.Scatter(
-        name=line.name,
-        x=np.arange(len(line.values)),
-        y=np.where(below, _FLOOR, line.values),
-        customdata=line.values,
-        xaxis="x",
-        yaxis=_axis(row),
-        mode="lines+markers" if line.symbol else "lines",
-        line={"color": colour, "width": 1.75 if line.symbol else 1.25, "dash": line.dash},
-        marker={"color": colour, "size": 5, "symbol": np.where(below, _BELOW, line.symbol or "circle")},
-        hovertemplate=f"{line.name}: %{{customdata:.4~g}}{unit} · {line.provenance}<extra></extra>",
-    )
+    return {
+        "type": "scatter",
+        "name": line.name,
+        "x": np.arange(len(line.values)),
+        "y": np.where(below, _FLOOR, line.values),
+        "customdata": line.values,
+        "xaxis": "x",
+        "yaxis": _axis(row),
+        "mode": "lines+markers" if line.symbol else "lines",
+        "line": {"color": colour, "width": 1.75 if line.symbol else 1.25, "dash": line.dash},
+        "marker": {"color": colour, "size": 5, "symbol": np.where(below, _BELOW, line.symbol or "circle")},
+        "hovertemplate": f"{line.name}: %{{customdata:.4~g}}{unit} · {line.provenance}<extra></extra>",
+    }
 
 
-def _gaps(line: Line, panel: Panel, row: int, look: Theme) -> go.Scatter:
+def _gaps(line: Line, panel: Panel, row: int, look: Theme) -> dict[str, Any]:
     """Crosses at the foot of the panel where the line has no value, so that the hover can say so."""
     steps = np.flatnonzero(np.isnan(line.values))
     lowest = _y_range(panel)[0]
-    return go.Scatter(
-        name=f"{line.name}: not a number",
-        x=steps,
-        y=np.full(len(steps), 10**lowest if panel.logarithmic else lowest),
-        xaxis="x",
-        yaxis=_axis(row),
-        mode="markers",
-        marker={"symbol": "x-thin-open", "size": 7, "color": look.warning, "line": {"width": 1.5}},
-        cliponaxis=False,
-        hovertemplate=f"{line.name}: not a number · {line.provenance}<extra></extra>",
-    )
+    return {
+        "type": "scatter",
+        "name": f"{line.name}: not a number",
+        "x": steps,
+        "y": np.full(len(steps), 10**lowest if panel.logarithmic else lowest),
+        "xaxis": "x",
+        "yaxis": _axis(row),
+        "mode": "markers",
+        "marker": {"symbol": "x-thin-open", "size": 7, "color": look.warning, "line": {"width": 1.5}},
+        "cliponaxis": False,
+        "hovertemplate": f"{line.name}: not a number · {line.provenance}<extra></extra>",
+    }
 
 
-def _level(threshold: Threshold, row: int, n_steps: int, look: Theme) -> go.Scatter:
-    return go.Scatter(
-        name=threshold.label,
-        x=[-0.5, n_steps - 0.5],
-        y=[threshold.value, threshold.value],
-        xaxis="x",
-        yaxis=_axis(row),
-        mode="lines",
-        line={"color": look.second, "width": 1.25, "dash": "dash"},
-        hoverinfo="skip",
-    )
+def _level(threshold: Threshold, row: int, n_steps: int, look: Theme) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "name": threshold.label,
+        "x": [-0.5, n_steps - 0.5],
+        "y": [threshold.value, threshold.value],
+        "xaxis": "x",
+        "yaxis": _axis(row),
+        "mode": "lines",
+        "line": {"color": look.second, "width": 1.25, "dash": "dash"},
+        "hoverinfo": "skip",
+    }
 
 
 def _level_label(threshold: Threshold, panel: Panel, row: int, look: Theme) -> dict[str, Any]:
