@@ -36,7 +36,7 @@ class Records:
         """
         packing, texts, labels = Packing.of(run), self._texts[trace], self._labels[trace]
         emitted = [] if run.emitted is None else [run.emitted]
-        new = display_texts([*(run.array(name) for name in ID_FIELDS), *emitted], run.token_text, texts)
+        new = display_texts([*(run.array(name) for name in ID_FIELDS), *emitted], run.trace.token_texts_of, texts)
         texts.update(new)
         for key, text in new.items():
             escaped = label(run.token_text(int(key))) if int(key) != UNKNOWN_TOKEN else text

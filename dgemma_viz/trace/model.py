@@ -289,6 +289,11 @@ class Trace:
         """Text of a token as the tokenizer shows it, or ``⟨id⟩`` where no tokenizer was given. NOT escaped."""
         return self.token_texts.get(int(token_id), f"⟨{int(token_id)}⟩")
 
+    def token_texts_of(self, ids: Array) -> list[str]:
+        """:meth:`token_text` of each of many ids ``(n,)``; many times faster than one by one. NOT escaped."""
+        texts = self.token_texts.of(ids)  # type: ignore[attr-defined]  # packed when the trace was built
+        return [f"⟨{token}⟩" if text is None else text for token, text in zip(ids.tolist(), texts, strict=True)]
+
     def canvas_run(self, canvas: int = 0, sample: int = 0) -> CanvasRun:
         """The denoising of one canvas of one sample: the steps in which that sample was still active."""
         if not 0 <= canvas < self.n_canvases:

@@ -10,10 +10,15 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import whole_characters
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class TokenTexts(Mapping[int, str]):
@@ -34,9 +39,10 @@ class TokenTexts(Mapping[int, str]):
 
     def __init__(self, texts: Mapping[int, str]) -> None:
         try:
-            self._pack(sorted(texts.items()))
-        except (AttributeError, OverflowError, TypeError) as error:
-            raise TraceError(f"'token_texts' must map token ids to texts ({error!s:.200})") from error
+            pairs = sorted(texts.items())
+        except (AttributeError, TypeError) as error:
+            raise _not_texts(error) from error
+        self._pack(pairs)
 
     @classmethod
     def ascending(cls, ids: Iterable[int], texts: Iterable[str | None]) -> Self:
@@ -46,12 +52,24 @@ class TokenTexts(Mapping[int, str]):
         return packed
 
     def _pack(self, pairs: Iterable[tuple[int, str]]) -> None:
-        ids, ends, packed = array("q"), array("Q", [0]), bytearray()
-        for token, text in pairs:
-            packed += whole_characters(text).encode()
-            ids.append(index(token))
-            ends.append(len(packed))
+        ids, ends, packed = array("i"), array("I", [0]), bytearray()
+        try:
+            for token, text in pairs:
+                packed += whole_characters(text).encode()
+                ids.append(index(token))
+                ends.append(len(packed))
+        except (OverflowError, TypeError) as error:
+            raise _not_texts(error) from error
         self._ids, self._ends, self._text = ids, ends, bytes(packed)
+
+    def of(self, ids: npt.NDArray[Any]) -> list[str | None]:
+        """The text of each of many ids ``(n,)``, None for one that is not there."""
+        if not self._ids:
+            return [None] * len(ids)
+        known, ends = np.frombuffer(self._ids, np.int32), np.frombuffer(self._ends, np.uint32)
+        places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+        found = zip((known[places] == ids).tolist(), ends[places].tolist(), ends[places + 1].tolist(), strict=True)
+        return [self._text[begin:end].decode() if there else None for there, begin, end in found]
 
     def __getitem__(self, token: int) -> str:
         place = self._place(token)
@@ -81,3 +99,7 @@ class TokenTexts(Mapping[int, str]):
 
     def _at(self, place: int) -> str:
         return self._text[self._ends[place] : self._ends[place + 1]].decode()
+
+
+def _not_texts(error: Exception) -> TraceError:
+    return TraceError(f"'token_texts' must map token ids to texts ({error!s:.200})")

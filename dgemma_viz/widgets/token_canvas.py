@@ -138,7 +138,7 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
         with self.hold_sync():
             self.packing, self.words = sizes.to_json(), words_of(run)
             self.data, self.tail = sizes.pack_run(run), b""
-            self.texts = display_texts((run.array(name) for name in ID_FIELDS), run.token_text)
+            self.texts = display_texts((run.array(name) for name in ID_FIELDS), run.trace.token_texts_of)
             self.tail_texts = {}
             self.message = message
             self.differing = b"" if differing is None else differing.astype(np.uint8).tobytes()
@@ -166,7 +166,8 @@ class TokenCanvas(anywidget.AnyWidget):  # type: ignore[misc]
             if len(self.tail) >= _TAIL_STEPS * self._sizes.stride:
                 self.data, self.tail = self.data + self.tail, b""
                 self.texts, self.tail_texts = {**self.texts, **self.tail_texts}, {}
-            new = display_texts((step[name] for step in steps for name in ID_FIELDS), token_text, self.texts)
+            ids = (step[name] for step in steps for name in ID_FIELDS)
+            new = display_texts(ids, lambda these: [token_text(token) for token in these.tolist()], self.texts)
             self.tail, self.tail_texts = self.tail + records, {**self.tail_texts, **new}
             self.message = ""
 
@@ -189,11 +190,18 @@ def words_of(run: CanvasRun) -> dict[str, Any]:
 
 
 def display_texts(
-    id_arrays: Iterable[npt.NDArray[Any]], token_text: Callable[[int], str], known: Mapping[str, str] | None = None
+    id_arrays: Iterable[npt.NDArray[Any]],
+    token_texts: Callable[[npt.NDArray[Any]], list[str]],
+    known: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Readable text of each token id that occurs and is not known yet, under its id in decimal: the trait ``texts``."""
-    ids: set[int] = set()
-    for array in id_arrays:
-        ids.update(array.ravel().tolist())
-    new = (i for i in sorted(ids) if not known or str(i) not in known)
-    return {str(i): UNRECORDED.label if i == UNKNOWN_TOKEN else display_text(token_text(i)) for i in new}
+    """Readable text of each token id that occurs and is not known yet, under its id in decimal: the trait ``texts``.
+
+    ``token_texts`` gives the texts of ids ``(n,)``.
+    """
+    ids = np.unique(np.concatenate([np.zeros(0, dtype=np.int32), *(array.ravel() for array in id_arrays)]))
+    if known:
+        ids = ids[[str(token) not in known for token in ids.tolist()]]
+    texts = {str(token): display_text(text) for token, text in zip(ids.tolist(), token_texts(ids), strict=True)}
+    if str(UNKNOWN_TOKEN) in texts:
+        texts[str(UNKNOWN_TOKEN)] = UNRECORDED.label
+    return texts

@@ -25,6 +25,12 @@ def test_they_equal_the_dict_that_they_were_packed_from(texts):
     assert TokenTexts.ascending([*ids, 2**31], [*(texts[token] for token in ids), None]) == texts
 
 
+@given(TEXTS, st.lists(st.integers(-1, 2**31 - 1)))
+def test_many_are_found_at_once(texts, others):
+    ids = [*others, *texts]
+    assert TokenTexts(texts).of(np.array(ids, dtype=np.int32)) == [texts.get(token) for token in ids]
+
+
 def test_half_a_surrogate_pair_is_a_replacement_character():
     """No page, file or terminal could show it."""
     assert TokenTexts({1: "a\ud83db", 2: "\U0001f600"}) == {1: "a\ufffdb", 2: "\U0001f600"}
