@@ -33,6 +33,7 @@ import traitlets as t
 from ipywidgets import widget_serialization
 
 from dgemma_viz.widgets.esm import joined_module
+from dgemma_viz.widgets.postponed_import import postponed
 from dgemma_viz.widgets.wire_arrays import FIGURE_PARTS
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
     Clicked = Callable[[float, float], None]
 
+# Plotly's widgets import these for Figure.show() and write_image() alone: 25 MB in each kernel, most of it jsonschema.
+with postponed("nbformat", "kaleido"):
+    from plotly.graph_objects import FigureWidget
 
 _USUAL_HEIGHT = 450
 """Plotly's own, where a figure has none."""
@@ -84,7 +88,7 @@ def shared_bundle() -> PlotlyBundle:
     return _bundles[0]
 
 
-class Chart(go.FigureWidget):  # type: ignore[misc]
+class Chart(FigureWidget):  # type: ignore[misc]
     """A figure that can be replaced by another, sending only what differs.
 
     Parameters

@@ -24,7 +24,6 @@ from dgemma_viz.trace.model import Trace
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.findings_list import FindingsList
 from dgemma_viz.widgets.inspector import Inspector
-from dgemma_viz.widgets.intervention_panel import InterventionPanel
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.redraw import Redraw
 from dgemma_viz.widgets.run_choice import RunChoice
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Reference
     from dgemma_viz.diagnosis import Finding
     from dgemma_viz.trace.model import CanvasRun
+    from dgemma_viz.widgets.intervention_panel import InterventionPanel
 
 NO_STEPS = "This trace holds no denoising steps: the run ended before its first step."
 ENDED_BEFORE = "Sample {sample} had ended before canvas {canvas}: no denoising step ran for it there."
@@ -81,7 +81,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self.inspector = Inspector()
         self.heatmap: Chart | None = None
         self.curves: Chart | None = None
-        self.interventions = None if model is None else InterventionPanel(model, tokenizer)
+        self.interventions = None if model is None else _intervention_panel(model, tokenizer)
         self._glossary = Glossary()
         self._header = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._choice = RunChoice(1, 1)
@@ -111,8 +111,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._offer_choice()
         finally:
             self._replacing = False
+        self._header.value = header_html(trace, 0)
         if not trace.n_steps:
-            self._header.value = header_html(trace, 0)
             self.token_canvas.begin(trace.canvas_length, trace.top_k, NO_STEPS)
             self.token_canvas.live = False
             self.children = [self._header, self.findings, self.token_canvas, self._glossary]
@@ -221,8 +221,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def _redraw(self, changed: set[str]) -> None:
         run = self.run
-        if changed & {"canvas", "sample"}:
+        if "sample" in changed:
             self._header.value = header_html(self.trace, self.selection.sample)
+        if changed & {"canvas", "sample"}:
             ended = ENDED_BEFORE.format(sample=self.selection.sample, canvas=self.selection.canvas)
             self.token_canvas.show(run, "" if run.n_steps else ended)
             self._name_positions()
@@ -263,6 +264,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def _curves_figure(self) -> go.Figure:
         return curves(*self._place, step=self.selection.step, theme=self.theme)
+
+
+def _intervention_panel(model: Any, tokenizer: Any) -> InterventionPanel:
+    """The panel and the labs behind it, which a session without a model does without."""
+    from dgemma_viz.widgets.intervention_panel import InterventionPanel
+
+    return InterventionPanel(model, tokenizer)
 
 
 def explore(
