@@ -29,7 +29,7 @@ _TITLES = {rule.name: rule.title for rule in RULES}
 _WIDTH = 100
 _MOST_POSITIONS = 12
 _MOST_CHARACTERS = 600
-_TABLE_STYLE = "border-collapse:collapse;text-align:left;overflow-wrap:anywhere"
+_TABLE_STYLE = "border-collapse:collapse;text-align:left"
 
 
 def as_table(diagnosis: Diagnosis) -> pd.DataFrame:
@@ -72,8 +72,9 @@ def as_html(diagnosis: Diagnosis) -> str:
     head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _HEADINGS)
     rows = "".join(f"<tr>{''.join(_cells(finding))}</tr>" for finding in diagnosis.findings)
     table = (
+        "<div style='overflow-x:auto' tabindex='0' role='region' aria-label='Findings'>"
         f"<table style='{_TABLE_STYLE}'><caption style='text-align:left;font-weight:bold'>"
-        f"{html.escape(_headline(diagnosis))}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{html.escape(_headline(diagnosis))}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         if diagnosis.findings
         else f"<p><strong>{html.escape(_headline(diagnosis))}</strong></p>"
     )
@@ -91,10 +92,12 @@ _HEADINGS = ("Severity", "Finding", "Where", "Evidence (derived)", "What to try"
 
 def _cells(finding: Finding) -> list[str]:
     severity = f"{MARKS[finding.severity]} {_word(finding)}"
-    style = 'style="text-align:left;vertical-align:top;border-top:1px solid currentColor;padding:4px 8px"'
-    texts = (_TITLES[finding.rule], _place(finding), finding.what, finding.remedy)
-    rest = "".join(f"<td {style}>{_cell(text)}</td>" for text in texts)
-    return [f'<th scope="row" {style}>{severity}</th>', rest]
+    style = "text-align:left;vertical-align:top;border-top:1px solid currentColor;padding:4px 8px"
+    # Only where a model's texts stand may a word be broken: else their length squeezes ours to single letters.
+    breaking = f"{style};overflow-wrap:anywhere;min-width:13em"
+    ours = "".join(f'<td style="{style}">{_cell(text)}</td>' for text in (_TITLES[finding.rule], _place(finding)))
+    rest = "".join(f'<td style="{breaking}">{_cell(text)}</td>' for text in (finding.what, finding.remedy))
+    return [f'<th scope="row" style="{style}">{severity}</th>', ours, rest]
 
 
 def _headline(diagnosis: Diagnosis) -> str:
