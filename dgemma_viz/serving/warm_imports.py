@@ -16,7 +16,7 @@ from dgemma_viz.labs.single_run import record_run
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
 
-for _name in ("ipykernel.ipkernel", "ipykernel.kernelapp", "pandas", "scipy.stats"):
+for _name in ("ipykernel.ipkernel", "ipykernel.kernelapp", "nbformat.v4", "pandas", "scipy.stats"):
     import_module(_name)
 
 # Neither torch nor the tokenizer may start threads here: a fork loses them, and then waits for them. A kernel gets its
