@@ -81,7 +81,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def run_cell(page: Page, index: int) -> None:
-    """Run one cell. A kernel that has just started loses requests, though it is shown as idle: ask until it answers."""
+    """Run one cell. A kernel that has just started loses requests, though it is shown as idle: ask until it answers.
+
+    A dialog in the way, such as the question which kernel it shall be, is answered as it proposes.
+    """
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
     answered = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\d+|\*)\]:"))
     deadline = time.monotonic() + _READY_SECONDS
@@ -93,5 +96,7 @@ def run_cell(page: Page, index: int) -> None:
         except PlaywrightError:
             if time.monotonic() > deadline:
                 raise
+            for button in page.locator(".jp-Dialog .jp-mod-accept").all():
+                button.click(timeout=10_000)
         else:
             return
