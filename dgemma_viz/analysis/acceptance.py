@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 BORDERLINE = 1e-4
 """Nats: nearer to the bound than this, rounding in another order of summation can turn a decision."""
 
-_USE = "rank {rank} of {size} by entropy, the cheaper ones use {before} of {bound} nats"
+_USE = "rank {rank} of {size} by entropy, the cheaper ones use {before} nats of the bound of {bound}"
 WHY = {
     "no bound": "{verdict}; rank {rank} of {size} by entropy; no entropy bound is known for this step",
     "no entropy": "{verdict}; its entropy, or a cheaper one's, is not a number",

@@ -13,6 +13,7 @@ from dgemma_viz.figures.frame import framed, message_figure, no_bound, no_steps,
 from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.plain_text import nats
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import Trace
@@ -63,9 +64,7 @@ def accepted_by_bound(
         return message_figure(NAME, look, _TITLE, reason)
     step = None if step is None else resolve_step(run, step)
     steps, what_if, change = np.arange(run.n_steps), redecide(run, bound).sum(axis=-1), first_change(run, bound)
-    words = (
-        f"at {bound:.3g} nats no step changes" if change is None else f"at {bound:.3g} nats step {change} changes first"
-    )
+    words = f"at {nats(bound)} no step changes" if change is None else f"at {nats(bound)} step {change} changes first"
     figure = framed(NAME, look, _TITLE, words, height=_HEIGHT)
     certain = steps <= (run.n_steps if change is None else change)
     for name, values, where, colour, symbol, dash in (

@@ -92,7 +92,7 @@ def _ending(run: CanvasRun) -> str:
     limit = run.trace.facts.settings.get("max_denoising_steps")
     steps = f"{run.n_steps} of at most {limit} steps" if isinstance(limit, int) else f"{run.n_steps} steps"
     return f"{steps}; {_why_it_ended(run)}" + "".join(
-        f" · {PASS_MARKS[phase].glyph} {PHASES[phase]}" for phase in _other_passes(run)
+        f"<br>{PASS_MARKS[phase].glyph} {PHASES[phase]}" for phase in _other_passes(run)
     )
 
 

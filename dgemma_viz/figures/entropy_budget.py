@@ -14,6 +14,7 @@ from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.marks import ACCEPTED, RE_NOISED
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.plain_text import nats
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun, Trace
@@ -118,9 +119,9 @@ def entropy_budget(
 
 def _subtitle(accepted: Array, changed: Array, used: float, bound: float | None) -> str:
     words = f"{int(accepted.sum())} of {len(accepted)} accepted"
-    words += f" within {used:g} nats" if np.isfinite(used) else "; no entropy bound is known"
+    words += f" within {nats(used, 6)}" if np.isfinite(used) else "; no entropy bound is known"
     if bound is not None:
-        words += f" · with {bound:.3g} nats {int((accepted ^ changed).sum())} would be"
+        words += f" · with {nats(bound)} {int((accepted ^ changed).sum())} would be"
     return words
 
 

@@ -10,10 +10,12 @@ import numpy as np
 from dgemma_viz.analysis.positions import re_noised_again
 from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
+from dgemma_viz.figures.curve_panels import panels
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import outcome_texts, token_labels, value_lines, value_template
 from dgemma_viz.figures.markers import crosshair
 from dgemma_viz.figures.marks import TAKEN_BACK
+from dgemma_viz.figures.panel_rows import height_of
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = "heatmap"
 _TITLE = "Every step, every position"
+_STRIP_UP_TO = 12
+"""Most steps of a map with rows of a fixed height; one of more steps is as tall as the curves beside it."""
 _GAP_UP_TO = 1200
 """Most cells with a gap between them."""
 
@@ -134,8 +138,13 @@ def _drawn(
     return framed(NAME, look, _TITLE, _subtitle(shown), _height(run), data, layout)
 
 
+def is_strip(run: CanvasRun) -> bool:
+    """Whether the map has so few rows that it wants the width of the page: beside the curves it would leave a gap."""
+    return run.n_steps <= _STRIP_UP_TO
+
+
 def _height(run: CanvasRun) -> int:
-    return 150 + max(120, min(430, 22 * run.n_steps))
+    return 150 + max(120, 22 * run.n_steps) if is_strip(run) else height_of(len(panels(run)))
 
 
 def _subtitle(shown: Quantity) -> str:

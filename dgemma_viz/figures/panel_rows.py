@@ -21,9 +21,18 @@ _GLYPHS = {"circle": "●", "diamond": "◆", None: "—"}
 _BELOW = "triangle-down-open"
 _TOP, _PANEL, _SPACE, _BOTTOM, _LEFT = 64, 66, 34, 48, 52
 """Pixels: above the panels, of each panel, above each panel for its title, below, and to the left."""
+_SUBTITLE_LINE = 15
+"""Pixels of each further line of a subtitle."""
 _FLOOR = 1e-6
 """Smallest value on a logarithmic axis; what is smaller is drawn there with another symbol."""
 _HEADROOM = 1.18
+_FEWEST_TICKS = 2
+"""An axis with fewer numbers says nothing of its scale."""
+
+
+def height_of(panels: int) -> int:
+    """Pixels of a figure of so many panels, under a subtitle of one line."""
+    return _TOP + panels * (_PANEL + _SPACE) + _BOTTOM
 
 
 def panel_rows(
@@ -50,7 +59,8 @@ def panel_rows(
         Data: one scatter per line, named after it, then one for the gaps of each line that has not-a-number values,
         then one per threshold. A click gives x = step.
     """
-    height = _TOP + len(panels) * (_PANEL + _SPACE) + _BOTTOM
+    top = _TOP + _SUBTITLE_LINE * heading[1].count("<br>")
+    height = height_of(len(panels)) + top - _TOP
     rows = list(enumerate(panels, start=1))
     lines = [(line, panel, row) for row, panel in rows for line in panel.lines]
     levels = [(level, panel, row) for row, panel in rows for level in panel.thresholds]
@@ -60,7 +70,7 @@ def panel_rows(
     labels = [_level_label(level, panel, row, look) for level, panel, row in levels]
     layout = {
         "annotations": [*labels, *(_panel_title(panel, row, look, keys=keys) for row, panel in rows)],
-        "margin": {"t": _TOP, "b": _BOTTOM, "l": _LEFT},
+        "margin": {"t": top, "b": _BOTTOM, "l": _LEFT},
         "xaxis": {
             "title": {"text": "denoising step"},
             "unifiedhovertitle": {"text": "step %{x}"},
@@ -172,7 +182,9 @@ def _y_axis(panel: Panel, row: int, rows: int) -> dict[str, Any]:
     low, high = _y_range(panel)
     axis = {"domain": domain, "anchor": "x", "range": [low, high], "nticks": 4}
     if panel.logarithmic:
-        axis |= {"type": "log", "dtick": max(1, round((high - low) / 3)), "tickformat": "~g"}
+        decades = math.floor(high) - math.ceil(low) + 1
+        ticks = "D2" if decades < _FEWEST_TICKS else max(1, round((high - low) / 3))  # D2: at 1, 2 and 5 of each decade
+        axis |= {"type": "log", "dtick": ticks, "tickformat": "~g"}
     return axis
 
 

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "position_history"
+_HEIGHT = 430
 _LONGEST_LABEL = 10
-_NARROWEST, _CHARACTER = 330, 7.5
-"""Pixels: the least width of the plot that labels are laid out for, and of one character."""
+_NARROWEST, _CHARACTER, _LINE = 272, 7.5, 14
+"""Pixels: the least width of the plot that labels are laid out for, the width of a character, the height of a line."""
+_INDENT = 4
+"""Pixels that a text along its stretch begins before its step."""
+_LONGEST_UPRIGHT = 7
+"""Characters that fit into the height of the draft panel."""
 _DRAFT, _CONFIDENCE, _ENTROPY = (0.78, 0.97), (0.36, 0.70), (0.0, 0.27)
 """Domains of the three panels."""
 
@@ -54,8 +59,8 @@ def position_history(
     go.Figure
         Data: scatters ``draft``, ``draft changed``, ``confidence``, ``accepted``, ``re-noised``, ``taken back``,
         ``entropy`` and ``not a number``, always all eight; draft texts are annotations, one per stretch of equal
-        drafts. Another step changes ``layout.shapes`` only (:func:`~dgemma_viz.figures.markers.step_marker`). A click
-        gives x = step.
+        drafts that has room for it, the last one before all others. Another step changes ``layout.shapes`` only
+        (:func:`~dgemma_viz.figures.markers.step_marker`). A click gives x = step.
 
     Raises
     ------
@@ -70,12 +75,14 @@ def position_history(
     if step is not None:
         step = resolve_step(run, step)
     changed = flips(run)[:, position]
-    figure = framed(NAME, look, title, _subtitle(run, position, changed), height=410)
-    drafts = [_stretches(changed, look), _changes(changed, look)]
+    figure = framed(NAME, look, title, _subtitle(run, position, changed), height=_HEIGHT)
+    drafts = [_stretches(changed, look), _changes(run, position, changed, look)]
     figure.add_traces(
         [*drafts, *_confidence(run, position, look), _entropy(run, position, look), _gaps(run, position, look)]
     )
-    figure.update_layout(annotations=[*_draft_texts(run, position, look), *_panel_titles(look)])
+    texts = _draft_texts(run, position, look)
+    unnamed = len(texts) <= changed.sum()
+    figure.update_layout(annotations=[*texts, *_panel_titles(look, "(the others: point at ▲)" if unnamed else "")])
     return figure.update_layout(
         margin={"t": 78, "b": 76, "l": 52},
         shapes=[] if step is None else [step_marker(step, look)],
@@ -158,17 +165,18 @@ def _stretches(changed: Any, look: Theme) -> go.Scatter:
     )
 
 
-def _changes(changed: Any, look: Theme) -> go.Scatter:
+def _changes(run: CanvasRun, position: int, changed: Any, look: Theme) -> go.Scatter:
     steps = np.flatnonzero(changed)
     return go.Scatter(
         name=CHANGED.label,
         x=steps,
         y=np.full(len(steps), 0.0),
+        customdata=token_labels(run, run.array("draft")[steps, position]),
         yaxis="y",
         mode="markers",
         marker={"symbol": CHANGED.symbol, "size": 8, "color": look.warning},
         cliponaxis=False,
-        hovertemplate=f"step %{{x}}<br>{CHANGED.label} · derived<extra></extra>",
+        hovertemplate=f"<b>%{{customdata}}</b><br>step %{{x}}<br>{CHANGED.label} · derived<extra></extra>",
     )
 
 
@@ -210,34 +218,45 @@ def _gaps(run: CanvasRun, position: int, look: Theme) -> go.Scatter:
 
 
 def _draft_texts(run: CanvasRun, position: int, look: Theme) -> list[dict[str, Any]]:
-    """One text per stretch of equal drafts, where the stretch begins: along it if it fits, else upright."""
+    """A text where each stretch of equal drafts begins: along it if it fits, else upright, else none.
+
+    The last stretch comes first, then the longer ones: where drafts change at nearly every step, not all have room.
+    """
     draft = run.array("draft")[:, position]
     starts = np.flatnonzero(np.concatenate([[True], draft[1:] != draft[:-1]]))
-    ends = np.append(starts[1:], run.n_steps)
-    texts = []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        text = run.token_text(draft[start])
-        fits = len(display_text(text, _LONGEST_LABEL)) * _CHARACTER <= (end - start) * _NARROWEST / run.n_steps
-        along = {"xanchor": "left", "xshift": -4} if fits else {"textangle": -90, "xanchor": "center"}
-        texts.append(
-            {
-                "text": label(text, _LONGEST_LABEL),
-                "name": f"draft from step {start}",
-                "x": start,
-                "y": 0.16,
-                "xref": "x",
-                "yref": "y",
-                "yanchor": "bottom",
-                "font": {"family": look.mono, "size": 11, "color": look.ink},
-                **along,
-            }
-        )
-    return texts
+    lengths = np.diff(np.append(starts, run.n_steps))
+    step_width = _NARROWEST / run.n_steps
+    lengths[-1] += run.n_steps  # before all others
+    taken: list[tuple[float, float]] = []
+    texts = {}
+    for stretch in np.argsort(-lengths, kind="stable").tolist():
+        start, text = int(starts[stretch]), run.token_text(draft[starts[stretch]])
+        end = int(starts[stretch + 1]) if stretch + 1 < len(starts) else run.n_steps
+        wide = len(display_text(text, _LONGEST_LABEL)) * _CHARACTER
+        fits = wide <= (end - start) * step_width
+        left = start * step_width - (_INDENT if fits else _LINE / 2)
+        right = left + (wide if fits else _LINE)
+        if any(left < theirs and mine < right for mine, theirs in taken):
+            continue
+        taken.append((left, right))
+        along = {"xanchor": "left", "xshift": -_INDENT} if fits else {"textangle": -90, "xanchor": "center"}
+        texts[start] = {
+            "text": label(text, _LONGEST_LABEL if fits else _LONGEST_UPRIGHT),
+            "name": f"draft from step {start}",
+            "x": start,
+            "y": 0.16,
+            "xref": "x",
+            "yref": "y",
+            "yanchor": "bottom",
+            "font": {"family": look.mono, "size": 11, "color": look.ink},
+            **along,
+        }
+    return [texts[start] for start in sorted(texts)]
 
 
-def _panel_titles(look: Theme) -> list[dict[str, Any]]:
+def _panel_titles(look: Theme, of_drafts: str) -> list[dict[str, Any]]:
     titles = {
-        "y": ("draft", "", ARRAYS["draft"].provenance),
+        "y": ("draft", f" {of_drafts}".rstrip(), ARRAYS["draft"].provenance),
         "y2": ("confidence", "", ARRAYS["confidence"].provenance),
         "y3": ("entropy", " (nats)", ARRAYS["entropy"].provenance),
     }
@@ -246,7 +265,7 @@ def _panel_titles(look: Theme) -> list[dict[str, Any]]:
         {
             **place,
             "yref": f"{axis} domain",
-            "text": f"<b>{title}</b> <span style='color:{look.soft}'>{unit} · {source}</span>",
+            "text": f"<b>{title}</b><span style='color:{look.soft}'>{unit} · {source}</span>",
             "font": {"size": 12, "color": look.ink},
             "bgcolor": look.paper,
             "borderpad": 0,

@@ -12,6 +12,7 @@ import numpy as np
 from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.figures import accepted_by_bound, entropy_budget
 from dgemma_viz.figures.frame import no_bound
+from dgemma_viz.plain_text import nats
 from dgemma_viz.widgets.notices import status
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.themed_chart import ThemedChart
@@ -64,7 +65,7 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
             layout=ipw.Layout(width="34rem", max_width="100%"),
         )
         self._start = self.bound.value
-        self._reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {used:g} nats")
+        self._reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {nats(used, 6)}")
         self._words = ipw.HTML()
         self.token_canvas = TokenCanvas.of(self._recorded, quantity="accepted")
         self._budget = ThemedChart(self._draw_budget, self._clicked)
@@ -109,7 +110,7 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
     def _decide(self) -> None:
         """Show the decisions of the slider's bound."""
         run, bound = self._recorded, self.bound.value
-        derived = f"Accepted and re-noised as {bound:.3g} nats would decide: derived, not measured."
+        derived = f"Accepted and re-noised as {nats(bound)} would decide: derived, not measured."
         if self._as_recorded:
             self.token_canvas.show(run)
         else:
@@ -157,10 +158,10 @@ def _summary(run: CanvasRun, bound: float | None, used: float) -> str:
     if not run.n_steps:
         return "This canvas has no denoising steps."
     if bound is None:
-        return f"{used:g} nats, as recorded. Move the slider: the canvas shows what another bound would accept."
+        return f"{nats(used, 6)}, as recorded. Move the slider: the canvas shows what another bound would accept."
     change = first_change(run, bound)
     if change is None:
-        return f"With {bound:.3g} nats every step would have decided the same."
+        return f"With {nats(bound)} every step would have decided the same."
     before, after = run.array("accepted")[change].sum(), redecide(run, bound)[change].sum()
-    words = f"With {bound:.3g} nats step {change} is the first to change: {after} accepted in place of {before}."
+    words = f"With {nats(bound)} step {change} is the first to change: {after} accepted in place of {before}."
     return f"{words} {LIMIT}"

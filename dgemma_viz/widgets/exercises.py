@@ -10,6 +10,8 @@ import ipywidgets as widgets
 import traitlets
 
 from dgemma_viz.errors import DgemmaVizError, SettingError
+from dgemma_viz.plain_text import visible
+from dgemma_viz.widgets.esm import style_sheet
 from dgemma_viz.widgets.notices import alert, status
 from dgemma_viz.widgets.run_header import readable
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
     Answer = float | str
 
-_NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+|(?=\.\d))(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
+"""Each piece begins where the one before cannot go on, so that a long answer is read in one pass."""
+_QUOTED = 60
+"""Most characters of an answer that are repeated back."""
+_STYLE = f"<style>{style_sheet('exercises.css')}</style>"
 
 
 class Exercise(widgets.VBox):  # type: ignore[misc]
@@ -79,8 +85,9 @@ class Exercise(widgets.VBox):  # type: ignore[misc]
         if isinstance(self.given, widgets.Text):
             self.given.observe(lambda _change: self._checked(), "value")
         row = widgets.HBox([self.check, self.reveal], layout=widgets.Layout(flex_flow="row wrap", grid_gap="0 4px"))
-        asked = widgets.HTML(f"<p style='margin:0;line-height:1.5'>{_prose(question)}</p>")
+        asked = widgets.HTML(f"{_STYLE}<p class='dgx-question'>{_prose(question)}</p>")
         super().__init__([asked, self.given, row, self.said], layout=widgets.Layout(width="100%", min_width="0"))
+        self.add_class("dgx-exercise")
 
     def right_answer(self) -> Answer:
         """The right answer as things stand on the page."""
@@ -159,10 +166,11 @@ def _field(unit: str) -> widgets.Text:
 
 
 def _number(text: str, unit: str) -> float:
-    """A number as people write it: thousands separated by commas or not, with its unit or not."""
+    """A number as people write it: with commas between thousands or not, with its unit or not; not 0,5."""
     bare = text.removesuffix(unit).strip() if unit else text
     if not _NUMBER.fullmatch(bare):
-        raise SettingError(f"'{text}' is not a number; write it in digits, such as 12 or 0.5")
+        shown = visible(text, _QUOTED)
+        raise SettingError(f"'{shown}' is not a number; write it in digits with a point, such as 12 or 0.5")
     return float(bare.replace(",", ""))
 
 

@@ -17,14 +17,14 @@ import traitlets
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import curves, heatmap
-from dgemma_viz.figures.heatmap import colouring
+from dgemma_viz.figures.heatmap import colouring, is_strip
 from dgemma_viz.figures.markers import crosshair, step_marker
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.findings_list import FindingsList
 from dgemma_viz.widgets.inspector import Inspector
-from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.panels import ONE_COLUMN, close_tree, columns, panel, side_by_side
 from dgemma_viz.widgets.redraw import Redraw
 from dgemma_viz.widgets.run_choice import RunChoice
 from dgemma_viz.widgets.run_header import header_html
@@ -236,6 +236,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             colours = colouring(*self._place, self.selection.quantity, self.theme)
             self.heatmap.change(colours.data, colours.layout)
         else:
+            self._charts.layout.grid_template_columns = ONE_COLUMN if is_strip(run) else side_by_side()
             self.heatmap.show(self._heatmap_figure())
             self.curves.show(self._curves_figure())
         if changed != {"quantity"}:

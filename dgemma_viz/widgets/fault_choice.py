@@ -58,4 +58,4 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
 
 def explanation(text: str) -> str:
     """Words under a control, as HTML."""
-    return f"<div style='margin-left:6rem;opacity:.85'>{readable(text)}</div>"
+    return f"<div style='margin-left:6rem;line-height:1.5;opacity:.85'>{readable(text)}</div>"

@@ -12,8 +12,7 @@ from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel
-from dgemma_viz.widgets.position_rows import rows_of, text_of
-from dgemma_viz.widgets.words import term
+from dgemma_viz.widgets.position_rows import row_term, rows_of, text_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,15 +22,6 @@ if TYPE_CHECKING:
 
     _Past = tuple[Trace, int, int, int, str]
     """What a history shows: trace, canvas, sample, position, theme. Another step moves its marker only."""
-
-_WORDS = {
-    "read (noised)": "noised canvas",
-    "after the step": "accepted",
-    "taken back now": "taken back",
-    "flips up to here": "flip",
-    "emitted": "emitted token",
-}
-"""Rows that the glossary has under another name."""
 
 HINT = "Click a token to inspect it: its alternatives, its history and its numbers."
 
@@ -86,7 +76,7 @@ def _history(past: _Past, step: int) -> go.Figure:
 def numbers_html(run: CanvasRun, step: int, position: int) -> str:
     """Table of one position's numbers at one step, each labelled measured or derived."""
     rows = "".join(
-        f"<tr><th scope='row'>{term(row.name, _WORDS.get(row.name))}</th>"
+        f"<tr><th scope='row'>{row_term(row.name)}</th>"
         f"<td>{escape(text_of(row, run, step, position))}</td>"
         f"<td><span class='dgx-tag'>{row.source}</span></td></tr>"
         for row in rows_of(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dgemma_viz.widgets.run_header import readable
 
-_WRAP = "overflow-wrap:anywhere;max-height:12em;overflow:auto"
+_WRAP = "line-height:1.5;overflow-wrap:anywhere;max-height:12em;overflow:auto"
 """A message may quote a prompt without a space in it, of any length."""
 _ALERT = f"padding:.55rem .8rem;border-left:4px solid #b3261e;background:rgba(179,38,30,.1);border-radius:2px;{_WRAP}"
 

@@ -10,15 +10,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_NARROWEST = "400px"
+
+
 def panel(child: widgets.Widget) -> widgets.Box:
     """A box that takes the width it is given, so that a chart in it can shrink."""
     return widgets.VBox([child], layout=widgets.Layout(min_width="0", width="100%", overflow="hidden"))
 
 
-def columns(*children: widgets.Widget, narrowest: str = "400px") -> widgets.GridBox:
+ONE_COLUMN = "minmax(0, 1fr)"
+"""Columns of a grid (``grid_template_columns``) whose children stand one under the other."""
+
+
+def side_by_side(narrowest: str = _NARROWEST) -> str:
+    """Columns of a grid whose children stand side by side where each gets at least the ``narrowest`` width."""
+    return f"repeat(auto-fit, minmax(min(100%, {narrowest}), 1fr))"
+
+
+def columns(*children: widgets.Widget, narrowest: str = _NARROWEST) -> widgets.GridBox:
     """Children side by side where each gets at least the ``narrowest`` width."""
-    template = f"repeat(auto-fit, minmax(min(100%, {narrowest}), 1fr))"
-    layout = widgets.Layout(grid_template_columns=template, grid_gap="8px 16px", width="100%", min_width="0")
+    layout = widgets.Layout(
+        grid_template_columns=side_by_side(narrowest), grid_gap="8px 16px", width="100%", min_width="0"
+    )
     return widgets.GridBox(list(children), layout=layout)
 
 

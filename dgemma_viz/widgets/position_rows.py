@@ -22,6 +22,7 @@ from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.schema import ARRAYS
+from dgemma_viz.widgets.words import term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,6 +96,21 @@ def rows_of(run: CanvasRun) -> tuple[Row, ...]:
 def text_of(row: Row, run: CanvasRun, step: int, position: int) -> str:
     """What a row says of a position at a step. NOT escaped for HTML."""
     return _TEXTS[row.kind](row, run, step, position) if row.recorded else UNRECORDED.label
+
+
+_WORDS = {
+    "read (noised)": "noised canvas",
+    "after the step": "accepted",
+    "taken back now": "taken back",
+    "flips up to here": "flip",
+    "emitted": "emitted token",
+}
+"""Rows that the glossary has under another name."""
+
+
+def row_term(name: str) -> str:
+    """HTML of a row's name, which opens its meaning where the glossary has one."""
+    return term(name, _WORDS.get(name))
 
 
 def rows_to_json(run: CanvasRun) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from dgemma_viz.plain_text import NO_FORMULAS
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 _LONGEST_CELL = 600
+_LONG = 110
+"""Characters of a text that needs a wider column: on a phone, seven letters a line make a tower of it."""
 
 
 def reading_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None) -> Styler:
@@ -30,16 +33,23 @@ def reading_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None)
     numeric = [name for name in table.columns if table[name].dtype.kind in "iuf"]
     words = [name for name in table.columns if name not in numeric]
     known: dict[Any, Any] = {name: "{:.3g}" for name in numeric if table[name].dtype.kind == "f"} | dict(formats or {})
-    styled = table.style.format(known, na_rep="–", escape="html").format_index(_words, axis="columns")
+    styled = table.style.format(known, na_rep="–", escape="html").format_index(_heading, axis="columns")
     if plain := [name for name in words if name not in known]:
         styled = styled.format(_words, na_rep="–", subset=pd.Index(plain))
     styled = styled.set_table_attributes(f'class="{NO_FORMULAS}"')
     heads = [f"th.col_heading.col{place}" for place, name in enumerate(table.columns) if name in words]
     styled = styled.set_table_styles([{"selector": head, "props": [("text-align", "left")]} for head in heads])
-    return styled.set_properties(subset=pd.Index(words), **{"text-align": "left", "min-width": "7em"}).hide(
-        axis="index"
-    )
+    for name in words:
+        width = "7em" if max(map(len, map(str, table[name])), default=0) <= _LONG else "16em"
+        styled = styled.set_properties(subset=pd.Index([name]), **{"text-align": "left", "min-width": width})
+    return styled.hide(axis="index")
+
+
+def _heading(name: object) -> str:
+    return _words(str(name).replace("_", " "))
 
 
 def _words(value: object) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
     return readable(value, _LONGEST_CELL)

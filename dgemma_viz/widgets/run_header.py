@@ -94,7 +94,7 @@ def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
     if facts.sampler:
         yield "sampler", facts.sampler
     if (bound := settings.get("entropy_bound")) is not None:
-        yield "entropy bound", f"{bound} nats"
+        yield "entropy bound", f"{bound} {'nat' if bound == 1 else 'nats'}"
     if (most := settings.get("max_denoising_steps")) is not None:
         yield "at most", f"{most} steps a canvas"
     if settings.get("t_max") is not None and settings.get("t_min") is not None:

@@ -61,11 +61,12 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
         asked = ipw.VBox(
             [self.settings, self._measure.run_button, self._measure.status_line], layout=ipw.Layout(min_width="0")
         )
-        answers = ipw.VBox([self._trouble, self._told, self._crossings], layout=ipw.Layout(min_width="0"))
+        times, rates, roof = map(panel, self._charts)
+        answers = ipw.VBox([self._trouble, self._told, self._crossings, times], layout=ipw.Layout(min_width="0"))
         parts = [
             style,
             columns(asked, answers, narrowest="480px"),
-            columns(*map(panel, self._charts), narrowest="420px"),
+            columns(rates, roof, narrowest="420px"),
             ipw.HTML(validation_table()),
             self._devices,
         ]

@@ -71,7 +71,7 @@ def crossings(scenario: Scenario) -> str:
             said.append("For answers of this length it serves fewer tokens a second even with a single user.")
         else:
             said.append(f"From <b>{users} users</b> at once on, {title} serves more tokens a second.")
-    return f"<p>{' '.join(said)} · modelled</p>"
+    return f"<p style='margin:0;line-height:1.5'>{' '.join(said)} · modelled</p>"
 
 
 def validation_table() -> str:
@@ -123,7 +123,7 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], kind:
     )
     return (
         f"<div class='dgv-speed{kind}' tabindex='0' role='region' aria-label='{escape(title)}'><table>"
-        f"<caption>{escape(title)}</caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<caption><span>{escape(title)}</span></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -58,9 +58,10 @@ def test_by_hand():
 def test_the_sentence_tells_the_numbers():
     run = run_with([[0.05, 0.0, 0.2, 0.06]])
     assert (
-        why(run, 0, 3) == "accepted: rank 3 of 4 by entropy, the cheaper ones use 0.05 of 0.1 nats, 0.05 nats to spare"
+        why(run, 0, 3)
+        == "accepted: rank 3 of 4 by entropy, the cheaper ones use 0.05 nats of the bound of 0.1, 0.05 nats to spare"
     )
-    assert why(run, 0, 2).startswith("re-noised: rank 4 of 4 by entropy, the cheaper ones use 0.11 of 0.1 nats")
+    assert why(run, 0, 2).startswith("re-noised: rank 4 of 4 by entropy, the cheaper ones use 0.11 nats of the bound")
     other = replace(run.trace, accepted=~run.trace.accepted, decision=None).canvas_run()
     assert "should be the other way" in why(other, 0, 2)
     unknown = replace(run.trace, entropy_bound=np.array([np.nan])).canvas_run()

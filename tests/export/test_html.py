@@ -11,6 +11,7 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.acceptance import why
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures import heatmap
+from dgemma_viz.glossary import explain
 from dgemma_viz.widgets.compared_position import numbers_html
 from tests.accessibility import LOOKS, assert_accessible, tab_stops
 from tests.browser import assert_fits, open_page
@@ -82,6 +83,10 @@ def test_everything_of_a_canvas_works_from_disk(released_size, chromium):
         expect(inspector).to_contain_text(f"{confidence:.3f}")
         inspector.get_by_role("row", name=f"why {why(trace.canvas_run(), 30, 7)} derived").wait_for()
         inspector.get_by_role("row", name=re.compile("emitted token ever accepted (yes|no) derived")).wait_for()
+
+        inspector.get_by_role("button", name="commit step", exact=True).click()
+        inspector.get_by_text(explain("commit step").meaning).wait_for()
+        page.keyboard.press("Escape")
 
         page.get_by_label("Colour").select_option("entropy")
         page.get_by_text("colour: entropy (nats)").wait_for()

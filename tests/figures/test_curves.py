@@ -1,5 +1,7 @@
 """The curves draw what the panels hold, thresholds as labelled lines, one marker through all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,15 @@ def test_a_run_that_was_cut_off_says_so():
 def test_a_step_that_is_not_there():
     with pytest.raises(SettingError, match="choose from 0 to 6"):
         curves(TRACE, step=7)
+
+
+@pytest.mark.parametrize("entropies", [(0.2, 0.4), (0.04, 0.4), (1e-5, 2.0)])
+def test_a_logarithmic_axis_has_at_least_two_numbers(entropies):
+    levels = np.linspace(*entropies, TRACE.n_steps, dtype=np.float32)
+    trace = changed(mean_entropy=(slice(None), levels[:, None]))
+    settings = {**trace.facts.settings, "confidence_threshold": None}
+    axis = curves(replace(trace, facts=replace(trace.facts, settings=settings))).layout.yaxis3
+    low, high = axis.range
+    within = [10**exponent * m for exponent in range(-7, 2) for m in ((1, 2, 5) if axis.dtick == "D2" else (1,))]
+    shown = [value for value in within if low <= np.log10(value) <= high]
+    assert len(shown) // (1 if axis.dtick == "D2" else axis.dtick) >= 2

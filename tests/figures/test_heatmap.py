@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.figures import heatmap
-from dgemma_viz.figures.heatmap import colouring
+from dgemma_viz.figures import curves, heatmap
+from dgemma_viz.figures.heatmap import colouring, is_strip
 from dgemma_viz.figures.quantities import QUANTITIES
 from tests.synthetic import synthetic_trace
 
@@ -20,6 +20,19 @@ def test_values_are_the_quantitys(quantity, canvas, sample):
     np.testing.assert_array_equal(shown.z, QUANTITIES[quantity].values(run))
     assert shown.x.tolist() == list(range(9))
     assert shown.y.tolist() == list(range(run.n_steps))
+
+
+@pytest.mark.parametrize("steps", [13, 48])
+def test_a_map_of_many_steps_is_as_tall_as_the_curves_beside_it(steps):
+    trace = synthetic_trace(length=9, steps=[[steps]])
+    assert heatmap(trace).layout.height == curves(trace).layout.height
+    assert not is_strip(trace.canvas_run())
+
+
+def test_a_map_of_few_steps_is_a_strip():
+    trace = synthetic_trace(length=9, steps=[[2]])
+    assert heatmap(trace).layout.height < curves(trace).layout.height / 2
+    assert is_strip(trace.canvas_run())
 
 
 def test_the_first_step_is_at_the_top():

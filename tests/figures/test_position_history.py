@@ -43,6 +43,20 @@ def test_each_stretch_of_equal_drafts_is_labelled_where_it_begins(position):
     assert [(a.x, a.text) for a in labels] == [(step, label(RUN.token_text(token), 10)) for step, token in stretches]
 
 
+def test_texts_of_drafts_that_change_at_every_step_keep_off_each_other():
+    trace = synthetic_trace(length=12, steps=48, texts=[f"token number {n}" for n in range(40)], seed=4)
+    for position in range(12):
+        figure = position_history(trace, position=position)
+        labels = [a for a in figure.layout.annotations if a.name and a.name.startswith("draft from")]
+        draft = trace.canvas_run().array("draft")[:, position]
+        last = 1 + np.flatnonzero(draft[1:] != draft[:-1]).max(initial=-1)
+        assert labels[-1].x == last
+        upright = [a.x for a in labels if a.textangle]
+        assert np.diff(upright).min(initial=48) * 272 / 48 >= 14  # pixels of the narrowest plot, of a line
+        left_out = len(labels) < len(draft[:-1][draft[1:] != draft[:-1]]) + 1
+        assert left_out == any("point at ▲" in a.text for a in figure.layout.annotations)
+
+
 def test_the_marker_is_the_only_difference():
     one, other = (position_history(TRACE, position=1, step=step).to_plotly_json() for step in (0, -1))
     assert one["layout"]["shapes"][0]["x0"] == 0

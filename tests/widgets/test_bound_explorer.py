@@ -44,6 +44,13 @@ def test_the_canvas_and_the_words_follow_the_slider(trace):
     assert view.token_canvas.message == ""
 
 
+def test_one_nat_is_singular(trace):
+    view = BoundExplorer(trace)
+    view.bound.value = 1.0
+    assert "With 1 nat " in view._words.value
+    assert "1 nat would decide" in view.token_canvas.message
+
+
 def test_a_click_on_the_curve_pins_the_position(trace):
     view, run = BoundExplorer(trace), trace.canvas_run()
     view.token_canvas.step = 4

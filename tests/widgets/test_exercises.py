@@ -36,6 +36,20 @@ def test_what_is_no_number_is_said_to_be_none():
     assert not exercise.solved
 
 
+@pytest.mark.parametrize("written", ["9" * 10_000 + "x", "1," * 5_000, "w" * 10_000])
+def test_a_very_long_answer_is_quoted_in_part(written):
+    exercise = Exercise("How many?", 3, unit="tokens")
+    said = answered(exercise, written)
+    assert "…&#x27; is not a number" in said
+    assert len(said) < 1000
+
+
+def test_a_decimal_comma_is_not_taken_for_thousands():
+    exercise = Exercise("Which bound?", 5)
+    assert "with a point" in answered(exercise, "0,5")
+    assert not exercise.solved
+
+
 def test_a_word_is_compared_without_case_and_spaces():
     exercise = Exercise("Which word?", "entropy bound")
     answered(exercise, "  Entropy   Bound ")

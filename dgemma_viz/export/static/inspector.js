@@ -12,9 +12,16 @@ function bar(share) {
   return element("b", { class: "dge-bar", "aria-hidden": "true" }, filled);
 }
 
-function numbers(store, run, step, position) {
+// `terms`: our own words as HTML, by the name of a row; the name opens its meaning.
+function rowHead(name, terms) {
+  const head = element("th", { scope: "row" }, name);
+  if (terms[name]) head.innerHTML = terms[name];
+  return head;
+}
+
+function numbers(store, run, step, position, terms) {
   const rows = positionRows(run, store, step, position).map(({ name, text, source }) =>
-    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, text), element("td", {}, tag(source))));
+    element("tr", {}, rowHead(name, terms), element("td", {}, text), element("td", {}, tag(source))));
   return element("table", { class: "dgx-numbers", "aria-label": `Numbers at step ${step}` }, element("tbody", {}, ...rows));
 }
 
@@ -53,8 +60,8 @@ function history(store, words, step, position, go, of) {
 }
 
 // `go(step)` is called when a step of the history is chosen; `name` sets one of two runs apart, whose numbers stand in a
-// table of both.
-export function createInspector({ hint, name, go }) {
+// table of both; `terms` as rowHead() takes them.
+export function createInspector({ hint, name, go, terms }) {
   const node = element("section", { class: "dgx-inspector dge-inspector", "aria-label": name ? `Inspector of ${name}` : "Inspector" });
   function show(store, words, run, wanted, position) {
     const open = store?.steps && position >= 0 && position < store.positions;
@@ -68,7 +75,7 @@ export function createInspector({ hint, name, go }) {
     const focused = node.contains(document.activeElement) && document.activeElement.matches(".dge-history button");
     const past = history(store, words, step, position, go, name && ` in ${name}`);
     node.replaceChildren(element("h3", {}, title), element("div", { class: "dge-columns dge-narrow" },
-      name ? null : numbers(store, run, step, position),
+      name ? null : numbers(store, run, step, position, terms),
       element("div", {}, element("h4", {}, "Alternatives ", tag("measured")), alternatives(store, step, position)),
       element("div", {}, element("h4", {}, "Over the steps ", tag("measured")), past)));
     // The row of the step stays in view without moving the page.

@@ -53,7 +53,7 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
     move({ position: within(x, place().positions), step: within(y, place().steps) }));
   const curves = createFigure(curvesPlace, goTo);
   const inspectors = canvases.map((_, n) =>
-    createInspector({ hint: page.hint, name: compared ? `run ${page.runs[n].name}` : "", go: goTo }));
+    createInspector({ hint: page.hint, name: compared ? `run ${page.runs[n].name}` : "", go: goTo, terms: page.terms ?? {} }));
   const sideBySide = compared ? createComparedPosition(page) : null;
   const findingsPlace = element("div"), glossary = element("div");
   glossary.innerHTML = page.glossary; // our own words
@@ -151,6 +151,7 @@ export default function start(root, page, records, { tokenCanvas, findingsList }
     const empty = !here?.steps;
     inspected.hidden = charts.hidden = empty;
     if (empty) return;
+    charts.classList.toggle("dge-one", Boolean(here.strip));
     if (anew || (names.has("quantity") && !here.map)) drawMap();
     else map.mark(mapMarks());
     if (anew) curves.show(here.curves[lookName()], look(), [markerAt(step, look())]);
