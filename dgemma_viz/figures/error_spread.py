@@ -44,7 +44,7 @@ def error_spread(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figure
         return message_figure(NAME, look, _TITLE, "no answer with a wrong token")
     share = float(table["share"].mean())
     whole = int((table["share"] == 1).sum())
-    words = f"{len(table)} wrong answers · {share:.0%} of their tokens, in {whole} all"
+    words = f"{len(table)} wrong answers · {share:.0%} of their tokens wrong, all in {whole}"
     figure = framed(NAME, look, _TITLE, words, height=_HEIGHT)
     most = int(table["tokens"].max())
     for name, end, dash, colour in (

@@ -48,7 +48,8 @@ def failure_bars(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figure
     if shown.empty:
         return message_figure(NAME, look, _TITLE, "no runs")
     total = int(shown["count"].sum())
-    figure = framed(NAME, look, _TITLE, f"{total} run(s); whiskers: 95 %", height=_AROUND + _ROW * len(shown))
+    subtitle = f"{total} {'run' if total == 1 else 'runs'}; whiskers: 95 %"
+    figure = framed(NAME, look, _TITLE, subtitle, height=_AROUND + _ROW * len(shown))
     counts, interval = shown["count"].to_numpy(dtype=float), (shown["low"] * total, shown["high"] * total)
     figure.add_trace(
         go.Bar(

@@ -26,7 +26,8 @@ _SUBTITLE_LINE = 15
 _FLOOR = 1e-6
 """Smallest value on a logarithmic axis; what is smaller is drawn there with another symbol."""
 _HEADROOM = 1.18
-_FEWEST_TICKS = 2
+_ONE_TWO_FIVE = (0, math.log10(2), math.log10(5))
+_FEWEST_TICKS, _MOST_TICKS = 2, 3
 """An axis with fewer numbers says nothing of its scale."""
 
 
@@ -182,9 +183,13 @@ def _y_axis(panel: Panel, row: int, rows: int) -> dict[str, Any]:
     low, high = _y_range(panel)
     axis = {"domain": domain, "anchor": "x", "range": [low, high], "nticks": 4}
     if panel.logarithmic:
-        decades = math.floor(high) - math.ceil(low) + 1
-        ticks = "D2" if decades < _FEWEST_TICKS else max(1, round((high - low) / 3))  # D2: at 1, 2 and 5 of each decade
-        axis |= {"type": "log", "dtick": ticks, "tickformat": "~g"}
+        axis |= {"type": "log", "tickformat": "~g"}
+        if math.floor(high) - math.ceil(low) + 1 < _FEWEST_TICKS:  # decades in sight
+            finer = [power + part for power in range(math.floor(low), math.ceil(high)) for part in _ONE_TWO_FIVE]
+            within = [10**decade for decade in finer if low <= decade <= high]
+            axis |= {"tickmode": "array", "tickvals": within[:: math.ceil(len(within) / _MOST_TICKS)]}
+        else:
+            axis |= {"dtick": max(1, round((high - low) / 3))}
     return axis
 
 
