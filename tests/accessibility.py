@@ -119,7 +119,7 @@ def main(wanted: list[str]) -> int:
     """Open every dashboard; the exit status says whether axe found something."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser import CHROMIUM_FLAGS, chromium_path, open_page, serve_dashboards
+    from tests.browser import CHROMIUM_FLAGS, COMPLETE, chromium_path, open_page, serve_dashboards
 
     bad = 0
     with sync_playwright() as playwright, serve_dashboards() as (address, _):
@@ -127,7 +127,7 @@ def main(wanted: list[str]) -> int:
         with open_page(browser, address, wait_for="main") as visit:
             links = visit.page.eval_on_selector_all("h3 a", "(links) => links.map((link) => link.href)")
         for link in [link for link in links if not wanted or any(part in link for part in wanted)]:
-            with open_page(browser, link, wait_for="#rendered_cells", timeout=300) as visit:
+            with open_page(browser, link, wait_for=COMPLETE, timeout=300) as visit:
                 _wait_until_drawn(visit.page)
                 for theme in ("light", "dark"):
                     switch_theme(visit.page, theme)

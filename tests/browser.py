@@ -55,6 +55,8 @@ PATIENCE = 120_000
 """Milliseconds for whatever a page has to wait for: a cold kernel on a busy machine. Playwright's own 5 s are none."""
 NOT_FOR_VOILA = "@jupyter-notebook/lab-extension"
 """Notebook 7's own extension: it is installed for its tests, and fails in every page of Voila."""
+COMPLETE = "body:not(:has(> #loading)) #rendered_cells"
+"""A dashboard of which all parts are there, not only the text; a CSS selector."""
 
 
 @dataclass
@@ -181,8 +183,11 @@ def open_page(
     height: int = 900,
     wait_for: str | None = ".dgv-token",
     timeout: float = PATIENCE / 1000,
+    whole: bool = True,
 ) -> Iterator[Visit]:
     """Open an address in a fresh context and wait until ``wait_for`` (a CSS selector) is visible.
+
+    Not ``whole``: look at the page while it still comes.
 
     What a press of a control changes comes by way of the kernel, in messages of its own: tests wait for each thing that
     they look at (``expect``, ``wait_for``), rather than read it when another has arrived.
@@ -201,7 +206,7 @@ def open_page(
 
     page.on("console", note)
     try:
-        page.goto(url, wait_until="domcontentloaded")
+        page.goto(url, wait_until="domcontentloaded" if whole else "commit")
         if wait_for:
             page.locator(wait_for).first.wait_for(state="visible")
         yield visit

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dgemma_viz.serving.forked_kernels import process_name
-from tests.browser import PATIENCE, end_process, free_port, open_page, serve_dashboards
+from tests.browser import COMPLETE, PATIENCE, end_process, free_port, open_page, serve_dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -55,7 +55,7 @@ def test_kernels_that_die_places_that_are_taken_and_a_server_that_restarts(chrom
     with (
         serve_dashboards(*options) as (address, server),
         open_page(chromium, address + PAGE) as first,
-        open_page(chromium, address + "dashboards/speed_lab", wait_for=".dgv-home") as second,
+        open_page(chromium, address + "dashboards/speed_lab", wait_for=COMPLETE) as second,
     ):
         with open_page(chromium, address + "dashboards/speed_lab", wait_for="main") as third:
             assert third.page.get_by_role("heading", name="All places are taken").is_visible()
@@ -80,7 +80,7 @@ def test_kernels_that_die_places_that_are_taken_and_a_server_that_restarts(chrom
         alert(second.page, "The server cannot be reached")
         with serve_dashboards(*options) as (_, again):
             alert(second.page, "the server was restarted")
-            reload(second.page, shows=".dgv-home")
+            reload(second.page, shows=COMPLETE)
             kernel = kernel_of(second.page, again)
             fork_server = kernel.parent()
             assert fork_server.num_threads() == 1  # a fork would lose others
@@ -127,7 +127,7 @@ def test_two_tabs_of_one_visitor_and_more_than_one_visitor_may_have(chromium):
 def test_a_session_that_nobody_uses_or_that_grows_too_large_ends_and_says_so(chromium):
     with (
         serve_dashboards("speed_lab", "--idle-seconds", "3") as (address, _),
-        open_page(chromium, address, wait_for="#rendered_cells") as visit,
+        open_page(chromium, address, wait_for=COMPLETE) as visit,
     ):
         alert(visit.page, "nothing was done in it")
     with (

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from dgemma_viz.cli import main
 from dgemma_viz.serving.notebooks import notebooks_folder
 from tests.accessibility import assert_accessible, tab_stops
-from tests.browser import open_page, serve_dashboards
+from tests.browser import COMPLETE, open_page, serve_dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -100,7 +100,7 @@ def test_traces_stand_beside_a_notebook_of_ones_own_that_reads_a_file_beside_it(
     with serve_dashboards(str(tmp_path / "mine.ipynb"), "--traces", str(folder)) as (address, _):
         with open_page(chromium, f"{address}traces/run.safetensors") as visit:
             assert visit.page.locator(".dgv-token").count()
-        with open_page(chromium, f"{address}dashboards/mine", wait_for="#rendered_cells") as visit:
+        with open_page(chromium, f"{address}dashboards/mine", wait_for=COMPLETE) as visit:
             visit.page.get_by_text("read from beside").wait_for()
 
 
