@@ -81,6 +81,7 @@ def panel_rows(
         },
         "hovermode": "x unified",
         "hoversubplots": "axis",
+        "hoverdistance": -1,  # the nearest step, however far apart few steps of a wide chart are; a click needs it
         "showlegend": False,
         **{f"yaxis{row}": _y_axis(panel, row, len(panels)) for row, panel in rows},
     }
