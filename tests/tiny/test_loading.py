@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -37,16 +36,9 @@ def test_tasks_need_no_torch():
     assert _run(code).strip() == "set()"
 
 
-def test_loads_offline_in_under_two_seconds():
-    code = (
-        "import time; from dgemma_viz.tiny.loading import load_tiny\n"
-        "from transformers import DiffusionGemmaForBlockDiffusion\n"
-        "start = time.perf_counter(); model, tokenizer = load_tiny()\n"
-        "print(time.perf_counter() - start, model.training)"
-    )
-    seconds, training = _run(code, HF_HUB_OFFLINE="1").split()
-    assert float(seconds) < 2
-    assert training == "False"
+def test_loads_offline():
+    code = "from dgemma_viz.tiny.loading import load_tiny; print(load_tiny()[0].training)"
+    assert _run(code, HF_HUB_OFFLINE="1").strip() == "False"
 
 
 def test_folder_is_a_standard_one(tiny):
@@ -98,9 +90,7 @@ def test_example_prompts_are_answered_one_by_one_and_as_a_padded_batch(tiny):
     model, tokenizer = tiny
     prompts = [task.example_prompts[0] for task in TASKS.values() if task.name != "long"]
     torch.manual_seed(0)
-    start = time.perf_counter()
     together = model.generate(**encode_prompt(tokenizer, prompts)).sequences
-    assert time.perf_counter() - start < 20
     for row, prompt in zip(together, prompts, strict=True):
         text = tokenizer.decode(row, skip_special_tokens=True)
         assert text.startswith(prompt)
