@@ -85,8 +85,6 @@ class _Forked:
 
     def wait(self) -> int | None:
         self._process.join()
-        if self._seen:
-            self._seen.wait()
         return self._process.exitcode
 
     def kill(self) -> None:
