@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import unittest.mock
 import warnings
 from collections import Counter
 from contextlib import nullcontext
@@ -107,18 +108,45 @@ def false_alarms(model: Any, tokenizer: Any, rng: np.random.Generator, runs: int
     """Print violations found in healthy runs, by setup."""
     accused: Counter[str] = Counter()
     unchecked: Counter[str] = Counter()
+    untold: Counter[str] = Counter()
+    traces: list[Trace] = []
     total = 0
     for seed in range(runs):
         setup = SETUPS[seed % len(SETUPS)]
         task = list(TASKS)[seed // len(SETUPS) % len(TASKS)]
         prompts = draw(rng, setup.batch, task if setup.batch == 1 else None)
-        report = check_conformance(record(model, tokenizer, prompts, seed=seed, **setup.arguments))
+        traces.append(record(model, tokenizer, prompts, seed=seed, **setup.arguments))
+        report = check_conformance(traces[-1])
         total += not report.ok
         accused.update({f"{violation.rule} ({setup.name})" for violation in report.violations})
         unchecked.update(name for name, _ in report.not_checked)
+        untold.update(name for name, _ in report.undecided)
     print(f"Healthy runs accused: {total} of {runs}. {dict(accused) if accused else ''}\n")
     print("Not checked in some of them, for want of anything to judge:")
-    print(", ".join(f"{name} {count}" for name, count in unchecked.items()) or "none", "\n", flush=True)
+    print(", ".join(f"{name} {count}" for name, count in unchecked.items()) or "none", "\n")
+    print("Could not be told in some of them, for want of unsure draws:")
+    print(", ".join(f"{name} {count}" for name, count in untold.items()) or "none", "\n")
+    pooled = check_conformance(traces)
+    broken = ", ".join({violation.rule for violation in pooled.violations})
+    open_ = ", ".join(name for name, _ in pooled.undecided)
+    print(f"All of them pooled: broken {broken or 'none'}; could not be told {open_ or 'none'}.\n", flush=True)
+
+
+def always_the_argmax(model: Any, tokenizer: Any, rng: np.random.Generator, runs: int) -> None:
+    """Print how runs fare whose candidates are never drawn, each alone and pooled."""
+    with unittest.mock.patch("torch.multinomial", lambda p, **_: p.argmax(-1, keepdim=True)):
+        traces = [record(model, tokenizer, draw(rng, 1), seed=seed) for seed in range(runs)]
+    rule = "candidates-drawn"
+    reports = [check_conformance(trace) for trace in traces]
+    named = sum(report.first(rule) is not None for report in reports)
+    untold = sum(rule in dict(report.undecided) for report in reports)
+    passed = sum(rule in report.passed for report in reports)
+    found = check_conformance(traces).first(rule)
+    print(
+        f"Candidates always the argmax, {runs} single samples at the default settings. Each run alone: {named} accused,"
+    )
+    print(f"{untold} could not be told, {passed} passed. Pooled: accused", end=" ")
+    print("in none.\n" if found is None else f"in run {found.trace + 1}.\n", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -135,6 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{transformers.__version__}, torch {torch.__version__}, Python {platform.python_version()}.\n"
     )
     false_alarms(model, tokenizer, rng, healthy)
+    always_the_argmax(model, tokenizer, np.random.default_rng(6), healthy)
     print("| planted bug | seen in | runs that it changed | named by its rule | first violation is its rule |")
     print("| --- | --- | ---: | ---: | ---: |")
     for fault in FAULTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dgemma_viz
@@ -64,8 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--top-k", type=int, default=8, help="alternatives kept per position (default: %(default)s)")
     record.set_defaults(run=_record)
 
-    check = commands.add_parser("check", help="replay a trace against the reference sampler's rules")
-    check.add_argument("trace", help="a .safetensors trace, or JSON lines that another runtime logged")
+    check = commands.add_parser("check", help="replay traces against the reference sampler's rules")
+    check.add_argument(
+        "trace",
+        nargs="+",
+        help="a .safetensors trace, or JSON lines that another runtime logged; of several, statistical rules pool "
+        "the random draws, in the order given",
+    )
     check.add_argument(
         "--reference-settings",
         nargs="+",
@@ -150,9 +156,18 @@ def _check(options: argparse.Namespace) -> int:
     from dgemma_viz.conformance.reference_settings import read_settings
     from dgemma_viz.trace import load_trace
 
-    report = check_conformance(load_trace(options.trace), read_settings(options.reference_settings))
+    traces = dict(zip(_told_apart(options.trace), map(load_trace, options.trace), strict=True))
+    report = check_conformance(traces, read_settings(options.reference_settings))
     _say(report)
     return 0 if report.ok else 1
+
+
+def _told_apart(paths: Sequence[str]) -> list[str]:
+    """What to call each file: its name, or its path where two have one name, with a number where two have one path."""
+    names = [Path(path).name for path in paths]
+    if len(set(names)) < len(names):
+        names = list(paths)
+    return [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
 def _diagnose(options: argparse.Namespace) -> int:
@@ -171,8 +186,6 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from dgemma_viz.serving.notebooks import copy_notebooks
 
     copies = copy_notebooks(Path(options.folder))

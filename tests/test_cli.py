@@ -88,7 +88,8 @@ def test_check_a_recorded_run(tmp_path, capsys):
     run(capsys, "record", "--task", "sudoku", "-o", str(path))
     status, out, _ = run(capsys, "check", str(path))
     assert status == 0
-    assert out.startswith("Conforms to the reference sampler")
+    assert out.startswith("Conforms to the reference sampler in what could be checked: ")
+    assert "candidates-drawn: 96 candidates cannot tell" in out
     assert "not checked:" in out
     status, out, _ = run(capsys, "check", str(path), "--reference-settings", "released", "entropy_bound=0.2")
     assert status == 1
@@ -109,6 +110,21 @@ def test_check_a_log_of_another_runtime(tmp_path, capsys):
     status, out, _ = run(capsys, "check", str(path), "--reference-settings", "released", "t_max=0.9")
     assert status == 1
     assert "the schedule gives 0.9" in out
+
+
+def test_check_several_runs_together(tmp_path, capsys):
+    paths = [str(tmp_path / f"{seed}.safetensors") for seed in range(2)]
+    for seed, path in enumerate(paths):
+        run(capsys, "record", "--task", "sudoku", "-o", path, "--seed", str(seed))
+    status, out, _ = run(capsys, "check", *paths)
+    assert status == 0
+    assert out.startswith("Conforms to the reference sampler in what could be checked: 2 traces, ")
+    assert "candidates-drawn: 192 candidates cannot tell" in out
+    status, out, _ = run(capsys, "check", *paths, "--reference-settings", "released", "entropy_bound=0.2")
+    assert status == 1
+    assert "✖ bound-as-asked  (first: 0.safetensors, canvas 0, step 0, sample 0)" in out
+    status, out, _ = run(capsys, "check", paths[0], paths[0])
+    assert f"{paths[0]} (2) those of {paths[0]} (1)" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

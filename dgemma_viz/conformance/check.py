@@ -1,29 +1,36 @@
-"""``check_conformance(trace)``: every rule over a trace, and the first place that breaks each."""
+"""``check_conformance(traces)``: every rule over one trace or several, and the first place that breaks each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.conformance.evidence import Evidence
+from dgemma_viz.conformance.judging import judged
 from dgemma_viz.conformance.reference_settings import checked_settings
+from dgemma_viz.conformance.repeated import repeated_draws
 from dgemma_viz.conformance.report import ConformanceReport
 from dgemma_viz.conformance.rules import RULES
+from dgemma_viz.conformance.statistical import Statistical
 from dgemma_viz.conformance.tolerances import Tolerances
 from dgemma_viz.conformance.violation import Violation
 from dgemma_viz.errors import TraceError
 from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dgemma_viz.conformance.reference_settings import Setting
-    from dgemma_viz.conformance.rule import Rule
+
+_STATISTICAL = sum(isinstance(rule.check, Statistical) for rule in RULES)
+_ORDER = {rule.name: index for index, rule in enumerate(RULES)}
 
 
 def check_conformance(
-    trace: Trace, settings: Mapping[str, Setting] | None = None, *, tolerances: Tolerances | None = None
+    traces: Trace | Iterable[Trace] | Mapping[str, Trace],
+    settings: Mapping[str, Setting] | None = None,
+    *,
+    tolerances: Tolerances | None = None,
 ) -> ConformanceReport:
-    """Replay a trace's own numbers against the rules of transformers' DiffusionGemma generation.
+    """Replay traces' own numbers against the rules of transformers' DiffusionGemma generation.
 
     Traces of diffusers' schedulers and of mask-token models are held against the rules of their own samplers instead.
 
@@ -32,15 +39,20 @@ def check_conformance(
     wrong mask) may obey every rule.
 
     A rule that lacks what it needs is listed with the reason and never counts as passed. Three rules are statistical
-    (the first canvas, which candidates are drawn, what replaces re-noised tokens); each accuses a conforming run with a
-    probability of at most ``tolerances.false_alarm``.
+    (the first canvas, which candidates are drawn, what replaces re-noised tokens). One run often holds too few unsure
+    draws for them; they then count as "could not be told", with how many more would tell, and are told from several
+    runs together. They accuse conforming runs with a probability of at most ``tolerances.false_alarm`` a check, all
+    rules and all traces taken together.
 
     Parameters
     ----------
-    trace
-        A recorded run, or one logged by another runtime (:func:`dgemma_viz.trace.json_lines.load_json_lines`).
+    traces
+        A recorded run, or one logged by another runtime (:func:`dgemma_viz.trace.json_lines.load_json_lines`). Or
+        several, as a mapping to name them: every rule is applied to each, and the draws of statistical rules are pooled
+        in the given order. Take runs of separate random draws (other seeds), and all that you have: picked by what
+        happened in them, they prove nothing. Those that repeat another one's draws are noticed and not counted twice.
     settings
-        What the sampler was asked for, over and above ``trace.facts.settings``: any of ``max_denoising_steps``,
+        What the sampler was asked for, over and above ``facts.settings`` of each trace: any of ``max_denoising_steps``,
         ``entropy_bound``, ``t_min``, ``t_max``, ``stability_threshold``, ``confidence_threshold``; None for none.
     tolerances
         Slack for floating point; by default that of a runtime in bfloat16.
@@ -48,7 +60,7 @@ def check_conformance(
     Raises
     ------
     TraceError
-        ``trace`` is not a trace.
+        ``traces`` is not a trace, or not at least one.
     SettingError
         A setting that no rule uses, or that is not a number.
 
@@ -59,39 +71,44 @@ def check_conformance(
     False
     >>> report.violations[0].where
     'canvas 0, step 3, sample 0, position 17'
+    >>> check_conformance({path.name: dv.load_trace(path) for path in sorted(folder.glob("*.jsonl"))})
     """
-    if not isinstance(trace, Trace):
+    named = _named(traces)
+    given, slack = checked_settings(settings or {}), tolerances or Tolerances()
+    evidence = [Evidence(trace, {**trace.facts.settings, **given}, slack) for trace in named.values()]
+    names, repeated = list(named), repeated_draws(list(named.values()))
+    outcomes, violations = [], list[Violation]()
+    for rule in RULES:
+        outcome, broken = judged(rule, evidence, repeated, slack.false_alarm / _STATISTICAL)
+        outcomes.append(outcome)
+        for trace, run, breach in broken:
+            name = names[trace] if len(named) > 1 else ""
+            where: dict[str, Any] = {"canvas": run.canvas, "sample": run.sample, "trace": trace, "trace_name": name}
+            violations.append(Violation(rule=rule.name, **where, **vars(breach)))
+    violations.sort(key=lambda one: (one.trace, one.canvas, _or_last(one.step), one.sample, _ORDER[one.rule]))
+    return ConformanceReport(
+        tuple(named.values()), tuple(names), tuple(violations), tuple(outcomes), tuple(repeated.items())
+    )
+
+
+def _named(traces: Trace | Iterable[Trace] | Mapping[str, Trace]) -> dict[str, Trace]:
+    """The traces, with "trace 0" and so on for names where none were given."""
+    if isinstance(traces, Trace):
+        return {"trace 0": traces}
+    several = isinstance(traces, Iterable) and not isinstance(traces, str | bytes)
+    named: dict[str, Trace] = {}
+    if isinstance(traces, Mapping):
+        named = {str(name): trace for name, trace in traces.items()}
+    elif several:
+        named = {f"trace {index}": trace for index, trace in enumerate(traces)}
+    wrong = [trace for trace in named.values() if not isinstance(trace, Trace)]
+    if wrong or not named:
+        found = "none" if several and not wrong else f"a {type(wrong[0] if wrong else traces).__name__}"
         raise TraceError(
-            f"check_conformance() takes a Trace, not a {type(trace).__name__}; record one with dv.record(model, "
+            f"check_conformance() takes a Trace, or several of them, not {found}; record one with dv.record(model, "
             "tokenizer), or open one with dv.load_trace(path)"
         )
-    asked = {**trace.facts.settings, **checked_settings(settings or {})}
-    evidence = Evidence(trace, asked, tolerances or Tolerances())
-    passed: list[str] = []
-    not_checked: list[tuple[str, str]] = []
-    violations: list[Violation] = []
-    ours = [rule for rule in RULES if rule.concerns(evidence)]
-    for rule in ours:
-        reason = rule.lacking(evidence)
-        judged, broken = (0, []) if reason else _apply(rule, evidence)
-        violations += broken
-        if not judged:
-            not_checked.append((rule.name, reason or rule.idle))
-        elif not broken:
-            passed.append(rule.name)
-    order = {rule.name: index for index, rule in enumerate(RULES)}
-    violations.sort(key=lambda found: (found.canvas, _or_last(found.step), found.sample, order[found.rule]))
-    return ConformanceReport(trace, tuple(violations), tuple(passed), tuple(not_checked), len(RULES) - len(ours))
-
-
-def _apply(rule: Rule, evidence: Evidence) -> tuple[int, list[Violation]]:
-    """How much was judged, and the first breach in each canvas of each sample."""
-    judged, violations = 0, []
-    for run, checked in rule.check(evidence):
-        judged += checked.judged
-        if (breach := checked.breach) is not None:
-            violations.append(Violation(rule=rule.name, canvas=run.canvas, sample=run.sample, **vars(breach)))
-    return judged, violations
+    return named
 
 
 def _or_last(step: int | None) -> float:

@@ -2,10 +2,10 @@
 
 The noise rules are statistical. A re-noised position holds a token drawn uniformly from a vocabulary of ``V``, so it
 equals the draft, the candidate or what it held before with a probability of at most ``3 / V`` (exactly: the number of
-different ones of these, by ``V``), and its re-noised neighbour with ``1 / V``, whatever else happened. Both are tested
-by :mod:`dgemma_viz.conformance.betting`, at half of ``Tolerances.false_alarm`` each and over the whole trace. An argmax
-written into the canvas, a canvas that is not re-noised, and one filled with a mask or padding token are found within a
-few re-noised positions: five at ``V = 100``, two in the released model.
+different ones of these, by ``V``), and the token drawn before it with ``1 / V``, whatever else happened. Both are asked
+by :mod:`dgemma_viz.conformance.statistical`. An argmax written into the canvas, a canvas that is not re-noised, and one
+filled with a mask or padding token are found within a few re-noised positions: five at ``V = 100``, three in the
+released model.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.betting import Bets
 from dgemma_viz.conformance.evidence import first_place, next_rows, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
+from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dgemma_viz.conformance.evidence import Evidence
     from dgemma_viz.trace.model import CanvasRun
 
@@ -84,78 +82,36 @@ def _stays_masked(evidence: Evidence, run: CanvasRun) -> Checked:
     )
 
 
-def _noise(evidence: Evidence) -> Iterator[tuple[CanvasRun, Checked]]:
-    risk = evidence.tolerances.false_alarm / 2
-    copies, neighbours, accused = Bets(risk), Bets(risk), False
-    for run in evidence.runs():
-        rows, following = next_rows(evidence, run)
-        again, after = ~run.array("accepted")[rows], run.trace.noised[following, run.sample]
-        sources = {name: run.array(name)[rows] for name in _SOURCES if evidence.has(name)}
-        same = {name: again & (after == ids) for name, ids in sources.items()}
-        ordered = np.sort(np.stack(list(sources.values())), axis=0)
-        different = 1 + (np.diff(ordered, axis=0) != 0).sum(axis=0)
-        copied = np.logical_or.reduce(list(same.values()))
-        copied_at = _placed(copies, again, copied, different / evidence.trace.facts.vocab_size)
-        beside_at = _placed(neighbours, *_beside(evidence, after, again))
-        breach = None
-        if copied_at and not accused and (beside_at is None or copied_at <= beside_at):
-            counts = {name: int(hits[: copied_at[0] + 1].sum()) for name, hits in same.items()}
-            breach = _noise_breach(run, rows, copied_at, copies, _SOURCES[max(counts, key=lambda name: counts[name])])
-        elif beside_at and not accused:
-            breach = _noise_breach(run, rows, beside_at, neighbours, "the re-noised token beside them")
-        accused |= breach is not None
-        yield run, Checked(int(again.sum()), breach)
+def _copies(evidence: Evidence, run: CanvasRun) -> Draws:
+    rows, following = next_rows(evidence, run)
+    again, after = ~run.array("accepted")[rows], run.trace.noised[following, run.sample]
+    ids = {name: run.array(name)[rows] for name in _SOURCES if evidence.has(name)}
+    different = 1 + (np.diff(np.sort(np.stack(list(ids.values())), axis=0), axis=0) != 0).sum(axis=0)
+    same = {_SOURCES[name]: after == source for name, source in ids.items()}
+    copied = np.logical_or.reduce(list(same.values()))
+    return draws_at(again, copied, different / evidence.trace.facts.vocab_size, steps_of(run)[rows], same)
 
 
-def _noise_breach(run: CanvasRun, rows: Array, place: tuple[int, int], bets: Bets, what: str) -> Breach:
-    return Breach(
-        int(steps_of(run)[rows[place[0]]]),
-        place[1],
-        f"{bets.hits} of {bets.events}",
-        f"about {bets.expected:.2g} of {bets.events}",
-        f"Up to here, {bets.hits} of {bets.events} re-noised positions hold {what} in the next step's canvas, where "
-        f"random tokens should be (by chance about {bets.expected:.2g}).",
-    )
+def _repeats(evidence: Evidence, run: CanvasRun) -> Draws:
+    rows, following = next_rows(evidence, run)
+    again, after = ~run.array("accepted")[rows], run.trace.noised[following, run.sample]
+    return _like_the_one_before(evidence, after, again, steps_of(run)[rows])
 
 
-def _initial(evidence: Evidence) -> Iterator[tuple[CanvasRun, Checked]]:
+def _first_canvas(evidence: Evidence, run: CanvasRun) -> Draws:
     given = evidence.settings.get("inputs")
     own_canvas = isinstance(given, list | tuple) and "decoder_input_ids" in given
-    bets = Bets(evidence.tolerances.false_alarm)
-    for run in evidence.runs():
-        if not run.n_steps or (own_canvas and run.canvas == 0):
-            continue
-        canvas = run.array("noised")[:1]
-        judged, happened, p = _beside(evidence, canvas, np.ones(canvas.shape, dtype=bool))
-        place = _placed(bets, judged, happened, p)
-        breach = None
-        if place is not None:
-            breach = Breach(
-                0,
-                place[1],
-                f"{bets.hits} of {bets.events}",
-                f"about {bets.expected:.2g} of {bets.events}",
-                f"In the canvas that the first step reads, {bets.hits} of {bets.events} tokens equal the one before, "
-                f"where random tokens should be (by chance about {bets.expected:.2g}).",
-            )
-        yield run, Checked(int(judged.sum()), breach)
+    canvas = run.array("noised")[:1]
+    random = np.full(canvas.shape, not (own_canvas and run.canvas == 0))
+    return _like_the_one_before(evidence, canvas, random, steps_of(run)[:1])
 
 
-def _beside(evidence: Evidence, tokens: Array, random: Array) -> tuple[Array, Array, Array]:
-    """Which random tokens have a random one to the left, which of them equal it, and with what probability."""
-    judged, equal = np.zeros(random.shape, dtype=bool), np.zeros(random.shape, dtype=bool)
-    judged[:, 1:] = random[:, 1:] & random[:, :-1]
-    equal[:, 1:] = judged[:, 1:] & (tokens[:, 1:] == tokens[:, :-1])
-    return judged, equal, np.full(random.shape, 1 / evidence.trace.facts.vocab_size)
-
-
-def _placed(bets: Bets, judged: Array, happened: Array, probability: Array) -> tuple[int, int] | None:
-    """Bet on the judged places of a canvas in order; row and position at which chance is ruled out."""
-    index = bets.place(happened[judged], probability[judged])
-    if index is None:
-        return None
-    row, position = np.argwhere(judged)[index]
-    return int(row), int(position)
+def _like_the_one_before(evidence: Evidence, tokens: Array, random: Array, steps: Array) -> Draws:
+    """Whether random tokens equal the random one before, in this row or an earlier one: each does with ``1 / V``."""
+    rows, positions = np.nonzero(random)
+    drawn = tokens[random]
+    equal = drawn[1:] == drawn[:-1]
+    return Draws(equal, np.full(len(equal), 1 / evidence.trace.facts.vocab_size), steps[rows[1:]], positions[1:])
 
 
 def _comparable(evidence: Evidence) -> str:
@@ -168,7 +124,17 @@ RULES = (
         "Denoising begins with uniformly random tokens (statistical).",
         "EntropyBoundSampler.initialize_canvas",
         (needs.left_alone(*needs.READ), _comparable),
-        _initial,
+        Statistical(
+            (
+                Question(
+                    "tokens of the canvas that the first step reads",
+                    "equal the token before",
+                    "they are random or all the same",
+                    "chance",
+                    _first_canvas,
+                ),
+            )
+        ),
         "the caller gave the first canvas",
         concerns.uniform,
     ),
@@ -189,7 +155,24 @@ RULES = (
             needs.arrays("accepted"),
             _comparable,
         ),
-        _noise,
+        Statistical(
+            (
+                Question(
+                    "re-noised positions",
+                    "hold {source} in the next step's canvas",
+                    "they hold random tokens or copies",
+                    "chance",
+                    _copies,
+                ),
+                Question(
+                    "re-noised positions",
+                    "hold the token of the re-noised position before them",
+                    "they hold random tokens or all the same",
+                    "chance",
+                    _repeats,
+                ),
+            )
+        ),
         "nothing was re-noised before the last step",
         concerns.kinds(SamplerKind.ENTROPY_BOUND, SamplerKind.BLOCK_REFINEMENT),
     ),

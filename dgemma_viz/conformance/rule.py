@@ -1,22 +1,25 @@
 """What a rule is: a name, where it comes from, what it needs, and a check that goes over the canvases of a trace.
 
 Most rules judge each canvas of each sample by itself (:func:`each`). Statistical ones carry their evidence on from one
-to the next and so judge the trace as a whole; they accuse at most one canvas.
+to the next and so judge all traces as a whole (:mod:`dgemma_viz.conformance.statistical`); they accuse at most one
+canvas of a trace.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dgemma_viz.conformance.concerns import everyone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from dgemma_viz.conformance.concerns import Concern
     from dgemma_viz.conformance.evidence import Evidence
     from dgemma_viz.conformance.needs import Need
+    from dgemma_viz.conformance.statistical import Statistical
     from dgemma_viz.conformance.violation import Breach
     from dgemma_viz.trace.model import CanvasRun
 
@@ -29,7 +32,10 @@ class Checked:
     breach: Breach | None = None
 
 
-def each(check: Callable[[Evidence, CanvasRun], Checked]) -> Callable[[Evidence], Iterator[tuple[CanvasRun, Checked]]]:
+Check = Callable[["Evidence"], "Iterator[tuple[CanvasRun, Checked]]"]
+
+
+def each(check: Callable[[Evidence, CanvasRun], Checked]) -> Check:
     """A check of every canvas by itself."""
 
     def checks(evidence: Evidence) -> Iterator[tuple[CanvasRun, Checked]]:
@@ -54,7 +60,7 @@ class Rule:
     needs
         What must be known; the first that is lacking is given as the reason why the rule was not checked.
     check
-        Gives the outcome for each canvas of each sample.
+        Gives the outcome for each canvas of each sample, or puts questions to the random draws of all traces.
     idle
         Why nothing was judged although all needs were met.
     concerns
@@ -65,7 +71,7 @@ class Rule:
     says: str
     source: str
     needs: tuple[Need, ...]
-    check: Callable[[Evidence], Iterator[tuple[CanvasRun, Checked]]]
+    check: Check | Statistical
     idle: str = "no step ran"
     concerns: Concern = everyone
 

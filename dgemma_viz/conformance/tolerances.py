@@ -25,7 +25,8 @@ class Tolerances:
     probability
         Absolute: one rounding to bfloat16 or float16 near 1.
     false_alarm
-        Probability that a statistical rule accuses a run of the reference sampler itself.
+        Probability that one check accuses runs of the reference sampler itself by any of its statistical rules, however
+        many traces it is given; how it is shared out says :mod:`dgemma_viz.conformance.statistical`.
 
     Raises
     ------

@@ -33,7 +33,13 @@ class Breach:
 
 @dataclass(frozen=True)
 class Violation:
-    """A :class:`Breach` with its rule, canvas and sample; fields as there."""
+    """A :class:`Breach` with its rule, trace, canvas and sample; other fields as there.
+
+    Attributes
+    ----------
+    trace, trace_name
+        Index of the trace among those checked, and what to call it; an empty name where there is but one.
+    """
 
     rule: str
     canvas: int
@@ -44,9 +50,12 @@ class Violation:
     expected: str
     message: str
     places: int = 1
+    trace: int = 0
+    trace_name: str = ""
 
     @property
     def where(self) -> str:
-        """``canvas 0, step 3, sample 0, position 7``."""
+        """``canvas 0, step 3, sample 0, position 7``; of several traces also which."""
         parts = [("canvas", self.canvas), ("step", self.step), ("sample", self.sample), ("position", self.position)]
-        return ", ".join(f"{name} {value}" for name, value in parts if value is not None)
+        place = ", ".join(f"{name} {value}" for name, value in parts if value is not None)
+        return f"{self.trace_name}, {place}" if self.trace_name else place

@@ -174,7 +174,9 @@ def test_a_stop_that_no_entropy_before_temperature_allows_is_named(models, name,
 
 
 def test_reports_name_the_sampler_whose_rules_were_applied(sticky, masked):
-    assert str(check_conformance(sticky)).startswith("Conforms to the rules of block refinement:")
+    assert str(check_conformance(sticky)).startswith(
+        "Conforms to the rules of block refinement in what could be checked:"
+    )
     assert str(check_conformance(masked)).startswith("Conforms to the rules of a mask-token sampler:")
     assert "rules of other samplers do not apply" in check_conformance(masked)._repr_html_()
 

@@ -161,7 +161,7 @@ def test_an_accepted_candidate_that_is_lost(healthy):
         ("draft", "the draft"),
         ("candidate", "the candidate"),
         ("noised", "what was there before"),
-        (None, "beside them"),
+        (None, "position before them"),
     ],
 )
 def test_noise_that_is_none(healthy, source, words):
