@@ -142,11 +142,9 @@ def always_the_argmax(model: Any, tokenizer: Any, rng: np.random.Generator, runs
     untold = sum(rule in dict(report.undecided) for report in reports)
     passed = sum(rule in report.passed for report in reports)
     found = check_conformance(traces).first(rule)
-    print(
-        f"Candidates always the argmax, {runs} single samples at the default settings. Each run alone: {named} accused,"
-    )
-    print(f"{untold} could not be told, {passed} passed. Pooled: accused", end=" ")
-    print("in none.\n" if found is None else f"in run {found.trace + 1}.\n", flush=True)
+    print(f"Candidates always the argmax, {runs} single samples at the default settings.")
+    print(f"Each run alone: {named} accused, {untold} could not be told, {passed} passed. All of them pooled:", end=" ")
+    print("not accused.\n" if found is None else f"accused in run {found.trace + 1}. {found.message}\n", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
