@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.analysis.order import decoding_order
-from dgemma_viz.analysis.positions import answer_positions, commit_steps, flips, re_noised_again, returns
+from dgemma_viz.analysis.positions import answer_positions, commit_steps, open_flips, re_noised_again, returns
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
@@ -22,9 +22,9 @@ def path_features(run: CanvasRun) -> dict[str, float]:
 
     ``steps``; of the answer's mean entropy over the steps, in nats: ``entropy_first``, ``entropy_last``,
     ``entropy_mean``, ``entropy_slope`` (least squares, per step), ``entropy_area`` (sum over the steps),
-    ``entropy_rises`` (steps in which it rose), ``largest_rise``; per position of the answer: ``flips``, ``returns``,
-    ``taken_back`` (accepted, then re-noised); ``mean_commit`` (mean commit step / last step), ``kendall`` (decoding
-    order), ``least_confidence`` (of the answer's drafts in the last step).
+    ``entropy_rises`` (steps in which it rose), ``largest_rise``; per position of the answer: ``flips`` and ``returns``
+    (while it was open), ``taken_back`` (accepted, then re-noised); ``mean_commit`` (mean commit step / last step),
+    ``kendall`` (decoding order), ``least_confidence`` (of the answer's drafts in the last step).
     """
     answer = answer_positions(run)
     if not run.n_steps or not answer.any():
@@ -41,7 +41,7 @@ def path_features(run: CanvasRun) -> dict[str, float]:
         path.sum(),
         (rises > 0).sum(),
         max(rises.max(initial=0.0), 0.0),
-        flips(run)[:, answer].sum() / answer.sum(),
+        open_flips(run)[:, answer].sum() / answer.sum(),
         returns(run)[:, answer].sum() / answer.sum(),
         re_noised_again(run)[:, answer].sum() / answer.sum(),
         commit_steps(run)[answer].mean() / max(run.n_steps - 1, 1),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.open_positions import open_positions
+
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
 
@@ -18,6 +20,12 @@ def flips(run: CanvasRun) -> Array:
     draft = run.array("draft")
     changed = np.zeros(draft.shape, dtype=bool)
     changed[1:] = draft[1:] != draft[:-1]
+    return changed
+
+
+def open_flips(run: CanvasRun) -> Array:
+    """Those of :func:`flips` at positions that were still open: bool ``(T, C)``."""
+    changed: Array = flips(run) & open_positions(run)
     return changed
 
 
@@ -59,11 +67,12 @@ def ever_accepted(run: CanvasRun) -> Array:
 
 
 def returns(run: CanvasRun) -> Array:
-    """Where the draft came back to a token that it had given up (A, B, A): bool ``(T, C)``.
+    """Where the draft of an open position came back to a token that it had given up (A, B, A): bool ``(T, C)``.
 
-    The temporal oscillation of arXiv 2508.09138, counted per position.
+    The temporal oscillation of arXiv 2508.09138, counted per position. See
+    :mod:`~dgemma_viz.analysis.open_positions`.
     """
-    draft, changed = run.array("draft"), flips(run)
+    draft, changed = run.array("draft"), open_flips(run)
     back = np.zeros(draft.shape, dtype=bool)
     for step in range(2, len(draft)):
         back[step] = changed[step] & (draft[: step - 1] == draft[step]).any(axis=0)

@@ -46,7 +46,7 @@ def _stuck(case: CanvasCase) -> Seen | None:
     taken = case.accepted[:, wrong] & (case.candidate[:, wrong] == emitted[wrong])
     first = np.where(taken.any(axis=0), taken.argmax(axis=0), case.last_step)
     later = np.arange(case.run.n_steps)[:, None] > first
-    kept = ((case.draft[:, wrong] == emitted[wrong]) | ~later).all(axis=0)
+    kept = ((case.draft[:, wrong] == emitted[wrong]) | ~later | ~case.open[:, wrong]).all(axis=0)
     stuck = kept & (first < case.last_step)
     if not stuck.any():
         return None
@@ -68,7 +68,7 @@ def _lost(case: CanvasCase) -> Seen | None:
     wrong, judgement = _wrong_positions(case), case.judgement
     if judgement is None or not len(wrong):
         return None
-    right = judgement.right_drafts(case.run)[:, wrong]
+    right = judgement.right_drafts(case.run)[:, wrong] & case.open[:, wrong]
     if not right.any():
         return None
     had = right.any(axis=0)
@@ -114,7 +114,7 @@ RULES = (
         name="accepted-wrong-and-stuck",
         title="Accepted wrong, and stuck",
         means="A wrong token was accepted and from then on read as context, which confirmed it: the draft never left "
-        "it.",
+        "it, or the sampler no longer asked.",
         remedy="Lower the entropy bound or raise the temperatures of early steps, so that less is accepted before the "
         "context is there; compare with another seed.",
         source="error localisation, arXiv 2512.15596 (CDLM); TraceLock, arXiv 2605.24697",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.analysis.positions import answer_positions, ever_accepted, flips
+from dgemma_viz.analysis.open_positions import given_positions, open_positions
+from dgemma_viz.analysis.positions import answer_positions, ever_accepted, open_flips
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Judgement
@@ -161,9 +162,19 @@ class CanvasCase:
         return self.run.array("confidence")
 
     @cached_property
+    def open(self) -> Array:
+        """Where the sampler could yet fill the position, so that the draft there matters: bool ``(T, C)``."""
+        return open_positions(self.run)
+
+    @cached_property
+    def given(self) -> Array:
+        """Positions that held their token before the first step: bool ``(C,)``."""
+        return given_positions(self.run)
+
+    @cached_property
     def flips(self) -> Array:
-        """Where the draft changed: bool ``(T, C)``."""
-        return flips(self.run)
+        """Where the draft of an open position changed: bool ``(T, C)``."""
+        return open_flips(self.run)
 
     @cached_property
     def ever_accepted(self) -> Array:
@@ -172,8 +183,12 @@ class CanvasCase:
 
     @cached_property
     def is_text(self) -> Array:
-        """Whether the last draft is a token that is neither end-of-sequence nor padding: bool ``(C,)``."""
-        return ~self.sample_case.is_filler(self.draft[-1])
+        """Whether the canvas ends with a token there that is neither end-of-sequence nor padding: bool ``(C,)``.
+
+        That of the last draft; where the position was fixed before, what it held.
+        """
+        ids = np.where(self.open[-1], self.draft[-1], self.run.array("noised")[-1])
+        return ~self.sample_case.is_filler(ids)
 
     @cached_property
     def answer(self) -> Array:
@@ -189,16 +204,16 @@ class CanvasCase:
     def expected_errors(self) -> Array:
         """Tokens of the answer that are wrong by the model's own probabilities: sum of ``1 - confidence``, ``(T,)``.
 
-        NaN where a confidence is not a number. As good as the model is calibrated.
+        Of those that were open in the step. NaN where a confidence is not a number. As good as the model is calibrated.
         """
-        doubts = 1.0 - self.confidence[:, self.answer].astype(float)
-        sums: Array = doubts.sum(axis=1)
+        doubts = np.where(self.open, 1.0 - self.confidence.astype(float), 0.0)
+        sums: Array = doubts[:, self.answer].sum(axis=1)
         return sums
 
     @cached_property
     def unsure_positions(self) -> tuple[int, ...]:
-        """Positions of the answer whose confidence was below :data:`UNSURE` in the last step."""
-        return tuple(np.flatnonzero(self.answer & (self.confidence[-1] < UNSURE)).tolist())
+        """Positions of the answer, open in the last step, whose confidence was below :data:`UNSURE` in it."""
+        return tuple(np.flatnonzero(self.answer & self.open[-1] & (self.confidence[-1] < UNSURE)).tolist())
 
     def texts(self, ids: Array) -> list[str]:
         """Texts of token ids. NOT escaped."""

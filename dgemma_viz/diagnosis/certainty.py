@@ -49,15 +49,17 @@ def _oscillation(case: CanvasCase) -> Seen | None:
 
 
 def _never_confident(case: CanvasCase) -> Seen | None:
-    best = np.where(np.isfinite(case.confidence), case.confidence, 0).max(axis=0)
-    positions = np.flatnonzero(case.answer & (best < MORE_LIKELY_WRONG) & np.isfinite(case.confidence).all(axis=0))
+    measured = np.isfinite(case.confidence)
+    best = np.where(measured & case.open, case.confidence, 0).max(axis=0)
+    judged = case.answer & ~case.given & (measured | ~case.open).all(axis=0)
+    positions = np.flatnonzero(judged & (best < MORE_LIKELY_WRONG))
     if not len(positions):
         return None
-    lowest = float(best[positions].min())
+    lowest, steps = float(best[positions].min()), int(case.open[:, positions].sum(axis=0).max())
     return Seen(
         Severity.WARNING,
         f"{len(positions)} of the answer's {count(int(case.answer.sum()), 'draft')} ({places(positions.tolist())}) "
-        f"never reached a confidence of {MORE_LIKELY_WRONG} in {count(case.run.n_steps, 'step')}; the least sure one "
+        f"never reached a confidence of {MORE_LIKELY_WRONG} in {count(steps, 'step')}; the least sure one "
         f"stayed at or below {lowest:.2g}.",
         step=case.last_step,
         positions=tuple(positions.tolist()),

@@ -61,7 +61,7 @@ def _premature(case: SampleCase) -> Seen | None:
     run = case.canvas(canvas)
     if run is None:
         return None
-    meant = ~case.is_filler(run.draft) & (run.confidence >= MORE_LIKELY_RIGHT)
+    meant = ~case.is_filler(run.draft) & (run.confidence >= MORE_LIKELY_RIGHT) & run.open
     meant[:, :position] = False
     meant[:, run.is_text] = False
     positions = np.flatnonzero(meant.any(axis=0))
@@ -109,6 +109,9 @@ def _unclosed(case: SampleCase) -> Seen | None:
     if case.end is not None or case.trace.past_end[:, case.sample].any():
         return None
     canvas = len(case.trace.emitted) - 1
+    last = case.canvas(canvas)
+    if last is not None and last.given[last.run.in_output][-1:].any():
+        return None  # infilling: the text ends with tokens that were given
     return Seen(
         Severity.WARNING,
         f"{count(len(case.emitted), 'token')} were emitted and none of them ends the answer: it was cut at the limit "
