@@ -9,12 +9,14 @@ unevenly, so drafts flip, and positions once accepted are re-noised again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +71,7 @@ def synthetic_trace(
     *,
     canvases: int = 1,
     samples: int = 1,
-    length: int = 12,
+    length: int | Sequence[int] = 12,
     steps: int | Sequence[Sequence[int]] = 10,
     texts: Sequence[str] = TEXTS,
     seed: int = 0,
@@ -80,7 +82,7 @@ def synthetic_trace(
     Parameters
     ----------
     canvases, samples, length
-        Sizes ``N``, ``B``, ``C``.
+        Sizes ``N``, ``B``, ``C``; ``length`` of each canvas, where they differ.
     steps
         An integer: the limit of steps a canvas; the first canvas of the first sample uses it up, the others stop
         earlier. Nested, ``steps[canvas][sample]``: exactly so many active steps; 0 means that the sample had ended.
@@ -95,17 +97,45 @@ def synthetic_trace(
     sampler = sampler or Sampler()
     counts = _active_steps(rng, canvases, samples, steps)
     limit = max(1, steps if isinstance(steps, int) else int(counts.max()))
-    runs = [_Canvas(rng, sampler, length, len(texts), limit).run(row) for row in counts]
+    lengths = [length] * canvases if isinstance(length, int) else [*length]
+    runs = [_Canvas(rng, sampler, size, len(texts), limit).run(row) for size, row in zip(lengths, counts, strict=True)]
+    runs = [_padded(run, max(lengths)) for run in runs]
     arrays = {name: np.concatenate([run[name] for run in runs]) for name in runs[0] if name != "emitted"}
     per_canvas = [len(run["temperature"]) for run in runs]
     arrays["canvas"] = np.repeat(np.arange(canvases), per_canvas)
+    arrays["length"] = np.repeat(lengths, per_canvas)
+    arrays["decision"] = arrays["accepted"].astype(np.uint8)
+    arrays["decision"].swapaxes(1, 2)[np.arange(max(lengths)) >= arrays["length"][:, None]] = NO_DECISION
     arrays["step_in_canvas"] = np.concatenate([np.arange(n) for n in per_canvas])
     arrays["wall_time"] = np.cumsum(rng.uniform(0.01, 0.02, sum(per_canvas)))
     arrays["emitted"] = np.stack([run["emitted"] for run in runs])
     arrays["past_end"] = counts == 0
     arrays["prompt"] = rng.integers(0, len(texts), (samples, 6))
     arrays["prompt_mask"] = np.arange(6) >= np.arange(samples)[:, None] % 3
-    return Trace(**arrays, facts=_facts(sampler, limit, length, len(texts), seed), token_texts=dict(enumerate(texts)))
+    return Trace(
+        **arrays, facts=_facts(sampler, limit, sum(lengths), len(texts), seed), token_texts=dict(enumerate(texts))
+    )
+
+
+def _padded(arrays: dict[str, np.ndarray], longest: int) -> dict[str, np.ndarray]:
+    """Arrays of positions with nothing behind the canvas's own."""
+    padded = {}
+    for name, values in arrays.items():
+        axis = (ARRAYS[name].axes + " ").find("C") if name != "emitted" else 1
+        fill = -1 if name in TOKEN_ARRAYS else False if values.dtype == bool else np.nan
+        width = [(0, longest - values.shape[axis] if place == axis else 0) for place in range(values.ndim)]
+        padded[name] = np.pad(values, width, constant_values=fill) if axis > 0 else values
+    return padded
+
+
+def undecided(trace: Trace, *steps: int) -> Trace:
+    """The same run with steps that made no decision: no candidate, no accepted set, no bound."""
+    arrays = {name: getattr(trace, name).copy() for name in ("candidate", "accepted", "decision", "entropy_bound")}
+    arrays |= {name: getattr(trace, name).copy() for name in ("candidate_probability", "entropy_spent")}
+    nothing = {"candidate": -1, "accepted": False, "decision": NO_DECISION}
+    for name, values in arrays.items():
+        values[[*steps]] = nothing.get(name, np.nan)
+    return replace(trace, **arrays)
 
 
 def _active_steps(rng: np.random.Generator, canvases: int, samples: int, steps: int | Sequence[Sequence[int]]):

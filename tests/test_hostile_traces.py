@@ -13,6 +13,7 @@ import dgemma_viz as dv
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.trace import ARRAYS, Decision, Phase, RunFacts, load_trace, save_json_lines
+from dgemma_viz.trace.decision import NO_DECISION, is_accepted
 from dgemma_viz.trace.schema import TOKEN_ARRAYS
 from tests.synthetic import synthetic_trace
 from tests.trace.hostile import HOSTILE_JSON
@@ -47,9 +48,9 @@ def _filled(trace, names, value):
 def hostile_traces(draw):
     """Valid, but with nothing in it that a run would give."""
     sizes = st.integers(1, 2)
-    trace = synthetic_trace(
-        canvases=draw(sizes), samples=draw(sizes), length=draw(st.sampled_from([1, 4])), steps=draw(st.integers(1, 3))
-    )
+    canvases, length = draw(sizes), draw(st.sampled_from([1, 4, (4, 2), (3, 1)]))
+    length = length if isinstance(length, int) else length[:canvases]
+    trace = synthetic_trace(canvases=canvases, samples=draw(sizes), length=length, steps=draw(st.integers(1, 3)))
 
     def some(names):
         return draw(st.sets(st.sampled_from(names)))
@@ -61,7 +62,7 @@ def hostile_traces(draw):
     if draw(st.booleans()):
         arrays |= _filled(trace, ["phase"], draw(st.sampled_from(Phase)))
         decision = draw(st.sampled_from(Decision))
-        arrays |= _filled(trace, ["decision"], decision) | _filled(trace, ["accepted"], decision != Decision.NOISE)
+        arrays |= _filled(trace, ["decision"], decision) | _filled(trace, ["accepted"], is_accepted(decision))
     facts = trace.facts
     match draw(st.sampled_from(["ids", "absent", "as they are", "as they are"])):
         case "ids":
@@ -71,6 +72,7 @@ def hostile_traces(draw):
             absent = some([name for name in ARRAYS if name not in ("canvas", "step_in_canvas")])
             facts = replace(facts, absent=tuple(absent))
             arrays |= _filled(trace, absent & {*TOKEN_ARRAYS}, -1)
+    _hold_nothing_where_there_is_nothing(trace, arrays)
     kept = {axis: draw(st.integers(0, 2)) for axis in "KPN"}
     if draw(st.integers(0, 4)) == 0:
         kept |= {"S": 0, "N": 0}
@@ -89,6 +91,17 @@ def hostile_traces(draw):
         facts = RunFacts(absent=facts.absent)
     texts = draw(st.sampled_from([{}, trace.token_texts, {-1: "", 2**31 - 1: "x"}]))
     return replace(trace, **arrays, facts=facts, token_texts=texts)
+
+
+def _hold_nothing_where_there_is_nothing(trace, arrays):
+    """Beyond a canvas, and of a step without a decision."""
+    beyond = np.broadcast_to(~trace.in_canvas[:, None], trace.noised.shape)
+    for name in arrays.keys() & {name for name, spec in ARRAYS.items() if spec.axes.startswith("SBC")}:
+        arrays[name][beyond] = getattr(trace, name)[beyond]
+    if "emitted" in arrays:
+        arrays["emitted"] = np.where(trace.emitted < 0, -1, arrays["emitted"])
+    if "decision" in arrays and (arrays["decision"] == NO_DECISION).all():
+        arrays |= _filled(trace, ["candidate"], -1)
 
 
 def _through_a_file(trace, folder):

@@ -35,6 +35,7 @@ BORDERLINE = 1e-4
 
 _USE = "rank {rank} of {size} by entropy, the cheaper ones use {before} nats of the bound of {bound}"
 WHY = {
+    "no decision": "the step made no decision: no candidate was sampled and nothing accepted or re-noised",
     "no bound": "{verdict}; rank {rank} of {size} by entropy; no entropy bound is known for this step",
     "no entropy": "{verdict}; its entropy, or a cheaper one's, is not a number",
     "against the bound": f"{{verdict}}, although {_USE}: by the entropy bound it should be the other way",
@@ -92,7 +93,7 @@ def redecide(run: CanvasRun, bound: float) -> Array:
 
 def first_change(run: CanvasRun, bound: float) -> int | None:
     """First step that another bound would have decided otherwise, None if no step; later ones are hypothetical."""
-    changed = np.flatnonzero((redecide(run, bound) != run.array("accepted")).any(axis=-1))
+    changed = np.flatnonzero(run.decided & (redecide(run, bound) != run.array("accepted")).any(axis=-1))
     return int(changed[0]) if len(changed) else None
 
 
@@ -112,7 +113,9 @@ def why(run: CanvasRun, step: int, position: int) -> str:
     accepted = bool(run.array("accepted")[step, position])
     bound = float(run.array("entropy_bound")[step])
     rank, before = int(ranks(run)[step, position]) + 1, float(spent_before(run)[step, position])
-    if not np.isfinite(bound):
+    if not run.decided[step]:
+        case = "no decision"
+    elif not np.isfinite(bound):
         case = "no bound"
     elif not np.isfinite(before):
         case = "no entropy"

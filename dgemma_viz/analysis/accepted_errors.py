@@ -52,7 +52,7 @@ def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
     rows = []
     for canvas in range(len(judgement.judged)):
         run = trace.canvas_run(canvas, judgement.sample)
-        judged, wrong = judgement.judged[canvas], judgement.wrong[canvas]
+        judged, wrong = (flags[canvas, : run.canvas_length] for flags in (judgement.judged, judgement.wrong))
         candidate = run.array("candidate")
         bad = run.array("accepted") & judged & ~judgement.holds(run, candidate)
         for position in np.flatnonzero(bad.any(axis=0)):

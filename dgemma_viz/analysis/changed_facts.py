@@ -52,7 +52,7 @@ def facts_of_both(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
         *_entries(a.facts.settings, b.facts.settings),
         *_attributes(a.facts, b.facts, sampler="sampler", model_id="model", model_class="model class"),
         *_attributes(a.facts, b.facts, vocab_size="vocabulary", device="device", dtype="precision"),
-        FactRow("canvas length", a.canvas_length, b.canvas_length),
+        FactRow("canvas length", _lengths(a), _lengths(b)),
         FactRow("batch size", a.n_samples, b.n_samples),
         *_entries(a.facts.versions, b.facts.versions, "version of "),
         *_attributes(a.facts, b.facts, status="status", error="error", warnings="warnings"),
@@ -62,6 +62,11 @@ def facts_of_both(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
 def changed_facts(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
     """Those rows of :func:`facts_of_both` whose values differ."""
     return tuple(row for row in facts_of_both(a, b, sample) if row.changed)
+
+
+def _lengths(trace: Trace) -> int | tuple[int, ...]:
+    """One length, or that of each canvas where they differ."""
+    return tuple(trace.canvas_lengths.tolist()) if trace.is_ragged else trace.canvas_length
 
 
 def _entries(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[FactRow]:

@@ -5,8 +5,8 @@ runs from one seed are the same up to the first step that something changed. Run
 compared over the steps that both ran; afterwards the run that has stopped keeps its last draft, as its output does.
 
 Tokens are compared by id, which means something only where both traces use one vocabulary. Arrays that one trace did
-not record are left out. Traces of other canvas lengths share the beginning of the first canvas only: all later canvases
-start elsewhere in the text.
+not record are left out, and so are candidates and decisions of a step that made none in one of them. Of the first
+canvas whose length differs the traces share the beginning: all later canvases start elsewhere in the text.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class TracePair:
     canvases
         Canvases, from the first, whose positions mean the same in both.
     positions
-        Shared positions of those canvases, from 0.
+        Most positions, from 0, that such a canvas shares.
     remarks
         What is not compared, or only with care, in sentences.
     """
@@ -115,6 +115,10 @@ class TracePair:
         """Steps of the longer run of that canvas and sample."""
         return max(run.n_steps if run else 0 for run in self.runs(canvas, sample))
 
+    def _width(self, canvas: int) -> int:
+        """Positions of a canvas that mean the same in both."""
+        return min(int(trace.canvas_lengths[canvas]) for trace in self.traces) if canvas < self.canvases else 0
+
     def recorded(self, name: str) -> bool:
         """Whether both traces recorded an array."""
         return not any(name in trace.facts.absent for trace in self.traces)
@@ -123,7 +127,7 @@ class TracePair:
         """Where the runs of one canvas differ; everywhere false, with no common step, if they cannot be compared."""
         run_a, run_b = self.runs(canvas, sample)
         steps = self.n_steps(canvas, sample)
-        shape = steps, self.positions if canvas < self.canvases else 0
+        shape = steps, self._width(canvas)
         found = {name: np.zeros(shape, dtype=bool) for name in (*TOKENS_OF_A_STEP, "distribution")}
         if run_a is None or run_b is None or not run_a.n_steps or not run_b.n_steps:
             return Differences(**found, common=0)
@@ -131,6 +135,8 @@ class TracePair:
         for name in TOKENS_OF_A_STEP:
             if self.recorded(name):
                 found[name][:common] = run_a.array(name)[:common, :width] != run_b.array(name)[:common, :width]
+        for name in ("candidate", "accepted"):
+            found[name][:common] &= (run_a.decided[:common] & run_b.decided[:common])[:, None]
         found["distribution"][:common] = found["draft"][:common]
         for name in ("entropy", "confidence"):
             if self.recorded(name):
@@ -154,6 +160,7 @@ class TracePair:
         ids_a, ids_b = (trace.emitted[:emitted, sample, : self.positions] for trace in self.traces)
         length = max(_output_length(trace, ids) for trace, ids in zip(self.traces, (ids_a, ids_b), strict=True))
         within = np.arange(ids_a.size).reshape(ids_a.shape) < length
+        within &= np.arange(self.positions) < np.array([self._width(canvas) for canvas in range(emitted)])[:, None]
         differing: Array = within & (ids_a != ids_b)
         return differing
 
@@ -172,15 +179,21 @@ def pair_of(a: Trace, b: Trace) -> TracePair:
             hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
             raise TraceError(f"the {name} of two traces to compare is a {type(trace).__name__}, not a Trace{hint}")
     _check_vocabularies(a, b)
-    same_length = a.canvas_length == b.canvas_length
-    canvases = min(a.n_canvases, b.n_canvases)
+    other = _first_of_other_length(a, b)
     return TracePair(
         a,
         b,
-        canvases=canvases if same_length else min(canvases, 1),
+        canvases=min(a.n_canvases, b.n_canvases) if other is None else other + 1,
         positions=min(a.canvas_length, b.canvas_length),
         remarks=tuple(_remarks(a, b)),
     )
+
+
+def _first_of_other_length(a: Trace, b: Trace) -> int | None:
+    """First canvas of both that has another length in one of them."""
+    shared = min(a.n_canvases, b.n_canvases)
+    other = np.flatnonzero(a.canvas_lengths[:shared] != b.canvas_lengths[:shared])
+    return int(other[0]) if len(other) else None
 
 
 def prompts_differ(a: Trace, b: Trace, sample: int) -> bool:
@@ -212,11 +225,10 @@ def _remarks(a: Trace, b: Trace) -> Iterator[str]:
             f"The vocabularies have {a.facts.vocab_size} and {b.facts.vocab_size} tokens; the token texts that both "
             "traces hold agree, so tokens are compared by id."
         )
-    if a.canvas_length != b.canvas_length:
-        yield (
-            f"Canvases of {a.canvas_length} and {b.canvas_length} positions: only the first "
-            f"{min(a.canvas_length, b.canvas_length)} positions of canvas 0 are compared."
-        )
+    if (other := _first_of_other_length(a, b)) is not None:
+        lengths = [int(trace.canvas_lengths[other]) for trace in (a, b)]
+        before = f" of canvas {other} are compared, and no canvas after it." if other else " of canvas 0 are compared."
+        yield f"Canvases of {lengths[0]} and {lengths[1]} positions: only the first {min(lengths)} positions{before}"
     elif a.n_canvases != b.n_canvases:
         yield f"{_counted(a.n_canvases, 'canvas', 'es')} in A, {b.n_canvases} in B: those that both have are compared."
     if a.n_samples != b.n_samples:

@@ -64,8 +64,8 @@ def decoding_work(trace: Trace, sample: int = 0) -> DecodingWork:
         new = predicted(trace)[:, sample] & (trace.decision[:, sample] != Decision.KEPT)
         positions = int(new[active].sum())
     else:
-        positions = int(active.sum()) * trace.canvas_length
-    ids = trace.emitted[:, sample].reshape(-1)[slice(*trace.output_span)]
+        positions = int(trace.length[active].sum())
+    ids = trace.emitted_ids(sample)[slice(*trace.output_span)]
     answer = len(trace.output_ids(sample))
     return DecodingWork(
         tokens=min(answer + 1, len(ids)),

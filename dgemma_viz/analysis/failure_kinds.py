@@ -100,17 +100,18 @@ def failure_kinds(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def _by_tokens(run: Run, judgement: Judgement) -> FailureKind:
-    wrong, ends = judgement.wrong, judgement.ends
+    inside = run.trace.in_emitted
+    wrong, ends = judgement.wrong[inside], judgement.ends[inside]
     if not judgement.judged.any():
         return FailureKind.NEVER_RIGHT
     begin = run.trace.output_span[0]
     end = begin + len(run.trace.output_ids(run.sample))
-    missing = [canvas * wrong.shape[1] + position for canvas, position, _ in judgement.missing]
-    places = set(np.flatnonzero(wrong.reshape(-1)).tolist()) | set(missing)
+    missing = [run.trace.index(canvas, position) for canvas, position, _ in judgement.missing]
+    places = set(np.flatnonzero(wrong).tolist()) | set(missing)
     if places == {end}:
         return FailureKind.PREMATURE_END
-    if places and not missing and ends.reshape(-1)[list(places)].all():
+    if places and not missing and ends[list(places)].all():
         return FailureKind.RUNS_ON
-    if wrong.reshape(-1)[begin:end].all():
+    if wrong[begin:end].all():
         return FailureKind.ALL_WRONG
     return FailureKind.FEW_WRONG if len(places) <= FEW else FailureKind.MANY_WRONG

@@ -84,7 +84,8 @@ def judged_drafts(trace: Trace, judgement: Judgement, run: int = 0) -> JudgedDra
     """
     pieces: list[dict[str, Array]] = []
     for canvas in range(min(len(judgement.judged), trace.n_canvases)):
-        here, canvas_run = judgement.judged[canvas], trace.canvas_run(canvas, judgement.sample)
+        canvas_run = trace.canvas_run(canvas, judgement.sample)
+        here = judgement.judged[canvas, : canvas_run.canvas_length]
         shape = (canvas_run.n_steps, int(here.sum()))
         values = {
             "run": np.full(shape, run),

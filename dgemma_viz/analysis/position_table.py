@@ -48,7 +48,7 @@ def position_table(run: CanvasRun) -> pd.DataFrame:
             "flips": flip_counts(run),
             "returns": returns(run).sum(axis=0),
             "times_accepted": accepted.sum(axis=0),
-            "times_re_noised": (~accepted).sum(axis=0),
+            "times_re_noised": (~accepted & run.decided[:, None]).sum(axis=0),
             "taken_back": re_noised_again(run).sum(axis=0),
             "emitted_was_accepted": ever_accepted(run),
             "first_entropy": entropy[0],

@@ -50,11 +50,12 @@ def commit_steps(run: CanvasRun) -> Array:
 def re_noised_again(run: CanvasRun) -> Array:
     """Where an accepted position of the step before was re-noised in this step: bool ``(T, C)``, first row all false.
 
-    DiffusionGemma's acceptance is not sticky, so this is how it takes a decision back.
+    DiffusionGemma's acceptance is not sticky, so this is how it takes a decision back. A step that makes no decision
+    takes none back.
     """
     accepted = run.array("accepted")
     lost = np.zeros(accepted.shape, dtype=bool)
-    lost[1:] = accepted[:-1] & ~accepted[1:]
+    lost[1:] = accepted[:-1] & ~accepted[1:] & run.decided[1:, None]
     return lost
 
 

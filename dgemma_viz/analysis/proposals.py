@@ -38,7 +38,8 @@ def is_final(run: CanvasRun, array: str = "draft") -> Array:
 def final_by_entropy(run: CanvasRun) -> pd.DataFrame:
     """Fraction of the answer's proposals that are final, by entropy: one row per bin of :data:`ENTROPY_EDGES`.
 
-    Columns: ``from``, ``to`` (nats), ``count``, ``draft_final``, ``candidate_final`` (NaN without positions).
+    Columns: ``from``, ``to`` (nats), ``count``, ``draft_final``, ``candidate_final`` (NaN without positions; steps that
+    made no decision have no candidates to count).
     """
     import pandas as pd
 
@@ -48,6 +49,10 @@ def final_by_entropy(run: CanvasRun) -> pd.DataFrame:
     rows = []
     for low, high in pairwise(ENTROPY_EDGES):
         here = (entropy >= low) & (entropy < high)
-        shares = [float(flags[here].mean()) if here.any() else float("nan") for flags in (drafts, candidates)]
+        with_candidate = here & run.decided[:, None]
+        shares = [
+            float(flags[at].mean()) if at.any() else float("nan")
+            for flags, at in ((drafts, here), (candidates, with_candidate))
+        ]
         rows.append((low, high, int(here.sum()), *shares))
     return pd.DataFrame(rows, columns=["from", "to", "count", "draft_final", "candidate_final"])

@@ -127,7 +127,7 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
     """
     if trace.n_canvases:
         trace.canvas_run(0, sample)  # checks the sample
-    output, ids = trace.output_text(sample), trace.emitted[:, sample].reshape(-1)
+    output, ids = trace.output_text(sample), trace.emitted_ids(sample)
     begin, room = trace.output_span[0], len(ids[slice(*trace.output_span)])
     answer_length = len(trace.output_ids(sample))
     verdict = _verdict(trace, reference, sample, output)
@@ -136,7 +136,6 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
     right = output if verdict is True else verdict if isinstance(verdict, str) else None
     ended = answer_length < room or trace.facts.status == "complete"
     answer_right = None if not ended else right is not None and output.strip() == right.strip()
-    shape = (len(trace.emitted), trace.canvas_length)
     flat = {
         "expected": np.full(len(ids), None, dtype=object),
         "judged": np.zeros(len(ids), dtype=bool),
@@ -156,10 +155,12 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
             flat["expected"][at], flat["ends"][at] = expected
             flat["judged"][at] = True
             flat["wrong"][at] = not _fits(text, place == answer_length, expected)
-        missing = [(*divmod(begin + place, trace.canvas_length), text) for place, text in gaps if text.strip()]
-    arrays = {name: values.reshape(shape) for name, values in flat.items()}
-    for values in arrays.values():
-        values.flags.writeable = False
+        missing = [(*trace.place(begin + place), text) for place, text in gaps if text.strip()]
+    arrays = {}
+    for name, values in flat.items():
+        arrays[name] = np.full(trace.in_emitted.shape, None if values.dtype == object else False, dtype=values.dtype)
+        arrays[name][trace.in_emitted] = values
+        arrays[name].flags.writeable = False
     return Judgement(sample, output, right, answer_right, **arrays, missing=tuple(missing))
 
 

@@ -85,7 +85,7 @@ class Run:
             task=task if isinstance(task, str) else "",
             seed=trace.facts.seed,
             output=trace.output_text(sample),
-            ended=trace.facts.status == "complete" or len(trace.output_ids(sample)) < trace.emitted[:, sample].size,
+            ended=trace.facts.status == "complete" or len(trace.output_ids(sample)) < len(trace.emitted_ids(sample)),
             sample=sample,
         )
 

@@ -60,13 +60,15 @@ def sampler_kind(trace: Trace) -> SamplerKind:
 
 
 def predicted(trace: Trace) -> npt.NDArray[np.bool_]:
-    """Positions of which a step says something, ``(S, B, C)``: all of them, except where decoding goes left to right.
+    """Positions of which a step says something, ``(S, B, C)``: its canvas's, except where decoding goes left to right.
 
     There a pass predicts what it writes, and what follows drafted tokens; before and after it, nothing is computed.
     """
+    inside = np.broadcast_to(trace.in_canvas[:, None, :], trace.noised.shape)
     if sampler_kind(trace) is not SamplerKind.CAUSAL:
-        return np.ones(trace.noised.shape, dtype=bool)
-    return np.asarray(trace.accepted | np.isfinite(trace.confidence) | (trace.noised != trace.facts.mask_token_id))
+        return inside
+    known = trace.accepted | np.isfinite(trace.confidence) | (trace.noised != trace.facts.mask_token_id)
+    return np.asarray(inside & known)
 
 
 def has_sweeps(trace: Trace) -> bool:

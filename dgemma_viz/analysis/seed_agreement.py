@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.analysis.run_set import of_one_prompt
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dgemma_viz.analysis.run import Run
+    from dgemma_viz.trace.model import Trace
 
 ENDED = None
 """What a run votes for after the end of its answer."""
@@ -83,10 +85,21 @@ def seed_agreement(runs: Sequence[Run]) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-    length = runs[0].trace.canvas_length if len(runs) else 1
-    table.insert(0, "canvas", table["place"] // length)
-    table.insert(1, "position", table["place"] % length)
+    places = _places(runs[0].trace, len(table)) if len(runs) else np.zeros((0, 2), dtype=int)
+    table.insert(0, "canvas", places[:, 0])
+    table.insert(1, "position", places[:, 1])
     return table.drop(columns="place")
+
+
+def _places(trace: Trace, count: int) -> npt.NDArray[np.int64]:
+    """Canvas and position of the first places of an output, ``(count, 2)``; canvases that it lacks are full ones."""
+    canvases, full = trace.n_canvases, trace.canvas_length
+    begin, there = trace.output_span[0], trace.index(canvases)
+    rows = [
+        trace.place(place) if place < there else (canvases + (place - there) // full, (place - there) % full)
+        for place in range(begin, begin + count)
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 2)
 
 
 def _ballot(run: Run) -> tuple[list[str], bool]:

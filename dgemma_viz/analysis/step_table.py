@@ -31,7 +31,8 @@ def step_table(run: CanvasRun) -> pd.DataFrame:
     :mod:`~dgemma_viz.analysis.transitions`; ``budget_used``, ``budget_left`` and ``next_costs`` (nats by which the
     first refused position was over the bound; NaN if none was refused); ``mean_entropy``, ``entropy_over_threshold``,
     ``steps_to_stable``, ``held_back_by``; ``draft_final``, ``candidate_final`` (fraction of the answer), ``mean_gap``
-    (confidence gap over the answer), ``kl_moved`` (summed lower bounds) and ``drafted_length``.
+    (confidence gap over the answer), ``kl_moved`` (summed lower bounds) and ``drafted_length``. What belongs to a
+    decision is NaN in a step that made none.
     """
     import pandas as pd
 
@@ -54,7 +55,7 @@ def step_table(run: CanvasRun) -> pd.DataFrame:
             "steps_to_stable": steps_to_stable(run),
             "held_back_by": held_back_by(run),
             "draft_final": _mean(is_final(run), answer),
-            "candidate_final": _mean(is_final(run, "candidate"), answer),
+            "candidate_final": np.where(run.decided, _mean(is_final(run, "candidate"), answer), np.nan),
             "mean_gap": _mean(confidence_gaps(run), answer),
             "kl_moved": kl_to_previous(run).sum(axis=1),
             "drafted_length": drafted_lengths(run),
@@ -65,7 +66,7 @@ def step_table(run: CanvasRun) -> pd.DataFrame:
 def _over(run: CanvasRun) -> Array:
     """Nats that the first refused position of each step would have found used; NaN where none was refused."""
     refused = np.where(run.array("accepted"), np.inf, spent_before(run)).min(axis=1, initial=np.inf)
-    return np.where(np.isfinite(refused), refused, np.nan)
+    return np.where(np.isfinite(refused) & run.decided, refused, np.nan)
 
 
 def _mean(values: Array, positions: Array) -> Array:

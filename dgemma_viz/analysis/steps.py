@@ -18,17 +18,19 @@ Array = npt.NDArray[Any]
 def noise_ratios(run: CanvasRun) -> Array:
     """Fraction of positions re-noised after each step (mask ratio for mask-token models): float ``(T,)``.
 
-    Of the positions that belong to the output; NaN for a canvas that has none.
+    Of the positions that belong to the output; NaN for a canvas that has none, and in a step that made no decision.
     """
-    accepted = run.array("accepted")[:, run.in_output]
-    ratios: Array = 1.0 - accepted.mean(axis=1) if accepted.shape[1] else np.full(len(accepted), np.nan)
+    positions = int(run.in_output.sum())
+    if not positions:
+        return np.full(run.n_steps, np.nan)
+    ratios: Array = 1.0 - accepted_counts(run) / positions
     return ratios
 
 
 def accepted_counts(run: CanvasRun) -> Array:
-    """Positions of the output that are accepted in each step: int ``(T,)``."""
+    """Positions of the output that are accepted in each step: float ``(T,)``; NaN in a step that made no decision."""
     counts: Array = run.array("accepted")[:, run.in_output].sum(axis=1)
-    return counts
+    return np.where(run.decided, counts, np.nan)
 
 
 def settled_counts(run: CanvasRun) -> Array:
@@ -55,6 +57,6 @@ def tokens_per_forward(trace: Trace, sample: int = 0) -> float:
     """
     if not (passes := decoder_passes(trace, sample)):
         return float("nan")
-    ids = trace.emitted[:, sample].reshape(-1)[slice(*trace.output_span)]
+    ids = trace.emitted_ids(sample)[slice(*trace.output_span)]
     tokens = ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())
     return tokens / passes

@@ -18,14 +18,16 @@ KINDS = ("accept_accept", "accept_re_noise", "re_noise_accept", "re_noise_re_noi
 def transitions(run: CanvasRun) -> dict[str, Array]:
     """Positions by their decision in the step before and in this one: int ``(T,)`` by kind; the first step has zeros.
 
-    From the second step on the four sum to the canvas length. ``accept_re_noise`` are decisions taken back, which
+    From the second step on the four sum to the canvas length, except to 0 where one of the two steps made no decision.
+    ``accept_re_noise`` are decisions taken back, which
     sticky samplers never do (accept -> re-noise transitions of The Annotated DiffusionGemma).
     """
     accepted = run.array("accepted")
     before, now = accepted[:-1], accepted[1:]
+    decided = (run.decided[:-1] & run.decided[1:])[:, None]
     pairs = (before & now, before & ~now, ~before & now, ~before & ~now)
     counts = {}
     for kind, pair in zip(KINDS, pairs, strict=True):
         counts[kind] = np.zeros(len(accepted), dtype=int)
-        counts[kind][1:] = pair.sum(axis=1)
+        counts[kind][1:] = (pair & decided).sum(axis=1)
     return counts

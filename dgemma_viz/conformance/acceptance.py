@@ -75,7 +75,7 @@ def wrongly_decided(entropy: Array, accepted: Array, bound: float, tolerances: T
 def _accepted_set(evidence: Evidence, run: CanvasRun) -> Checked:
     entropy, accepted = run.array("entropy").astype(float), run.array("accepted")
     bounds = bounds_of(evidence, run)
-    known = np.isfinite(entropy).all(axis=1) & np.isfinite(bounds)
+    known = np.isfinite(entropy).all(axis=1) & np.isfinite(bounds) & run.decided
     wrong = np.zeros(accepted.shape, dtype=bool)
     for row in np.flatnonzero(known):
         wrong[row] = wrongly_decided(entropy[row], accepted[row], bounds[row], evidence.tolerances)

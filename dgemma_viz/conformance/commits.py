@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def _commits_stay(_evidence: Evidence, run: CanvasRun) -> Checked:
-    held = run.array("decision") != Decision.NOISE
-    lost = held[:-1] & ~held[1:]
+    held = run.array("accepted")
+    lost = held[:-1] & ~held[1:] & run.decided[1:, None]
     if not lost.any():
         return Checked(int(held[:-1].sum()))
     t, position = first_place(lost)
@@ -49,12 +49,13 @@ def _edits_allowed(evidence: Evidence, run: CanvasRun) -> Checked:
     found = run.array("candidate_probability").astype(float)
     slack = evidence.tolerances.probability
     wrong = edited & (np.full(edited.shape, True) if not threshold else ~(found > threshold - slack))
+    judged = int(run.decided.sum()) * run.canvas_length
     if not wrong.any():
-        return Checked(edited.size)
+        return Checked(judged)
     t, position = first_place(wrong)
     wanted = f"more than {threshold:g}" if threshold else "no edit: editing is off"
     return Checked(
-        edited.size,
+        judged,
         Breach(
             int(steps_of(run)[t]),
             position,
@@ -75,7 +76,9 @@ def _commits_allowed(evidence: Evidence, run: CanvasRun) -> Checked:
     p = run.array("candidate_probability").astype(float)
     judged = 0
     for t, step in enumerate(steps_of(run)):
-        open_ = ~(run.array("decision")[t - 1] != Decision.NOISE) if t else np.ones(run.canvas_length, dtype=bool)
+        if t and not run.decided[t - 1]:
+            continue  # what was committed before this step is not known
+        open_ = ~run.array("accepted")[t - 1] if t else np.ones(run.canvas_length, dtype=bool)
         owed = max(0, math.ceil((int(step) + 1) * run.canvas_length / limit) - int((~open_).sum()))
         sure = p[t] > threshold - evidence.tolerances.probability
         spare = new[t] & ~sure

@@ -11,7 +11,7 @@ from dgemma_viz.conformance import concerns, needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
-from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.decision import Decision, is_accepted
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance.evidence import Evidence
@@ -52,7 +52,7 @@ def _last_canvas(evidence: Evidence, run: CanvasRun) -> Checked:
     else:
         decision = run.array("decision")[-1]
         left = np.where(decision == Decision.KEPT, run.array("noised")[-1], run.array("candidate")[-1])
-        judged = decision != Decision.NOISE
+        judged = is_accepted(decision)
     judged &= run.in_output
     wrong = judged & (left != run.emitted)
     if not wrong.any():

@@ -55,7 +55,7 @@ class Evidence:
 
     def ended_before(self, run: CanvasRun) -> bool:
         """Whether an earlier canvas of the sample emitted an end-of-sequence token."""
-        earlier = self.trace.emitted[: run.canvas, run.sample]
+        earlier = self.trace.emitted[: run.canvas, run.sample][self.trace.in_emitted[: run.canvas]]
         return bool(np.isin(earlier, self.trace.facts.eos_token_ids).any())
 
 
@@ -65,7 +65,7 @@ def steps_of(run: CanvasRun) -> Array:
 
 
 def next_rows(evidence: Evidence, run: CanvasRun) -> tuple[Array, Array]:
-    """Active steps after which the sample's next noised canvas is recorded, as its sampler left it.
+    """Active steps with a decision, after which the sample's next noised canvas is recorded, as its sampler left it.
 
     diffusers' pipelines put the draft into the canvas of a sample that has finished, so that canvas is not among them.
 
@@ -79,6 +79,7 @@ def next_rows(evidence: Evidence, run: CanvasRun) -> tuple[Array, Array]:
     inside[inside] = trace.canvas[following[inside]] == run.canvas
     if not evidence.has("inactive_rows") or evidence.settings.get("library") == "diffusers":
         inside[inside] = trace.active[following[inside], run.sample]
+    inside &= run.decided
     return np.flatnonzero(inside), following[inside]
 
 

@@ -11,6 +11,7 @@ from dgemma_viz.conformance import needs
 from dgemma_viz.conformance.evidence import first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.schema import OF_A_DECISION
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance.evidence import Evidence
@@ -23,9 +24,10 @@ _FEWEST_POSITIONS = 4
 
 def _finite(evidence: Evidence, run: CanvasRun) -> Checked:
     bad = np.zeros((run.n_steps, run.canvas_length), dtype=bool)
-    judged = predicted(evidence.trace)[run.steps, run.sample]
+    predicted_here = predicted(evidence.trace)[run.steps, run.sample, : run.canvas_length]
     broken: list[str] = []
     for name in filter(evidence.has, _NUMBERS):
+        judged = predicted_here & run.decided[:, None] if name in OF_A_DECISION else predicted_here
         finite = np.isfinite(run.array(name))
         here = judged & ~(finite.all(axis=-1) if finite.ndim > bad.ndim else finite)
         bad |= here

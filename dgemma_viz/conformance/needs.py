@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +18,21 @@ READ = ("Pin", "Replace", "AddNoise")
 """Interventions in what a step reads."""
 
 
-def arrays(*names: str) -> Need:
-    """Arrays that were recorded."""
+@dataclass(frozen=True)
+class Arrays:
+    """Arrays that were recorded, which a rule compares."""
 
-    def lacking(evidence: Evidence) -> str:
-        missing = [name for name in names if not evidence.has(name)]
+    names: tuple[str, ...]
+
+    def __call__(self, evidence: Evidence) -> str:
+        """Which of them are lacking."""
+        missing = [name for name in self.names if not evidence.has(name)]
         return f"needs {_listed(missing)}, which the trace does not hold" if missing else ""
 
-    return lacking
+
+def arrays(*names: str) -> Need:
+    """Arrays that were recorded."""
+    return Arrays(names)
 
 
 def any_array(*names: str) -> Need:

@@ -33,12 +33,18 @@ _SOURCES = {"draft": "the draft", "candidate": "the candidate", "noised": "what 
 """What a re-noised position must not hold more often than by chance."""
 
 
+def _read(run: CanvasRun, steps: Array) -> Array:
+    """What the run's sample read in steps of the trace: int ``(T, C)``."""
+    ids: Array = run.trace.noised[steps, run.sample, : run.canvas_length]
+    return ids
+
+
 def _kept(evidence: Evidence, run: CanvasRun) -> Checked:
     rows, following = next_rows(evidence, run)
     accepted, decision = run.array("accepted")[rows], run.array("decision")[rows]
     kept = decision == Decision.KEPT
     wanted = np.where(kept, run.array("noised")[rows], run.array("candidate")[rows])
-    after = run.trace.noised[following, run.sample]
+    after = _read(run, following)
     lost = accepted & (after != wanted)
     if not lost.any():
         return Checked(int(accepted.sum()))
@@ -62,7 +68,7 @@ def _kept(evidence: Evidence, run: CanvasRun) -> Checked:
 def _stays_masked(evidence: Evidence, run: CanvasRun) -> Checked:
     rows, following = next_rows(evidence, run)
     open_ = ~run.array("accepted")[rows]
-    after, mask = run.trace.noised[following, run.sample], evidence.trace.facts.mask_token_id
+    after, mask = _read(run, following), evidence.trace.facts.mask_token_id
     wrong = open_ & (after != mask)
     if not wrong.any():
         return Checked(int(open_.sum()))
@@ -84,7 +90,7 @@ def _stays_masked(evidence: Evidence, run: CanvasRun) -> Checked:
 
 def _copies(evidence: Evidence, run: CanvasRun) -> Draws:
     rows, following = next_rows(evidence, run)
-    again, after = ~run.array("accepted")[rows], run.trace.noised[following, run.sample]
+    again, after = ~run.array("accepted")[rows], _read(run, following)
     ids = {name: run.array(name)[rows] for name in _SOURCES if evidence.has(name)}
     different = 1 + (np.diff(np.sort(np.stack(list(ids.values())), axis=0), axis=0) != 0).sum(axis=0)
     same = {_SOURCES[name]: after == source for name, source in ids.items()}
@@ -94,7 +100,7 @@ def _copies(evidence: Evidence, run: CanvasRun) -> Draws:
 
 def _repeats(evidence: Evidence, run: CanvasRun) -> Draws:
     rows, following = next_rows(evidence, run)
-    again, after = ~run.array("accepted")[rows], run.trace.noised[following, run.sample]
+    again, after = ~run.array("accepted")[rows], _read(run, following)
     return _like_the_one_before(evidence, after, again, steps_of(run)[rows])
 
 

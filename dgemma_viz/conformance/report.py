@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.conformance.outcome import Verdict
 from dgemma_viz.conformance.rules import RULES
 from dgemma_viz.plain_text import NO_FORMULAS, isolated, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -207,6 +209,22 @@ class ConformanceReport:
     def _places(self) -> str:
         return "canvases, samples or traces" if len(self.traces) > 1 else "canvases or samples"
 
+    def _undecided_steps(self) -> Iterator[str]:
+        """Of each trace the steps that made no decision, and the rules that would have judged them."""
+        rules = [one.rule for one in self.outcomes if one.traces and _RULES[one.rule].is_of_decisions]
+        for name, trace in zip(self.names, self.traces, strict=True):
+            steps = np.flatnonzero((trace.active & ~trace.decided).any(axis=1))
+            if not len(steps) or not rules:
+                continue
+            places = [f"step {trace.step_in_canvas[step]} of canvas {trace.canvas[step]}" for step in steps[:_MOST]]
+            more = f" and {len(steps) - _MOST} more" if len(steps) > _MOST else ""
+            of = f"{name}: " if len(self.traces) > 1 else ""
+            them = "it" if len(steps) == 1 else "them"
+            yield (
+                f"{of}No decision was made in {', '.join(places)}{more}, so these rules leave {them} out: "
+                f"{', '.join(rules)}."
+            )
+
     def _tallies(self) -> list[str]:
         return [
             f"{one.rule}: {tally.seen}{_promise(tally)}"
@@ -224,6 +242,7 @@ class ConformanceReport:
                 f"Some traces repeat the random draws of others, which statistical rules count once: "
                 f"{', '.join(pairs)}{more}."
             )
+        notes += self._undecided_steps()
         if self.of_others:
             notes.append(f"{self.of_others} rules of other samplers do not apply.")
         return notes

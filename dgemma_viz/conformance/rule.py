@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dgemma_viz.conformance.concerns import everyone
+from dgemma_viz.conformance.needs import Arrays
+from dgemma_viz.trace.schema import OF_A_DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,12 @@ class Rule:
     check: Check | Statistical
     idle: str = "no step ran"
     concerns: Concern = everyone
+
+    @property
+    def is_of_decisions(self) -> bool:
+        """Whether it judges what a step decided, and so leaves out steps that made no decision."""
+        names = {name for need in self.needs if isinstance(need, Arrays) for name in need.names}
+        return not names.isdisjoint(OF_A_DECISION)
 
     def lacking(self, evidence: Evidence) -> str:
         """Why the rule cannot be checked; empty if it can."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def _drawn(_evidence: Evidence, run: CanvasRun) -> Draws:
     equal, confidence = run.array("candidate") == run.array("draft"), run.array("confidence").astype(float)
-    return draws_at(np.isfinite(confidence), equal, confidence, steps_of(run))
+    return draws_at(np.isfinite(confidence) & run.decided[:, None], equal, confidence, steps_of(run))
 
 
 RULES = (

@@ -32,7 +32,7 @@ def _wrong_answer(case: SampleCase) -> Seen | None:
         if judgement.reference is not None
         else f"The reference calls the answer {quote([judgement.output])} wrong.",
         canvas=canvas,
-        step=None if canvas is None else case.settled_at(canvas * case.trace.canvas_length + (position or 0)),
+        step=None if canvas is None else case.settled_at(canvas, position or 0),
         positions=tuple(np.flatnonzero(judgement.wrong[canvas]).tolist()) if canvas is not None else (),
         evidence={"wrong": len(wrong), "judged": int(judgement.judged.sum()), "missing": len(judgement.missing)},
     )

@@ -76,7 +76,8 @@ class SampleCase:
     @cached_property
     def emitted(self) -> Array:
         """Emitted token ids of the output in one row, without canvases after the sample's end: int."""
-        ids: Array = self.trace.emitted[~self.trace.past_end[:, self.sample], self.sample].reshape(-1)
+        inside = self.trace.in_emitted & ~self.trace.past_end[:, self.sample, None]
+        ids: Array = self.trace.emitted[:, self.sample][inside]
         return ids[slice(*self.trace.output_span)]
 
     @cached_property
@@ -92,7 +93,7 @@ class SampleCase:
 
     def place(self, index: int) -> tuple[int, int]:
         """Canvas and position of an index into :attr:`emitted`."""
-        return divmod(index + self.trace.output_span[0], self.trace.canvas_length)
+        return self.trace.place(index + self.trace.output_span[0])
 
     def canvas(self, canvas: int) -> CanvasCase | None:
         """A canvas, or None where it was left out."""
@@ -103,9 +104,8 @@ class SampleCase:
         filler: Array = np.isin(ids, self.run_case.fillers)
         return filler
 
-    def settled_at(self, index: int) -> int | None:
-        """Step from which the draft at an index into :attr:`emitted` no longer changed; None where there is none."""
-        canvas, position = self.place(index)
+    def settled_at(self, canvas: int, position: int) -> int | None:
+        """Step from which the draft at a position no longer changed; None where there is none."""
         case = self.canvas(canvas)
         return None if case is None else int(np.flatnonzero(case.flips[:, position]).max(initial=0))
 
@@ -150,6 +150,11 @@ class CanvasCase:
     def accepted(self) -> Array:
         """Bool ``(T, C)``."""
         return self.run.array("accepted")
+
+    @property
+    def decided(self) -> Array:
+        """Steps that made a decision: bool ``(T, 1)``."""
+        return self.run.decided[:, None]
 
     @cached_property
     def entropy(self) -> Array:

@@ -31,12 +31,13 @@ def _empty(case: SampleCase) -> Seen | None:
         what = "The answer is empty: the first emitted token is the end-of-sequence token."
     else:
         what = f"{count(len(case.answer), 'token')} were emitted and none of them is text: white space or padding only."
+    canvas, position = case.place(0)
     return Seen(
         Severity.ERROR,
         what,
-        canvas=0,
-        step=case.settled_at(0),
-        positions=(0,),
+        canvas=canvas,
+        step=case.settled_at(canvas, position),
+        positions=(position,),
         evidence={"tokens": len(case.answer)},
     )
 
@@ -54,7 +55,7 @@ def _premature(case: SampleCase) -> Seen | None:
             Severity.ERROR,
             f"The answer ends after {count(case.end, 'token')}; {quote([missing])} should have followed.",
             canvas=canvas,
-            step=case.settled_at(case.end),
+            step=case.settled_at(canvas, position),
             positions=(position,),
             evidence={"tokens": case.end},
         )
@@ -118,7 +119,7 @@ def _unclosed(case: SampleCase) -> Seen | None:
         "of new tokens.",
         canvas=canvas,
         step=case.canvases[-1].last_step if case.canvases else None,
-        positions=(case.trace.canvas_length - 1,),
+        positions=(int(case.trace.canvas_lengths[canvas]) - 1,),
         evidence={"tokens": len(case.emitted)},
     )
 
@@ -130,15 +131,14 @@ def _padding_inside(case: SampleCase) -> Seen | None:
     padding = np.flatnonzero(case.answer == facts.pad_token_id)
     if not len(padding):
         return None
-    canvas, _ = case.place(int(padding[0]))
-    length = case.trace.canvas_length
-    here = padding[padding // length == canvas] % length
+    places = [case.place(index) for index in padding.tolist()]
+    canvas, position = places[0]
     return Seen(
         Severity.ERROR,
         f"{count(len(padding), 'padding token')} stand in the answer, before any end-of-sequence token.",
         canvas=canvas,
-        step=case.settled_at(int(padding[0])),
-        positions=tuple(here.tolist()),
+        step=case.settled_at(canvas, position),
+        positions=tuple(here for there, here in places if there == canvas),
         evidence={"tokens": len(padding)},
     )
 

@@ -32,8 +32,8 @@ def _loop(case: SampleCase) -> Seen | None:
         Severity.WARNING,
         f"{quote(unit)} is repeated {covered // period} times: {count(covered, 'token')} of {len(ids)}.",
         canvas=canvas,
-        step=case.settled_at(start),
-        positions=tuple(range(position, min(position + covered, case.trace.canvas_length))),
+        step=case.settled_at(canvas, position),
+        positions=tuple(range(position, min(position + covered, int(case.trace.canvas_lengths[canvas])))),
         evidence={"period": period, "turns": covered // period, "tokens": covered},
     )
 

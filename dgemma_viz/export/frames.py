@@ -21,7 +21,6 @@ from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import (
     CHANGED,
-    NOT_RECORDED,
     OUTSIDE,
     TAKEN_BACK,
     UNRECORDED,
@@ -30,7 +29,7 @@ from dgemma_viz.figures.marks import (
     shown_decisions,
 )
 from dgemma_viz.figures.token_text import display_text
-from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.decision import NO_DECISION, Phase
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 
 if TYPE_CHECKING:
@@ -120,8 +119,8 @@ class _Drawing:
     def _legend(self, step: int) -> list[tuple[Mark, int]]:
         """Marks that the run has, and how many positions bear each at a step."""
         decided = self.decided[step][self.run.in_output]
-        unknown = NOT_RECORDED in self.decided
-        codes = [NOT_RECORDED] if unknown else shown_decisions(self.run)
+        unknown = bool((self.decided == NO_DECISION).all())
+        codes = [NO_DECISION] if unknown else shown_decisions(self.run)
         keys = [(self.marks[code], int((decided == code).sum())) for code in codes]
         keys.append((CHANGED, int(self.changed[step].sum())))
         if not unknown:

@@ -63,7 +63,8 @@ def accepted_by_bound(
     if reason := no_bound(run):
         return message_figure(NAME, look, _TITLE, reason)
     step = None if step is None else resolve_step(run, step)
-    steps, what_if, change = np.arange(run.n_steps), redecide(run, bound).sum(axis=-1), first_change(run, bound)
+    steps, change = np.arange(run.n_steps), first_change(run, bound)
+    what_if = np.where(run.decided, redecide(run, bound).sum(axis=-1), np.nan)
     words = f"at {nats(bound)} no step changes" if change is None else f"at {nats(bound)} step {change} changes first"
     figure = framed(NAME, look, _TITLE, words, height=_HEIGHT)
     certain = steps <= (run.n_steps if change is None else change)

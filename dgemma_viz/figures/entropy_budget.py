@@ -73,6 +73,8 @@ def entropy_budget(
     if reason := no_bound(run):
         return message_figure(NAME, look, _TITLE, reason)
     step = resolve_step(run, step)
+    if not run.decided[step]:
+        return message_figure(NAME, look, _TITLE, f"step {step} made no decision")
     marked = None if position is None else resolve_position(run, position)
     accepted = run.array("accepted")[step]
     changed = np.zeros_like(accepted) if bound is None else redecide(run, bound)[step] != accepted

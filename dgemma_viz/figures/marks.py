@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
-from dgemma_viz.trace.decision import Decision, Phase
+from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,26 +54,26 @@ KEPT = Mark("■", "kept", "square", "solid", 1.0)
 EDITED = Mark("◆", "edited", "diamond", "dash")
 CORRECTED = Mark("▼", "corrected", "triangle-down", "dashdot")
 UNRECORDED = Mark("?", "not recorded", "circle-x-open")
+UNDECIDED = replace(UNRECORDED, label="no decision")
 CHANGED = Mark("▲", "draft changed", "triangle-up")
 TAKEN_BACK = Mark("×", "taken back", "x-thin-open")
 OUTSIDE = Mark("▢", "not in the output", "square-open")
 
-NOT_RECORDED: Final = 255
-"""Stands for a decision that a runtime did not log, next to the values of ``Decision``."""
-
-_UNIFORM = {
+_UNIFORM: Mapping[int, Mark] = {
     Decision.NOISE: RE_NOISED,
     Decision.ACCEPTED: ACCEPTED,
     Decision.KEPT: KEPT,
     Decision.EDITED: EDITED,
     Decision.CORRECTED: CORRECTED,
-    NOT_RECORDED: UNRECORDED,
+    NO_DECISION: UNRECORDED,
 }
-_MASKED = _UNIFORM | {
+_MASKED: Mapping[int, Mark] = {
+    **_UNIFORM,
     Decision.NOISE: replace(RE_NOISED, label="masked"),
     Decision.ACCEPTED: replace(ACCEPTED, label="unmasked"),
 }
-_CAUSAL = _UNIFORM | {
+_CAUSAL: Mapping[int, Mark] = {
+    **_UNIFORM,
     Decision.NOISE: replace(RE_NOISED, label="not written"),
     Decision.ACCEPTED: replace(ACCEPTED, label="written"),
     Decision.KEPT: replace(KEPT, label="written before"),
@@ -84,8 +84,9 @@ PASS_MARKS: Final[Mapping[int, Mark]] = {Phase.CORRECT: CORRECTED, Phase.EDIT: E
 
 
 def decision_marks(trace: Trace) -> Mapping[int, Mark]:
-    """Mark of each decision, in the words of the trace's kind of sampler; :data:`NOT_RECORDED` is among the keys."""
-    return _CAUSAL if sampler_kind(trace) is SamplerKind.CAUSAL else marks_for(trace.facts.mask_token_id)
+    """Mark of each decision, in the words of the trace's kind of sampler."""
+    marks = _CAUSAL if sampler_kind(trace) is SamplerKind.CAUSAL else marks_for(trace.facts.mask_token_id)
+    return marks if "accepted" in trace.facts.absent else {**marks, NO_DECISION: UNDECIDED}
 
 
 def marks_for(mask_token_id: int | None) -> Mapping[int, Mark]:
@@ -94,10 +95,10 @@ def marks_for(mask_token_id: int | None) -> Mapping[int, Mark]:
 
 
 def decisions(run: CanvasRun) -> Array:
-    """What became of each position: uint8 ``(T, C)``, values of ``Decision`` or :data:`NOT_RECORDED`."""
+    """What became of each position: uint8 ``(T, C)``, values of ``Decision``; none where they were not recorded."""
     recorded = run.array("decision")
     if "accepted" in run.trace.facts.absent:
-        return np.full_like(recorded, NOT_RECORDED)
+        return np.full_like(recorded, NO_DECISION)
     return recorded
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps, flips, re_noised_again
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.marks import UNRECORDED, decision_marks
+from dgemma_viz.figures.marks import UNDECIDED, UNRECORDED, decision_marks
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.schema import ARRAYS, Provenance
 
@@ -115,6 +115,8 @@ def quantity_of(trace: Trace, name: str) -> Quantity:
     quantity = quantity_named(name)
     if _MADE_OF.get(name, name) in trace.facts.absent:
         return replace(quantity, values=_nothing, missing=UNRECORDED.label, recorded=False)
+    if name in _OF_A_DECISION and not trace.decided.all():
+        quantity = replace(quantity, missing=_OF_A_DECISION[name])
     if trace.facts.mask_token_id is None:
         return quantity
     noise, accepted = (decision_marks(trace)[code].label for code in (Decision.NOISE, Decision.ACCEPTED))
@@ -125,6 +127,14 @@ def quantity_of(trace: Trace, name: str) -> Quantity:
 
 _MADE_OF = {"re_noised_again": "accepted"}
 """The array that a quantity is made of, if that is not the one of its name."""
+
+
+_OF_A_DECISION = {
+    "accepted": UNDECIDED.label,
+    "re_noised_again": UNDECIDED.label,
+    "candidate_probability": f"{UNDECIDED.label}, or not a number",
+}
+"""What a NaN means where some steps made no decision."""
 
 
 def _nothing(run: CanvasRun) -> Array:
@@ -138,6 +148,10 @@ def _recorded(name: str) -> Callable[[CanvasRun], Array]:
     return values
 
 
+def _accepted(run: CanvasRun) -> Array:
+    return np.where(run.decided[:, None], run.array("accepted"), np.nan)
+
+
 def _flips_so_far(run: CanvasRun) -> Array:
     return np.cumsum(flips(run), axis=0, dtype=float)
 
@@ -149,7 +163,7 @@ def _commit_step_once_reached(run: CanvasRun) -> Array:
 
 
 def _taken_back(run: CanvasRun) -> Array:
-    return re_noised_again(run).astype(float)
+    return np.where(run.decided[:, None], re_noised_again(run), np.nan)
 
 
 def _one(_values: Array) -> float:
@@ -178,7 +192,7 @@ QUANTITIES: dict[str, Quantity] = {
             "",
             ARRAYS["accepted"].provenance,
             "two_blues",
-            _recorded("accepted"),
+            _accepted,
             _one,
             ("re-noised", "accepted"),
         ),

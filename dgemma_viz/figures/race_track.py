@@ -18,7 +18,6 @@ from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import label as token_label
 from dgemma_viz.figures.token_text import name_label
-from dgemma_viz.trace.decision import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,17 +111,18 @@ def _course(trace: Trace, sample: int, by: str, seconds: float | None) -> _Cours
     """The output after every pass of a run."""
     begin = trace.output_span[0]
     answer = min(len(trace.output_ids(sample)) + 1, trace.output_span[1] - begin)
-    canvas, size = trace.canvas, trace.canvas_length
-    emitted = trace.emitted[:, sample].reshape(-1)
+    emitted = trace.emitted_ids(sample)
     causal = sampler_kind(trace) is SamplerKind.CAUSAL
     drafts = np.full((trace.n_steps, len(emitted)), -1)
     for step in range(trace.n_steps):
-        place = slice(canvas[step] * size, (canvas[step] + 1) * size)
+        size = int(trace.length[step])
+        start = trace.index(int(trace.canvas[step]))
+        place = slice(start, start + size)
         drafts[step, : place.start] = emitted[: place.start]
-        now = trace.draft[step, sample]
-        written = trace.decision[step, sample] != Decision.NOISE if causal else np.ones(size, dtype=bool)
+        now = trace.draft[step, sample, :size]
+        written = trace.accepted[step, sample, :size] if causal else np.ones(size, dtype=bool)
         # What left-to-right decoding wrote stays; its draft differs from it where it was sampled.
-        now = np.where(written, trace.candidate[step, sample], -1) if causal else now
+        now = np.where(written, trace.candidate[step, sample, :size], -1) if causal else now
         drafts[step, place] = np.where(written, now, -1)
     drafts = drafts[trace.active[:, sample], begin : begin + answer]
     drafts[-1] = emitted[begin : begin + answer]

@@ -7,10 +7,15 @@ step put in place (sticky commits), replace it later (editing), or resample it i
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any, Final
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
 
 
 class Decision(IntEnum):
-    """Code in ``Trace.decision``. Everything but noise counts as accepted."""
+    """Code in ``Trace.decision``. Everything but noise and no decision counts as accepted."""
 
     NOISE = 0
     """The position holds noise after the step: a new random token, or an earlier one that was left there. In a model
@@ -23,6 +28,17 @@ class Decision(IntEnum):
     """A kept token was replaced by the step's candidate."""
     CORRECTED = 4
     """Resampled by a corrector sweep; the candidate is what it became."""
+
+
+NO_DECISION: Final = 255
+"""In place of a code where there is no decision: the step made none (a last step may emit its argmax without sampling),
+or the canvas does not reach this far. All positions of a canvas have one, or none has."""
+
+
+def is_accepted(decision: Array) -> Array:
+    """Which codes count as accepted: bool, same shape."""
+    kept: Array = (decision != Decision.NOISE) & (decision != NO_DECISION)
+    return kept
 
 
 class Phase(IntEnum):

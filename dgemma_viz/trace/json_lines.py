@@ -3,7 +3,7 @@
 One JSON object a line, UTF-8. First a header, then one line for each denoising step of each sample, then (or in
 between) one line for each emitted canvas of each sample. The least that makes a trace is drafts and emitted tokens::
 
-    {"format": "dgemma_viz.lines", "version": 1, "facts": {"sampler": "my sampler", "vocab_size": 262144,
+    {"format": "dgemma_viz.lines", "version": 2, "facts": {"sampler": "my sampler", "vocab_size": 262144,
         "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {"max_denoising_steps": 48, "t_min": 0.4,
         "t_max": 0.8, "entropy_bound": 0.1, "stability_threshold": 1, "confidence_threshold": 0.005}}}
     {"canvas": 0, "step": 0, "draft": [818, 5279, ...]}
@@ -33,10 +33,15 @@ key of a step                               what it is, and what it lets be chec
 ``wall_time``                               seconds from the start of the run to the end of the step
 ==========================================  ============================================================================
 
-An optional key stands on all step lines or on none. ``null`` and ``NaN`` are "not a number". Where a key is left out,
-the trace's array holds NaN, false or :data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`, and its name stands in
-``trace.facts.absent``. Without ``finished``, a sample's last line before the step limit counts as its finish. Without
-lines for finished samples, their last step is repeated as inactive, and ``"inactive_rows"`` stands in ``absent``.
+An optional key stands on all step lines or on none. One exception: a step that made no decision (a last step whose
+argmax is emitted without sampling) leaves out ``candidate``, ``candidate_probability``, ``accepted`` and ``decision``,
+or says null, together; it may lack ``temperature`` and ``entropy_bound`` as well. ``null`` and ``NaN`` are "not a
+number". Where a key is left out, the trace's array holds NaN, false or :data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`,
+and its name stands in ``trace.facts.absent`` if no line has it. Without ``finished``, a sample's last line before the
+step limit counts as its finish. Without lines for finished samples, their last step is repeated as inactive, and
+``"inactive_rows"`` stands in ``absent``.
+
+Canvases may differ in length; all lines of one are for the same positions.
 
 An emitted line has ``canvas``, ``sample``, ``emitted`` (C token ids, as long as the draft: padded after the end) and
 optionally ``past_end`` (the sample had ended before this canvas; by default: an end-of-sequence token was emitted
@@ -57,12 +62,21 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.decision import NO_DECISION, Decision
 from dgemma_viz.trace.logged_layout import SMALL
-from dgemma_viz.trace.logged_lines import ALTERNATIVES, FORMAT, VERSION, emitted_line, header, read_objects, step_line
+from dgemma_viz.trace.logged_lines import (
+    ALTERNATIVES,
+    FORMAT,
+    VERSION,
+    emitted_line,
+    header,
+    read_objects,
+    step_line,
+)
 from dgemma_viz.trace.logged_run import build_trace
 from dgemma_viz.trace.model import INACTIVE_ROWS
 from dgemma_viz.trace.regular_file import open_regular
+from dgemma_viz.trace.schema import OF_A_DECISION
 from dgemma_viz.trace.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -146,7 +160,7 @@ def save_json_lines(trace: Trace, path: str | os.PathLike[str]) -> None:
             {
                 "canvas": canvas,
                 "sample": sample,
-                "emitted": ids.tolist(),
+                "emitted": ids[: trace.canvas_lengths[canvas]].tolist(),
                 "past_end": bool(trace.past_end[canvas, sample]),
             }
             for sample, ids in enumerate(trace.emitted[canvas])
@@ -174,11 +188,14 @@ def _is_logged(trace: Trace, step: int, sample: int) -> bool:
 
 def _step(trace: Trace, step: int, sample: int) -> dict[str, Any]:
     here = {"canvas": int(trace.canvas[step]), "step": int(trace.step_in_canvas[step]), "sample": sample}
-    values = {name: getattr(trace, name)[step, sample] for name in (*_OF_A_POSITION, "active", "finished")}
+    values = {name: getattr(trace, name)[step, sample, : trace.length[step]] for name in (*_OF_A_POSITION, "decision")}
+    values |= {name: getattr(trace, name)[step, sample] for name in ("active", "finished")}
     values |= {name: getattr(trace, name)[step] for name in _OF_A_STEP}
     left_out = {*trace.facts.absent, *(ALTERNATIVES if not trace.top_k else ())}
-    if trace.decision.max(initial=0) > Decision.ACCEPTED:
-        values["decision"] = trace.decision[step, sample]
+    if not trace.decided[step, sample]:
+        left_out |= {*OF_A_DECISION}
+    if trace.decision.max(initial=0, where=trace.decision != NO_DECISION) <= Decision.ACCEPTED:
+        left_out.add("decision")
     if trace.phase.any():
         values["phase"] = trace.phase[step]
     return here | {name: value.tolist() for name, value in values.items() if name not in left_out}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import TraceFileError
+from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
+from dgemma_viz.trace.schema import OF_A_DECISION
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.logged_lines import StepLine
@@ -23,8 +25,11 @@ class Layout:
     steps: list[int]
     """Steps of each canvas, over its slowest sample."""
     samples: int
-    length: int
+    lengths: list[int]
+    """Positions of each canvas."""
     top_k: int
+    keys: set[str]
+    """Keys of all lines together."""
     lines: dict[tuple[int, int, int], StepLine]
     room: int
     """Values of one kind that the log may fill."""
@@ -32,7 +37,7 @@ class Layout:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Steps, samples, positions."""
-        return sum(self.steps), self.samples, self.length
+        return sum(self.steps), self.samples, max(self.lengths)
 
     def rows(self, canvas: int, sample: int) -> int:
         """Lines of one sample of one canvas."""
@@ -52,13 +57,14 @@ def layout_of(lines: list[StepLine], room: int | None = None) -> Layout:
     """
     if not lines:
         raise TraceFileError("there is no line of a denoising step")
-    first = lines[0]
+    first_of: dict[int, StepLine] = {}
     by_place: dict[tuple[int, int, int], StepLine] = {}
     for line in lines:
         before = by_place.setdefault(line.place, line)
         if before is not line:
             raise TraceFileError(f"lines {before.number} and {line.number} are both {_place_text(line.place)}")
-        _same_keys(first, line)
+        _same_shape(lines[0], first_of.setdefault(line.place[0], line), line)
+    keys = _same_keys(lines)
     canvases, samples = ({place[axis] for place in by_place} for axis in (0, 2))
     for what, found in (("canvas", canvases), ("sample", samples)):
         if found != set(range(len(found))):
@@ -73,9 +79,14 @@ def layout_of(lines: list[StepLine], room: int | None = None) -> Layout:
         steps[canvas] = max(steps[canvas], step + 1)
     if late := [sample for sample in samples if (0, 0, sample) not in by_place]:
         raise TraceFileError(f"there is no line of {_place_text((0, 0, late[0]))}: every sample begins there")
-    top_k = first.values["top_k_ids"].shape[-1] if "top_k_ids" in first.values else 1
     layout = Layout(
-        steps, len(samples), len(first.values["draft"]), top_k, by_place, MOST_CELLS if room is None else room
+        steps,
+        len(samples),
+        [len(first_of[canvas].values["draft"]) for canvas in range(len(canvases))],
+        lines[0].values["top_k_ids"].shape[-1] if "top_k_ids" in keys else 1,
+        keys,
+        by_place,
+        MOST_CELLS if room is None else room,
     )
     _require_room(layout)
     return layout
@@ -90,18 +101,40 @@ def _require_room(layout: Layout) -> None:
         raise TraceFileError(f"{steps} steps of {samples} samples are far more than the log holds; split it by request")
 
 
-def _same_keys(first: StepLine, line: StepLine) -> None:
-    here, there = set(line.values) - {"active"}, set(first.values) - {"active"}
-    if different := sorted(here ^ there):
-        name = different[0]
-        has, lacks = (line, first) if name in here else (first, line)
-        raise TraceFileError(f"line {lacks.number} lacks '{name}', which line {has.number} has: log it always or never")
-    for name in ("draft", "top_k_ids"):
-        if name in here and line.values[name].shape != first.values[name].shape:
-            raise TraceFileError(
-                f"line {line.number}: '{name}' has shape {line.values[name].shape}, but "
-                f"{first.values[name].shape} in line {first.number}"
-            )
+def _same_keys(lines: list[StepLine]) -> set[str]:
+    """Keys that the lines have; each has all of them, but for a step that made no decision."""
+    holder: dict[str, StepLine] = {}
+    for line in lines:
+        for name in line.values:
+            holder.setdefault(name, line)
+    keys = holder.keys() - {"active"}
+    may_lack = {*OF_A_DECISION, "temperature", "entropy_bound"} if keys & {*OF_A_DECISION} else set()
+    for line in lines:
+        lacking = keys - line.values.keys() - (may_lack if not line.decided else set())
+        if not lacking:
+            continue
+        name = min(lacking)
+        text = f"line {line.number} lacks '{name}', which line {holder[name].number} has: log it always or never"
+        if name in OF_A_DECISION:
+            others = ", ".join(f"'{other}'" for other in OF_A_DECISION if other in line.values)
+            text += f" (a step that made no decision leaves out {others}, too)"
+        raise TraceFileError(text)
+    return set(keys)
+
+
+def _same_shape(first: StepLine, first_of_canvas: StepLine, line: StepLine) -> None:
+    """The positions of a canvas are the same in all its lines, the number of alternatives in all lines."""
+    length, before = len(line.values["draft"]), len(first_of_canvas.values["draft"])
+    if length != before:
+        raise TraceFileError(
+            f"line {line.number}: 'draft' has {length} positions, but {before} in line {first_of_canvas.number} of the "
+            f"same canvas: {KEEP_THEIR_MEANING}"
+        )
+    kept, before = (one.values["top_k_ids"].shape[-1] if "top_k_ids" in one.values else 0 for one in (line, first))
+    if kept and before and kept != before:
+        raise TraceFileError(
+            f"line {line.number}: 'top_k_ids' has {kept} alternatives, but {before} in line {first.number}"
+        )
 
 
 def _place_text(place: tuple[int, int, int]) -> str:

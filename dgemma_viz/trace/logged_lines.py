@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.checked_line import LARGEST_ID, CheckedLine
-from dgemma_viz.trace.decision import Decision, Phase
+from dgemma_viz.trace.decision import Decision, Phase, is_accepted
 from dgemma_viz.trace.model import RunFacts
-from dgemma_viz.trace.schema import DEFAULTED
+from dgemma_viz.trace.schema import DEFAULTED, OF_A_DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 FORMAT = "dgemma_viz.lines"
-VERSION = 1
+VERSION = 2
+"""2 takes canvases of different lengths, and steps without a decision. Version 1 is read in the same way."""
 
 LONGEST_LINE = 2**25
 """Bytes. A step of the released model with 8 alternatives takes 60 kB; a header with all its token texts 7 MB."""
@@ -68,6 +69,11 @@ class StepLine:
     """Canvas, step, sample."""
     values: dict[str, Array]
 
+    @property
+    def decided(self) -> bool:
+        """Whether it holds anything of a decision."""
+        return not self.values.keys().isdisjoint(OF_A_DECISION)
+
 
 @dataclass(frozen=True)
 class EmittedLine:
@@ -108,10 +114,10 @@ def header(number: int, data: dict[str, Any]) -> Header:
     line = CheckedLine(number, data, 0)
     if data.get("format") != FORMAT:
         raise TraceFileError(f'line {number} is not the header of a trace: it lacks "format": "{FORMAT}"')
-    if (version := data.get("version")) != VERSION:
+    if not (type(version := data.get("version")) is int and 1 <= version <= VERSION):
         said = "something else" if isinstance(version, dict | list) else f"{version!r:.40}"
         raise TraceFileError(
-            f'line {number} has "version": {said}; this dgemma_viz reads {VERSION} (a newer one: '
+            f'line {number} has "version": {said}; this dgemma_viz reads 1 to {VERSION} (a newer one: '
             "update it with 'pip install --upgrade dgemma-viz')"
         )
     line.only(_HEADER_KEYS)
@@ -138,6 +144,7 @@ def header(number: int, data: dict[str, Any]) -> Header:
 
 def step_line(number: int, data: dict[str, Any], vocab_size: int) -> StepLine:
     """Judge a step."""
+    data = {name: value for name, value in data.items() if value is not None or name not in OF_A_DECISION}
     line = CheckedLine(number, data, vocab_size)
     line.only(_STEP_KEYS)
     values: dict[str, Array] = {name: line.ids(name) for name in TOKENS if name in data}
@@ -169,8 +176,8 @@ def _outcome(line: CheckedLine) -> dict[str, Array]:
     if "accepted" in line.data:
         values["accepted"] = line.flags("accepted")
     if "decision" in line.data:
-        values["decision"] = CheckedLine(line.number, line.data, len(Decision)).ids("decision")
-        values.setdefault("accepted", values["decision"] != Decision.NOISE)
+        values["decision"] = CheckedLine(line.number, line.data, Decision.CORRECTED + 1).ids("decision")
+        values.setdefault("accepted", is_accepted(values["decision"]))
     if "phase" in line.data:
         values["phase"] = np.array(line.place("phase"))
         if values["phase"] not in tuple(Phase):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceFileError
+from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.logged_layout import Layout, layout_of
 from dgemma_viz.trace.logged_lines import OPTIONAL, SCALARS, TOKENS
 from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, Trace
-from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
+from dgemma_viz.trace.schema import ARRAYS, OF_A_DECISION, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.logged_lines import EmittedLine, Header, StepLine
@@ -36,16 +39,16 @@ def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine],
         From the trace's own invariants.
     """
     layout = layout_of(lines, room)
-    absent = {name for name in OPTIONAL if name not in lines[0].values}
+    absent = {name for name in OPTIONAL if name not in layout.keys}
     arrays = _empty(layout)
     filled = _fill(arrays, layout)
-    if "decision" not in lines[0].values:
-        del arrays["decision"]
     arrays |= _emitted(head, layout, emitted)
     if "finished" in absent:
         _mark_finished(arrays, layout, head.facts.settings.get("max_denoising_steps"))
     arrays |= _derived(arrays, layout)
     arrays |= _prompt(head, layout)
+    if (mask := head.facts.mask_token_id) is not None and "noised" not in absent:
+        _require_meaning(arrays, layout, mask, head.facts.pad_token_id)
     for name, sources in _DERIVED_FROM.items():
         if absent & set(sources):
             arrays[name] = np.full_like(arrays[name], np.nan)
@@ -72,6 +75,8 @@ def _empty(layout: Layout) -> dict[str, Array]:
         nothing = UNKNOWN_TOKEN if name in TOKEN_ARRAYS else np.nan if spec.dtype.startswith("float") else 0
         arrays[name] = np.full([sizes[axis] for axis in spec.axes], nothing, dtype=spec.dtype)
     arrays["canvas"] = np.repeat(np.arange(len(layout.steps)), layout.steps)
+    arrays["length"] = np.repeat(layout.lengths, layout.steps)
+    arrays["decision"].swapaxes(1, 2)[np.arange(length) >= arrays["length"][:, None]] = NO_DECISION
     arrays["step_in_canvas"] = np.concatenate([np.arange(count) for count in layout.steps])
     return arrays
 
@@ -79,25 +84,31 @@ def _empty(layout: Layout) -> dict[str, Array]:
 def _fill(arrays: dict[str, Array], layout: Layout) -> bool:
     """Put every line in its place; whether samples were left that had no line to the end of a canvas."""
     starts, filled = np.concatenate([[0], np.cumsum(layout.steps)]), False
-    logged = set(layout.lines[0, 0, 0].values)
+    others_decide = not layout.keys.isdisjoint(OF_A_DECISION)
     for canvas, count in enumerate(layout.steps):
         for sample in range(layout.samples):
             last: StepLine | None = None
             for step in range(count):
                 here, line = int(starts[canvas]) + step, layout.lines.get((canvas, step, sample))
                 if line is not None:
-                    _put(arrays, here, sample, line)
+                    _put(arrays, here, sample, line, others_decide)
                     last = line
                     continue
                 filled = True
-                _repeat(arrays, here, sample, last, logged)
+                _repeat(arrays, here, sample, last, layout)
     return filled
 
 
-def _put(arrays: dict[str, Array], step: int, sample: int, line: StepLine) -> None:
-    for name, value in line.values.items():
+def _put(arrays: dict[str, Array], step: int, sample: int, line: StepLine, others_decide: bool) -> None:
+    values = dict(line.values)
+    if not line.decided and others_decide:
+        values["decision"] = np.full(values["draft"].shape, NO_DECISION)
+    elif "decision" not in values and "accepted" in values:
+        values["decision"] = values["accepted"]
+    for name, value in values.items():
         if name not in _OF_A_STEP:
-            arrays[name][step, sample] = value
+            row = (step, sample, slice(len(value))) if value.ndim else (step, sample)
+            arrays[name][row] = value
         elif name in ("wall_time", "phase"):
             arrays[name][step] = np.fmax(arrays[name][step], value)
         elif np.isnan(arrays[name][step]):
@@ -111,14 +122,14 @@ def _put(arrays: dict[str, Array], step: int, sample: int, line: StepLine) -> No
         arrays["active"][step, sample] = True
 
 
-def _repeat(arrays: dict[str, Array], step: int, sample: int, last: StepLine | None, logged: set[str]) -> None:
+def _repeat(arrays: dict[str, Array], step: int, sample: int, last: StepLine | None, layout: Layout) -> None:
     """A step that a sample did not take: what it last held, or, in a canvas that it never began, token 0."""
     if last is not None:
-        for name in last.values.keys() - {*_OF_A_STEP}:
-            arrays[name][step, sample] = last.values[name]
+        for name in {*last.values, "decision"} - {*_OF_A_STEP}:
+            arrays[name][step, sample] = arrays[name][step - 1, sample]
     else:
-        for name in logged & {*TOKENS, "top_k_ids"}:
-            arrays[name][step, sample] = 0
+        for name in layout.keys & {*TOKENS, "top_k_ids"}:
+            arrays[name][step, sample, : arrays["length"][step]] = 0
     arrays["active"][step, sample] = False
     arrays["finished"][step, sample] = True
 
@@ -131,20 +142,20 @@ def _emitted(head: Header, layout: Layout, lines: list[EmittedLine]) -> dict[str
         line = max(lines, key=lambda line: line.place)
         raise TraceFileError(f"line {line.number} emits canvas {line.place[0]}, of which no step is logged")
     shape = (canvases, layout.samples)
-    ids, past_end = np.zeros((*shape, layout.length), dtype=np.int32), np.zeros(shape, dtype=bool)
+    ids, past_end = np.full((*shape, layout.shape[2]), UNKNOWN_TOKEN, dtype=np.int32), np.zeros(shape, dtype=bool)
     by_place: dict[tuple[int, int], EmittedLine] = {}
     for line in lines:
         if line.place[1] >= layout.samples:
             raise TraceFileError(f"line {line.number} emits sample {line.place[1]}, of which no step is logged")
-        if len(line.ids) != layout.length:
+        if len(line.ids) != layout.lengths[line.place[0]]:
             raise TraceFileError(
-                f"line {line.number}: 'emitted' has {len(line.ids)} tokens, but a canvas has {layout.length}: "
-                "pad what was cut off after the end of the sequence"
+                f"line {line.number}: 'emitted' has {len(line.ids)} tokens, but its canvas has "
+                f"{layout.lengths[line.place[0]]}: pad what was cut off after the end of the sequence"
             )
         if (before := by_place.setdefault(line.place, line)) is not line:
             raise TraceFileError(f"lines {before.number} and {line.number} emit the same canvas of the same sample")
     for place, line in by_place.items():
-        ids[place] = line.ids
+        ids[place][: len(line.ids)] = line.ids
     logged = np.zeros(shape, dtype=bool)
     logged[tuple(np.array(list(by_place), dtype=int).reshape(-1, 2).T)] = True
     ends = logged & np.isin(ids, eos).any(axis=-1)
@@ -155,7 +166,7 @@ def _emitted(head: Header, layout: Layout, lines: list[EmittedLine]) -> dict[str
         if found is not None:
             past_end[place] = ended[place] if found.past_end is None else found.past_end
         elif ended[place] and pad is not None:
-            ids[place], past_end[place] = pad, True
+            ids[place][: layout.lengths[place[0]]], past_end[place] = pad, True
         else:
             raise TraceFileError(f"there is no emitted line of canvas {place[0]}, sample {place[1]}")
     return {"emitted": ids, "past_end": past_end}
@@ -176,11 +187,27 @@ def _mark_finished(arrays: dict[str, Array], layout: Layout, limit: Any) -> None
 
 def _derived(arrays: dict[str, Array], layout: Layout) -> dict[str, Array]:
     ends = np.cumsum(layout.steps)[:-1]
+    entropies = zip(np.split(arrays["entropy"], ends), layout.lengths, strict=True)
+    spent = entropy_spent(arrays["entropy"], arrays["accepted"])
     return {
-        "entropy_spent": entropy_spent(arrays["entropy"], arrays["accepted"]),
-        "mean_entropy": mean_entropy(arrays["entropy"]),
+        "entropy_spent": np.where(arrays["decision"][:, :, 0] == NO_DECISION, np.float32(np.nan), spent),
+        "mean_entropy": np.concatenate([mean_entropy(part[..., :length]) for part, length in entropies]),
         "stable_steps": np.concatenate([stable_steps(drafts) for drafts in np.split(arrays["draft"], ends)]),
     }
+
+
+def _require_meaning(arrays: dict[str, Array], layout: Layout, mask: int, pad: int | None) -> None:
+    """Refuse canvases of a masked model into which tokens were inserted, or from which some were deleted."""
+    first, emitted = 0, arrays["emitted"]
+    for canvas, count in enumerate(layout.steps):
+        for sample in range(layout.samples):
+            rows = [*arrays["noised"][first : first + count, sample], *emitted[canvas : canvas + 1, sample]]
+            for step, (before, after) in enumerate(pairwise(rows)):
+                if seen := moved(rows[0], before, after, mask, pad):
+                    raise TraceFileError(
+                        f"canvas {canvas}, sample {sample}, after step {step}: {seen}; {KEEP_THEIR_MEANING}"
+                    )
+        first += count
 
 
 def _prompt(head: Header, layout: Layout) -> dict[str, Array]:

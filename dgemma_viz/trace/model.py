@@ -1,9 +1,10 @@
 """The trace: everything that was decided while a canvas was denoised, as one immutable object of numpy arrays.
 
 Design. A trace is data and nothing else: no torch, no drawing, no statistics. All steps of a run lie on one axis ``S``
-with ``canvas`` and ``step_in_canvas`` as coordinates, because adaptive stopping makes canvases ragged. Shapes, dtypes
-and provenance stand in :mod:`dgemma_viz.trace.schema`. Arrays are made read-only; a trace that breaks an invariant
-cannot be built (:class:`~dgemma_viz.errors.TraceError` names the array and the rule).
+with ``canvas`` and ``step_in_canvas`` as coordinates, because adaptive stopping makes canvases ragged. Canvases that
+are shorter than the longest are padded on their axis of positions; :class:`CanvasRun` gives each in its own length.
+Shapes, dtypes and provenance stand in :mod:`dgemma_viz.trace.schema`. Arrays are made read-only; a trace that breaks an
+invariant cannot be built (:class:`~dgemma_viz.errors.TraceError` names the array and the rule).
 
 A run that failed or was interrupted gives a trace with ``facts.status`` other than ``"complete"``; its last canvas then
 has no emitted tokens (``emitted`` has fewer canvases than ``canvas.max() + 1``).
@@ -12,6 +13,7 @@ has no emitted tokens (``emitted`` has fewer canvases than ``canvas.max() + 1``)
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,7 +22,7 @@ import numpy.typing as npt
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import printable
 from dgemma_viz.trace.checked_facts import checked_facts, shown
-from dgemma_viz.trace.decision import Decision, Phase
+from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase, is_accepted
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
 from dgemma_viz.trace.token_texts import TokenTexts
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 UNKNOWN_TOKEN = -1
-"""Stands for a token id in an array that was not recorded (``RunFacts.absent``), and nowhere else."""
+"""Stands for a token id where there is none (see :mod:`dgemma_viz.trace.schema`), and nowhere else."""
 
 INACTIVE_ROWS = "inactive_rows"
 """In ``RunFacts.absent``: steps of samples that had already finished were not recorded."""
@@ -167,12 +169,16 @@ class Trace:
     """Accepted or noise, as ``accepted`` says, if None."""
     phase: Array = None  # type: ignore[assignment]
     """All :attr:`~dgemma_viz.trace.decision.Phase.DENOISE` if None."""
+    length: Array = None  # type: ignore[assignment]
+    """All positions of every canvas if None."""
     facts: RunFacts = field(default_factory=RunFacts)
     token_texts: Mapping[int, str] = field(default_factory=dict)
     generator_state: Array | None = None
     """Bytes of the torch generator's state when the run began (uint8), or None."""
 
     def __post_init__(self) -> None:
+        if self.length is None:
+            object.__setattr__(self, "length", np.full(np.shape(self.canvas), (*np.shape(self.noised), 0, 0)[2]))
         if self.decision is None:
             object.__setattr__(self, "decision", np.asarray(self.accepted, dtype=np.uint8))
         if self.phase is None:
@@ -201,6 +207,7 @@ class Trace:
         if self.n_steps:
             self._check_coordinates()
         self._check_sizes({axis: size for axis, (size, _) in sizes.items()})
+        self._check_lengths()
         self._check_tokens()
         self._check_decisions()
         for name in ("confidence", "candidate_probability", "top_k_probabilities"):
@@ -222,6 +229,34 @@ class Trace:
                 f"at most {_MOST_WITHOUT_STEPS:,} are allowed"
             )
 
+    def _check_lengths(self) -> None:
+        if not self.n_steps:
+            return
+        if self.length.min() < 1 or self.length.max() != self.canvas_length:
+            raise TraceError(
+                f"array 'length' runs from {self.length.min()} to {self.length.max()}; a canvas has at least 1 "
+                f"position, and the longest has C={self.canvas_length}"
+            )
+        if (self.length != self.canvas_lengths[self.canvas]).any():
+            raise TraceError(
+                "array 'length' changes within a canvas: positions must keep their meaning in all its steps"
+            )
+
+    def _nothing_held(self, name: str) -> Array | None:
+        """Where a token array must hold nothing: bool, of its shape; None if nowhere."""
+        if not self.is_ragged and self.decided.all():
+            return None
+        axes = ARRAYS[name].axes
+        if axes.startswith("SBC"):
+            nothing = np.broadcast_to(~self.in_canvas[:, None, :], self.noised.shape)
+            if name.startswith("candidate"):
+                nothing = nothing | ~self.decided[:, :, None]
+        elif axes.startswith("NBC"):
+            nothing = np.broadcast_to(~self.in_emitted[:, None, :], self.emitted.shape)
+        else:
+            return None
+        return nothing if nothing.any() else None
+
     def _check_tokens(self) -> None:
         for name in TOKEN_ARRAYS:
             ids = getattr(self, name)
@@ -229,6 +264,12 @@ class Trace:
                 if (ids != UNKNOWN_TOKEN).any():
                     raise TraceError(f"array '{name}' is said to be absent, but holds token ids")
                 continue
+            if (outside := self._nothing_held(name)) is not None:
+                if (ids[outside] != UNKNOWN_TOKEN).any():
+                    raise TraceError(
+                        f"array '{name}' holds token ids beyond its canvas, or in a step without a decision"
+                    )
+                ids = ids[~outside]
             if ids.size and (ids.min() < 0 or (self.facts.vocab_size and ids.max() >= self.facts.vocab_size)):
                 raise TraceError(
                     f"array '{name}' holds token id {ids.min() if ids.min() < 0 else ids.max()}, "
@@ -238,12 +279,20 @@ class Trace:
     def _check_decisions(self) -> None:
         for name, codes in (("decision", Decision), ("phase", Phase)):
             values = getattr(self, name)
-            if values.size and values.max() > max(codes):
-                raise TraceError(f"array '{name}' holds the code {values.max()}; the last known is {max(codes)}")
-        if ((self.decision != Decision.NOISE) != self.accepted).any():
+            highest = (
+                values.max(initial=0, where=values != NO_DECISION) if name == "decision" else values.max(initial=0)
+            )
+            if highest > max(codes):
+                raise TraceError(f"array '{name}' holds the code {highest}; the last known is {max(codes)}")
+        if (is_accepted(self.decision) != self.accepted).any():
             raise TraceError(
                 "arrays 'accepted' and 'decision' contradict each other: a position is accepted where its decision is "
-                "not noise. Give one of them, or change both"
+                "neither noise nor none. Give one of them, or change both"
+            )
+        none = self.decision == NO_DECISION
+        if (none != (~self.in_canvas[:, None, :] | ~self.decided[:, :, None])).any():
+            raise TraceError(
+                "array 'decision': a step decides on all positions of a sample's canvas or on none, and never beyond it"
             )
 
     def _check_coordinates(self) -> None:
@@ -275,8 +324,43 @@ class Trace:
 
     @property
     def canvas_length(self) -> int:
-        """Positions of one canvas."""
+        """Positions of the longest canvas, ``C``; those of each: :attr:`canvas_lengths`."""
         return int(self.noised.shape[2])
+
+    @cached_property
+    def canvas_lengths(self) -> Array:
+        """Positions of each canvas: int ``(n_canvases,)``."""
+        lengths: Array = self.length[np.searchsorted(self.canvas, np.arange(self.n_canvases))]
+        return lengths
+
+    @property
+    def lengths_in_words(self) -> str:
+        """Such as ``12 positions``, or ``64 to 256 positions`` where canvases differ."""
+        shortest = f"{self.canvas_lengths.min()} to " if self.is_ragged else ""
+        return f"{shortest}{self.canvas_length} position{'' if self.canvas_length == 1 else 's'}"
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether canvases differ in length."""
+        return bool(self.n_steps and self.length.min() < self.canvas_length)
+
+    @cached_property
+    def in_canvas(self) -> Array:
+        """Positions that the step's canvas has: bool ``(S, C)``."""
+        inside: Array = np.arange(self.canvas_length) < self.length[:, None]
+        return inside
+
+    @cached_property
+    def in_emitted(self) -> Array:
+        """Positions that each emitted canvas has: bool ``(N, C)``."""
+        inside: Array = np.arange(self.canvas_length) < self.canvas_lengths[: len(self.emitted), None]
+        return inside
+
+    @cached_property
+    def decided(self) -> Array:
+        """Whether the step decided on a sample's positions: bool ``(S, B)``; if not, there is no candidate either."""
+        made: Array = self.decision[:, :, 0] != NO_DECISION
+        return made
 
     @property
     def top_k(self) -> int:
@@ -310,11 +394,30 @@ class Trace:
     @property
     def output_span(self) -> tuple[int, int]:
         """Begin and end of the output in the emitted canvases, laid end to end; see :attr:`RunFacts.output_span`."""
-        return self.facts.output_span or (0, self.emitted.shape[0] * self.canvas_length)
+        return self.facts.output_span or (0, int(self._starts[len(self.emitted)]))
+
+    @cached_property
+    def _starts(self) -> Array:
+        """Places of the canvases' first positions, laid end to end, and of the end: int ``(n_canvases + 1,)``."""
+        return np.concatenate([[0], np.cumsum(self.canvas_lengths, dtype=int)])
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Canvas and position of a token by its index in the canvases laid end to end."""
+        canvas = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return canvas, index - int(self._starts[canvas])
+
+    def index(self, canvas: int, position: int = 0) -> int:
+        """Index of a token in the canvases laid end to end: the other way from :meth:`place`."""
+        return int(self._starts[canvas]) + position
+
+    def emitted_ids(self, sample: int = 0) -> Array:
+        """Emitted token ids of all canvases laid end to end, each in its own length."""
+        ids: Array = self.emitted[:, sample][self.in_emitted]
+        return ids
 
     def output_ids(self, sample: int = 0) -> Array:
         """Emitted token ids of all canvases, up to and without the first end-of-sequence token."""
-        ids = self.emitted[:, sample].reshape(-1)[slice(*self.output_span)]
+        ids = self.emitted_ids(sample)[slice(*self.output_span)]
         ends = np.flatnonzero(np.isin(ids, self.facts.eos_token_ids))
         return ids[: ends[0]] if len(ends) else ids
 
@@ -343,10 +446,11 @@ class Trace:
         return to_xarray(self)
 
     def __repr__(self) -> str:
-        name, status = (printable(text, "")[:_LONGEST_NAME] for text in (self.facts.model_class, self.facts.status))
+        model = self.facts.model_class or self.facts.model_id
+        name, status = (printable(text, "")[:_LONGEST_NAME] for text in (model, self.facts.status))
         return (
             f"<Trace of {name or 'unknown model'}: {self.n_canvases} canvas(es) x "
-            f"{self.canvas_length} positions, {self.n_steps} steps, {self.n_samples} sample(s), {status}>"
+            f"{self.lengths_in_words}, {self.n_steps} steps, {self.n_samples} sample(s), {status}>"
         )
 
 
@@ -375,8 +479,14 @@ class CanvasRun:
 
     @property
     def canvas_length(self) -> int:
-        """Positions ``C``."""
-        return self.trace.canvas_length
+        """Positions ``C`` of this canvas."""
+        return int(self.trace.canvas_lengths[self.canvas])
+
+    @property
+    def decided(self) -> Array:
+        """Steps that decided on the positions: bool ``(T,)``. The others have no candidate and no accepted set."""
+        made: Array = self.trace.decided[self.steps, self.sample]
+        return made
 
     def array(self, name: str) -> Array:
         """A per-step array of the trace restricted to this canvas and sample: ``(T,)``, ``(T, C)`` or ``(T, C, K)``."""
@@ -385,18 +495,23 @@ class CanvasRun:
             per_step = [known for known, known_spec in ARRAYS.items() if known_spec.axes[0] == "S"]
             raise TraceError(f"'{name}' is not a per-step array; choose from {per_step}")
         values: Array = getattr(self.trace, name)[self.steps]
-        return values[:, self.sample] if spec.axes.startswith("SB") else values
+        if spec.axes.startswith("SB"):
+            values = values[:, self.sample]
+        return values[:, : self.canvas_length] if "C" in spec.axes else values
 
     @property
     def emitted(self) -> Array | None:
         """Emitted token ids ``(C,)``, or None."""
-        return self.trace.emitted[self.canvas, self.sample] if self.canvas < len(self.trace.emitted) else None
+        if self.canvas >= len(self.trace.emitted):
+            return None
+        ids: Array = self.trace.emitted[self.canvas, self.sample, : self.canvas_length]
+        return ids
 
     @property
     def in_output(self) -> Array:
         """Positions that belong to the output, see :attr:`RunFacts.output_span`: bool ``(C,)``."""
-        places = self.canvas * self.canvas_length + np.arange(self.canvas_length)
-        begin, end = self.trace.facts.output_span or (0, self.trace.n_canvases * self.canvas_length)
+        places = self.trace.index(self.canvas) + np.arange(self.canvas_length)
+        begin, end = self.trace.facts.output_span or (0, self.trace.index(self.trace.n_canvases))
         inside: Array = (places >= begin) & (places < end)
         return inside
 

@@ -2,12 +2,22 @@
 
 Axes
 ----
-``S``  denoising steps of the whole run, in the order they ran, over all canvases (ragged canvases need no padding)
+``S``  denoising steps of the whole run, in the order they ran, over all canvases (each takes as many as it needs)
 ``B``  samples of the batch
-``C``  positions of a canvas
+``C``  positions of the longest canvas; ``length`` says how many a step's canvas has
 ``K``  alternatives kept per position, most probable first
 ``N``  canvases
 ``P``  prompt tokens, left-padded as given to ``generate()``
+
+Where there is nothing to hold, an array says so by a value of its own: token arrays
+:data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`, floats NaN, ``accepted`` false and ``decision``
+:data:`~dgemma_viz.trace.decision.NO_DECISION`. That is so
+
+- beyond a canvas that is shorter than the longest, in every array of positions;
+- in ``candidate``, ``candidate_probability``, ``accepted`` and ``decision`` of a step that made no decision: a sampler
+  may emit the argmax of its last step without sampling;
+- throughout an array that was not recorded, which :attr:`~dgemma_viz.trace.model.RunFacts.absent` names (there,
+  ``decision`` is noise).
 
 Every array is labelled *measured* (copied or reduced from what the running sampler used) or *derived* (computed from
 measured arrays by a formula that its description states), so that views can say which on screen.
@@ -27,9 +37,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1. 3 compresses the token
-texts."""
+texts. 4 added ``length``, for canvases of different lengths, and steps without a decision."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 
@@ -47,6 +57,9 @@ class ArraySpec:
 ARRAYS: dict[str, ArraySpec] = {
     "canvas": ArraySpec("S", "int32", "measured", "canvas that the step worked on, from 0"),
     "step_in_canvas": ArraySpec("S", "int32", "measured", "denoising step within its canvas, from 0"),
+    "length": ArraySpec(
+        "S", "int32", "measured", "positions of the canvas that the step worked on; nothing beyond them"
+    ),
     "noised": ArraySpec("SBC", "int32", "measured", "token ids that the step read"),
     "candidate": ArraySpec("SBC", "int32", "measured", "token ids sampled in the step"),
     "draft": ArraySpec("SBC", "int32", "measured", "argmax token ids of the step"),
@@ -78,8 +91,12 @@ ARRAYS: dict[str, ArraySpec] = {
     "prompt_mask": ArraySpec("BP", "bool", "measured", "which prompt tokens are real (false: padding)"),
 }
 
-DEFAULTED = ("decision", "phase")
-"""Arrays that need not be given: accepted or noise, and ordinary denoising steps, as transformers' sampler has them."""
+DEFAULTED = ("length", "decision", "phase")
+"""Arrays that need not be given: equally long canvases, accepted or noise, and ordinary denoising steps, as
+transformers' sampler has them."""
+
+OF_A_DECISION = ("candidate", "candidate_probability", "accepted", "decision")
+"""Arrays that hold nothing in a step that made no decision."""
 
 TOKEN_ARRAYS = ("noised", "candidate", "draft", "top_k_ids", "emitted", "prompt")
 """Arrays that hold token ids."""

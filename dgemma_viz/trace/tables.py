@@ -19,7 +19,7 @@ _DIMENSIONS = {"S": "step", "B": "sample", "C": "position", "K": "rank", "N": "e
 
 
 def to_dataframe(trace: Trace) -> pd.DataFrame:
-    """One row per step, sample and position (``S * B * C`` rows), steps outermost.
+    """One row per step, sample and position of its canvas (``S * B * C`` where all are as long), steps outermost.
 
     Columns: coordinates (``step``, ``canvas``, ``step_in_canvas``, ``sample``, ``position``), every array with axes
     ``S``, ``SB`` or ``SBC`` (broadcast), and the texts of the noised, candidate and draft tokens. Top-k alternatives
@@ -28,7 +28,8 @@ def to_dataframe(trace: Trace) -> pd.DataFrame:
     import pandas as pd
 
     shape = (trace.n_steps, trace.n_samples, trace.canvas_length)
-    step, sample, position = (index.reshape(-1) for index in np.indices(shape))
+    inside = np.broadcast_to(trace.in_canvas[:, None, :], shape)
+    step, sample, position = np.nonzero(inside)
     columns = {
         "step": step,
         "canvas": trace.canvas[step],
@@ -37,20 +38,23 @@ def to_dataframe(trace: Trace) -> pd.DataFrame:
         "position": position,
     }
     for name in ("noised", "candidate", "draft"):
-        ids = getattr(trace, name)
+        ids = getattr(trace, name)[inside]
         known, inverse = np.unique(ids, return_inverse=True)
         texts = np.array([trace.token_text(i) for i in known], dtype=object)
-        columns[f"{name}_text"] = texts[inverse].reshape(-1)
+        columns[f"{name}_text"] = texts[inverse]
     for name, spec in ARRAYS.items():
         if spec.axes in ("S", "SB", "SBC") and name not in columns:
             array = getattr(trace, name)
             array = array.reshape(array.shape + (1,) * (3 - array.ndim))
-            columns[name] = np.broadcast_to(array, shape).reshape(-1)
+            columns[name] = np.broadcast_to(array, shape)[inside]
     return pd.DataFrame(columns)
 
 
 def to_xarray(trace: Trace) -> xr.Dataset:
     """Every array with named dimensions; descriptions, units' provenance and run facts as attributes.
+
+    Positions beyond a canvas that is shorter than the longest hold what stands for nothing, see
+    :mod:`dgemma_viz.trace.schema`.
 
     Raises
     ------

@@ -149,9 +149,11 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
 
 def _decided(run: CanvasRun, bound: float) -> CanvasRun:
     """The run with the acceptance of another bound."""
-    accepted = run.trace.accepted.copy()
-    accepted[run.steps, run.sample] = redecide(run, bound)
-    return replace(run.trace, accepted=accepted, decision=accepted.astype(np.uint8)).canvas_run(run.canvas, run.sample)
+    accepted, decision = run.trace.accepted.copy(), run.trace.decision.copy()
+    steps, inside = run.steps[run.decided], slice(run.canvas_length)
+    accepted[steps, run.sample, inside] = redecide(run, bound)[run.decided]
+    decision[steps, run.sample, inside] = accepted[steps, run.sample, inside]
+    return replace(run.trace, accepted=accepted, decision=decision).canvas_run(run.canvas, run.sample)
 
 
 def _summary(run: CanvasRun, bound: float | None, used: float) -> str:

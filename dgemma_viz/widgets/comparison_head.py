@@ -163,7 +163,7 @@ def _differing(pair: TracePair, trace: Trace, sample: int) -> Iterator[bool]:
     """Whether each emitted token of one trace differs, canvas after canvas."""
     differing = pair.differing_output(sample)
     for canvas in range(len(trace.emitted)):
-        for position in range(trace.canvas_length):
+        for position in range(trace.canvas_lengths[canvas]):
             compared = canvas < len(differing) and position < differing.shape[1]
             yield bool(compared and differing[canvas, position])
 

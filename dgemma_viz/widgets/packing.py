@@ -36,7 +36,7 @@ FIELDS: dict[str, tuple[str, bool]] = {
     "decision": ("u1", False),
 }
 """Arrays of a record in their order: dtype, and whether there is one value per alternative instead of one. A decision
-that was not recorded is :data:`~dgemma_viz.figures.marks.NOT_RECORDED`."""
+that was not recorded is :data:`~dgemma_viz.trace.decision.NO_DECISION`."""
 
 ID_FIELDS = ("noised", "candidate", "draft", "top_k_ids")
 

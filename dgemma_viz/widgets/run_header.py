@@ -101,7 +101,7 @@ def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
         yield "temperature", f"{settings['t_max']} → {settings['t_min']}"
     yield from _of_its_own(trace)
     yield "ran", f"{_count(trace.n_steps, 'step')} over {_count(trace.n_canvases, 'canvas', 'canvases')}"
-    yield "canvas of", _count(trace.canvas_length, "position")
+    yield "canvas of", trace.lengths_in_words
     if trace.n_samples > 1:
         yield "batch of", str(trace.n_samples)
     if trace.n_steps and not math.isnan(rate := tokens_per_forward(trace, sample)):

@@ -1,9 +1,10 @@
 """Files that earlier versions wrote still open, and mean the same.
 
 ``files/schema_N.safetensors`` was recorded by the code that introduced schema N (1: commit e5396a1, 2: 179da18, 3: the
-commit that added the file), with ``dgemma-viz record --task long --seed 0 --top-k 2``: one and the same run.
-``files/lines_N.jsonl`` is that run as JSON lines, written by ``save_json_lines`` of the first commit. These files are
-never made again by newer code.
+commit that added the file), with ``dgemma-viz record --task long --seed 0 --top-k 2``: one and the same run. File 4 is
+file 3 as the code of its commit saves it, since another machine rounds entropies otherwise.
+``files/lines_N.jsonl`` is that run as JSON lines, written by ``save_json_lines`` of the commit that introduced version
+N. These files are never made again by newer code.
 """
 
 import json

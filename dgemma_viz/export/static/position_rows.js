@@ -22,7 +22,8 @@ function inOrder(entropy, position) {
 function why({ sentences, bounds }, store, step, position) {
   const accepted = Boolean(store.accepted(step)[position]), bound = bounds[step];
   const { rank, before } = inOrder(store.field("entropy", step), position);
-  const name = bound === null ? "no bound"
+  const name = store.field("decision", step)[position] === 255 ? "no decision"
+    : bound === null ? "no bound"
     : !Number.isFinite(before) ? "no entropy"
     : accepted !== before <= bound ? "against the bound"
     : accepted ? "to spare" : "over";

@@ -87,5 +87,5 @@ def _tokens(trace: Trace, sample: int) -> int:
     For ``generate()`` it is what transformers counts. diffusers' pipeline does not pad: what it leaves behind the first
     end-of-sequence token, most of a canvas, is no output.
     """
-    ids = trace.emitted[:, sample].reshape(-1)[slice(*trace.output_span)][: len(trace.output_ids(sample)) + 1]
+    ids = trace.emitted_ids(sample)[slice(*trace.output_span)][: len(trace.output_ids(sample)) + 1]
     return ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())
