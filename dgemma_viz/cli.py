@@ -198,7 +198,7 @@ def _doctor(_options: argparse.Namespace) -> int:
 
     findings = examine()
     _say(report(findings))
-    return 0 if all(finding.status == "ok" for finding in findings) else 1
+    return 0 if all(finding.good for finding in findings) else 1
 
 
 if __name__ == "__main__":

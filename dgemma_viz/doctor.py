@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.recorders.upstream_versions import (
+    CLASHES,
+    bounds,
+    installed_version,
+    required,
+    shortfall,
+)
 
-Status = Literal["ok", "missing", "problem"]
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+Status = Literal["ok", "absent", "missing", "problem"]
+
+_MARKS: dict[Status, str] = {"ok": "ok     ", "absent": "absent ", "missing": "MISSING", "problem": "PROBLEM"}
+
+_EXTRAS = {
+    "diffusers": "for diffusers' samplers, and to run the bundled mask-token model",
+    "images": "for figures as PNG, SVG and PDF, and for GIFs",
+    "video": "for MP4 and WebM",
+    "large": "for a model that is spread over devices",
+}
+"""What each extra is good for; those of developers are not among them."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +42,22 @@ class Finding:
     detail: str
     remedy: str = ""
 
+    @property
+    def good(self) -> bool:
+        """Whether there is nothing to mend: what may be absent is no fault."""
+        return self.status in ("ok", "absent")
+
 
 def examine() -> list[Finding]:
-    """Look at Python, the packages that the distribution requires, its notebooks, and the bundled model."""
+    """Look at Python, what is required or could be and its versions, the notebooks, and the bundled model."""
     findings = [Finding("ok", "python", platform.python_version())]
-    findings += [_package(requirement) for requirement in _requirements()]
+    findings += [_package(requirement) for requirement in required()]
+    findings += [_extra(extra, purpose) for extra, purpose in _EXTRAS.items()]
+    findings += [
+        Finding("problem", next(iter(clash.versions)), found, f"{sys.executable} -m {clash.remedy}")
+        for clash in CLASHES
+        if (found := clash.found())
+    ]
     findings.append(_notebooks())
     findings.append(_bundled_model())
     return findings
@@ -37,42 +66,39 @@ def examine() -> list[Finding]:
 def report(findings: list[Finding]) -> str:
     """The findings as aligned text, remedies below their lines."""
     width = max(len(finding.subject) for finding in findings)
-    marks = {"ok": "ok     ", "missing": "MISSING", "problem": "PROBLEM"}
     lines = []
     for finding in findings:
-        lines.append(f"{marks[finding.status]}  {finding.subject:<{width}}  {finding.detail}")
+        lines.append(f"{_MARKS[finding.status]}  {finding.subject:<{width}}  {finding.detail}")
         if finding.remedy:
             lines.append(f"{'':9}{'':<{width}}  -> {finding.remedy}")
-    bad = sum(finding.status != "ok" for finding in findings)
+    bad = sum(not finding.good for finding in findings)
     lines.append("everything is in place" if not bad else f"{bad} thing(s) to mend")
     return "\n".join(lines)
 
 
-def _requirements() -> list[tuple[str, str]]:
-    """Name and minimum version of each package required without an extra, read from our own metadata."""
-    try:
-        stated = metadata.requires("dgemma-viz") or []
-    except metadata.PackageNotFoundError:
-        return []
-    plain = [requirement for requirement in stated if "extra ==" not in requirement]
-    parsed = [re.match(r"([A-Za-z0-9_.-]+)(?:>=([0-9.]+))?", requirement) for requirement in plain]
-    return [(match[1], match[2] or "0") for match in parsed if match]
+def _package(requirement: Requirement) -> Finding:
+    lacks = shortfall(requirement)
+    if not lacks:
+        return Finding("ok", requirement.name, installed_version(requirement.name))
+    status: Status = "problem" if installed_version(requirement.name) else "missing"
+    return Finding(status, requirement.name, lacks, _install(f"{requirement.name}{bounds(requirement)}"))
 
 
-def _package(requirement: tuple[str, str]) -> Finding:
-    name, minimum = requirement
-    try:
-        installed = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return Finding("missing", name, f"needs >= {minimum}", f"{sys.executable} -m pip install '{name}>={minimum}'")
-    if _version_key(installed) < _version_key(minimum):
-        remedy = f"{sys.executable} -m pip install --upgrade '{name}>={minimum}'"
-        return Finding("problem", name, f"{installed} is older than {minimum}", remedy)
-    return Finding("ok", name, installed)
+def _extra(extra: str, purpose: str) -> Finding:
+    """One line for all that an extra adds; what is required anyway has a line, and may clash."""
+    always = {requirement.name for requirement in required()}
+    added = [requirement for requirement in required(extra) if requirement.name not in always]
+    subject = f"[{extra}]"
+    if absent := [requirement.name for requirement in added if not installed_version(requirement.name)]:
+        return Finding("absent", subject, f"without {', '.join(absent)}; {purpose}", _install(f"dgemma-viz[{extra}]"))
+    if wrong := [requirement for requirement in added if shortfall(requirement)]:
+        detail = "; ".join(f"{requirement.name} {shortfall(requirement)}" for requirement in wrong)
+        return Finding("problem", subject, detail, _install(*(f"{one.name}{bounds(one)}" for one in wrong)))
+    return Finding("ok", subject, ", ".join(f"{one.name} {installed_version(one.name)}" for one in added))
 
 
-def _version_key(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.split("+", maxsplit=1)[0])[:3])
+def _install(*wanted: str) -> str:
+    return f"{sys.executable} -m pip install " + " ".join(f"'{one}'" for one in wanted)
 
 
 def _notebooks() -> Finding:

@@ -64,4 +64,4 @@ class TraceFileError(TraceError):
 
 
 class MissingDependencyError(DgemmaVizError, ImportError):
-    """An optional package that this feature needs is not installed."""
+    """An optional package that this feature needs is not installed, or not in a version that goes with the others."""

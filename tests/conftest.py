@@ -1,4 +1,4 @@
-"""For all tests: one thread for torch, no network, and one Chromium for the whole session.
+"""For all tests: one thread for torch, no network, one Chromium for the session, other packages' versions at will.
 
 Tests run beside each other and beside browsers on few cores; on the tiny models threads only wait for one another.
 """
@@ -6,8 +6,9 @@ Tests run beside each other and beside browsers on few cores; on the tiny models
 import os
 
 from tests.browser import chromium
+from tests.versions import installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "installed"]

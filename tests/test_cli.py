@@ -179,23 +179,40 @@ def test_doctor_on_a_sound_installation(capsys):
         assert subject in out
 
 
-def test_doctor_names_what_is_missing_and_what_to_do(capsys, monkeypatch):
-    from importlib import metadata
-
-    genuine = metadata.version
-
-    def without_voila(name):
-        if name == "voila":
-            raise metadata.PackageNotFoundError(name)
-        return "0.1" if name == "plotly" else genuine(name)
-
-    monkeypatch.setattr(metadata, "version", without_voila)
+def test_doctor_names_what_is_missing_and_what_to_do(capsys, installed):
+    installed(voila=None, plotly="0.1")
     status, out, _ = run(capsys, "doctor")
     assert status == 1
     assert "MISSING  voila" in out
     assert "pip install 'voila>=" in out
     assert "PROBLEM  plotly" in out
     assert "2 thing(s) to mend" in out
+
+
+@pytest.mark.parametrize(
+    ("versions", "problem", "remedy"),
+    [
+        ({"transformers": "5.24.0", "diffusers": "0.42.1"}, "diffusers 0.42.1", "pip install 'transformers<5.24'"),
+        ({"transformers": "5.22.1"}, "5.22.1, needs >=5.23,<6", "pip install 'transformers>=5.23,<6'"),
+        ({"transformers": "6.0.0"}, "6.0.0, needs >=5.23,<6", "pip install 'transformers>=5.23,<6'"),
+        ({"diffusers": "0.35.0"}, "0.35.0, needs >=0.42", "pip install 'diffusers>=0.42'"),
+    ],
+)
+def test_doctor_names_versions_that_do_not_go_together(capsys, installed, versions, problem, remedy):
+    installed(**versions)
+    status, out, _ = run(capsys, "doctor")
+    assert status == 1
+    assert "1 thing(s) to mend" in out
+    assert problem in out
+    assert remedy in out
+
+
+def test_doctor_says_what_more_could_be_installed(capsys, installed):
+    installed(diffusers=None)
+    status, out, _ = run(capsys, "doctor")
+    assert status == 0
+    assert "everything is in place" in out
+    assert "pip install 'dgemma-viz[diffusers]'" in out
 
 
 def test_serve_refuses_bad_addresses_and_notebooks(capsys):

@@ -33,7 +33,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from diffusers import DiffusionGemmaPipeline
 
+from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.pipeline_call import PipelineCall
 from dgemma_viz.recorders.pipeline_facts import facts_of_call
@@ -43,6 +45,7 @@ from dgemma_viz.recorders.run_facts import generator_state, vocabulary_size
 from dgemma_viz.recorders.sampler_numbers import watched
 from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, EntropyBound, followed_class
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.recorders.upstream_versions import clash_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +55,8 @@ class DiffusionGemmaPipelineRecording(Recording):
     """Recording of a ``DiffusionGemmaPipeline``; see the module."""
 
     def __init__(self, pipeline: Any, tokenizer: Any, **options: Any) -> None:
+        if type(pipeline).__call__ is DiffusionGemmaPipeline.__call__ and (clash := clash_of("DiffusionGemmaPipeline")):
+            raise MissingDependencyError(f"cannot record this pipeline: {clash}")
         if tokenizer is None and hasattr(own := tokenizer_of(pipeline.processor), "convert_ids_to_tokens"):
             tokenizer = own  # else a stand-in that gives ids alone
         tokenizer = tokenizer_of(tokenizer)

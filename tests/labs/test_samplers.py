@@ -126,8 +126,8 @@ def test_a_masked_run_fills_as_many_blocks_as_asked_for(models):
     assert TASKS["sudoku"].check(PROMPT, trace.output_text())
 
 
-def test_a_missing_library_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("dgemma_viz.labs.samplers.sampler.find_spec", lambda _name: None)
+def test_a_missing_library_says_what_to_install(installed):
+    installed(diffusers=None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'dgemma-viz\[diffusers\]'"):
         run_sampler(None, None, PROMPT, "block_refinement")
 

@@ -8,6 +8,8 @@ import pytest
 from nbclient import NotebookClient
 
 import dgemma_viz as dv
+from dgemma_viz.errors import MissingDependencyError
+from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.labs.single_run import RunSettings, record_run
 from dgemma_viz.tiny.tasks import TASKS
 
@@ -50,6 +52,17 @@ def test_is_committed_clean(path):
         if cell.cell_type == "code":
             assert not cell.outputs
             assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_versions_that_do_not_go_together_are_told_before_anything_runs(path, installed):
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    installed(transformers="5.24.0", diffusers="0.42.1")
+    uses = [name for name in SAMPLERS if f'"{name}"' in "".join(code) and not SAMPLERS[name].installed]
+    if uses:
+        with pytest.raises(MissingDependencyError, match=r"pip install 'transformers<5\.24'"):
+            exec(code[0].replace("dv.load_tiny", "pytest.fail"), {"pytest": pytest})  # noqa: S102 - our own notebook
+    assert bool(uses) == (path.stem[:2] in ("03", "08"))
 
 
 def test_there_are_notebooks():

@@ -38,10 +38,8 @@ def test_only_those_offered_and_their_libraries():
     assert entries["entropy_bound"]["installed"]
 
 
-def test_a_sampler_without_its_library_is_offered_with_what_to_install(monkeypatch):
-    monkeypatch.setattr(
-        "dgemma_viz.labs.samplers.sampler.find_spec", lambda name: None if name == "diffusers" else name
-    )
+def test_a_sampler_without_its_library_is_offered_with_what_to_install(installed):
+    installed(diffusers=None)
     entries = {entry["name"]: entry for entry in SamplerControls().samplers}
     assert not entries["block_refinement"]["installed"]
     assert "pip install 'dgemma-viz[diffusers]'" in entries["block_refinement"]["hint"]

@@ -186,8 +186,8 @@ def test_a_model_that_cannot_be_loaded_is_a_message(tmp_path):
     lab.close()
 
 
-def test_a_library_that_is_missing_is_a_message(lab, monkeypatch):
-    monkeypatch.setattr("dgemma_viz.labs.samplers.sampler.find_spec", lambda _name: None)
+def test_a_library_that_is_missing_is_a_message(lab, installed):
+    installed(diffusers=None)
     lab.controls.sampler = "block_refinement"
     assert "pip install &#x27;dgemma-viz[diffusers]&#x27;" in run(lab)
 

@@ -94,6 +94,7 @@ ENTROPY_BOUND_DIFFUSERS = Sampler(
     title="Entropy bound (diffusers)",
     description="The same rule as transformers' in diffusers' EntropyBoundScheduler.",
     library="diffusers",
+    loop="DiffusionGemmaPipeline",
     noise="uniform",
     sticky=False,
     parameters=PARAMETERS,
@@ -106,6 +107,7 @@ BLOCK_REFINEMENT = Sampler(
     description="Commits the most probable positions, at least a fixed share of the canvas in every step. Commits are "
     "sticky: they stay, unless editing is on.",
     library="diffusers",
+    loop="DiffusionGemmaPipeline",
     noise="uniform",
     sticky=True,
     parameters=(STEPS, THRESHOLD, EDITING, TEMPERATURE, STABILITY, CONFIDENCE),
@@ -117,6 +119,7 @@ DISCRETE_DDIM = Sampler(
     description="Draws every position from the exact posterior of the noising process (D3PM, arXiv 2107.03006): take "
     "the candidate, stay, or become noise. A corrector (arXiv 2605.22765) may resample the least certain positions.",
     library="diffusers",
+    loop="DiffusionGemmaPipeline",
     noise="uniform",
     sticky=False,
     parameters=(STEPS, TEMPERATURE, CORRECTOR_STEPS, CORRECTOR_K, CORRECTOR_SELECTION, STABILITY, CONFIDENCE),

@@ -93,6 +93,7 @@ ENTROPY_BOUND = Sampler(
     description="generate() itself: accepts the most certain positions within an entropy budget, and chooses anew in "
     "every step, so that an accepted token can be taken back.",
     library="transformers",
+    loop="DiffusionGemmaGenerationMixin",
     noise="uniform",
     sticky=False,
     parameters=PARAMETERS,

@@ -56,6 +56,7 @@ LLADA2 = Sampler(
     description="Undecided positions hold a mask token. Each pass unmasks those that are probable enough, and at "
     "least a fixed share of the block; what is unmasked stays, unless editing replaces it. Needs a mask-token model.",
     library="diffusers",
+    loop="LLaDA2Pipeline",
     noise="mask",
     sticky=True,
     parameters=(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from dgemma_viz.errors import MissingDependencyError, SettingError
+from dgemma_viz.recorders.upstream_versions import clash_of, installed_version, required, shortfall
 
 if TYPE_CHECKING:
     from dgemma_viz.labs.samplers.parameter import Parameter
@@ -64,6 +64,8 @@ class Sampler:
         For the screen.
     library
         Whose loop it is.
+    loop
+        Class that holds the loop.
     noise
         Of the models that it samples; see :data:`Noise`.
     sticky
@@ -80,6 +82,7 @@ class Sampler:
     title: str
     description: str
     library: Literal["transformers", "diffusers"]
+    loop: str
     noise: Noise
     sticky: bool
     parameters: tuple[Parameter, ...]
@@ -88,15 +91,23 @@ class Sampler:
 
     @property
     def installed(self) -> bool:
-        """Whether its library can be imported."""
-        return find_spec(self.library) is not None
+        """Whether its library is there, in a version with which its loop runs."""
+        return not self._obstacle()
 
     def need_library(self) -> None:
         """Raise MissingDependencyError, with what to install, unless :attr:`installed`."""
-        if not self.installed:
-            raise MissingDependencyError(
-                f"the sampler '{self.name}' needs {self.library}: pip install 'dgemma-viz[{self.library}]'"
-            )
+        if obstacle := self._obstacle():
+            raise MissingDependencyError(f"the sampler '{self.name}' cannot run here: {obstacle}")
+
+    def _obstacle(self) -> str:
+        """Why the loop cannot run, and what to install; empty if it can."""
+        of_extra = (one for one in (*required(), *required(self.library)) if one.name == self.library)
+        lacks = [lack for one in of_extra if (lack := shortfall(one))]
+        if not installed_version(self.library):
+            lacks = ["not installed"]
+        if lacks:
+            return f"{self.library} is {lacks[0]}; pip install 'dgemma-viz[{self.library}]'"
+        return clash_of(self.loop)
 
     def need_model(self, model: Any) -> None:
         """Raise SettingError unless the model is of the kind that this sampler samples."""

@@ -35,3 +35,15 @@ def sampler_named(name: str) -> Sampler:
     if name not in SAMPLERS:
         raise SettingError(f"there is no sampler {name!r}; choose one of {', '.join(SAMPLERS)}")
     return SAMPLERS[name]
+
+
+def need_samplers(*names: str) -> None:
+    """Say at the top of a page that it cannot run here, in place of halfway down.
+
+    Raises
+    ------
+    MissingDependencyError
+        A sampler's library is missing, or its version does not go with the others; what to install.
+    """
+    for name in names:
+        sampler_named(name).need_library()
