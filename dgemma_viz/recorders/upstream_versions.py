@@ -7,6 +7,7 @@ were never tried nothing is said. A development build counts as the release that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -49,15 +50,16 @@ CLASHES = (
 """Seen on 28 November 2026 with diffusers 0.42.1 and transformers 5.24.0; its ``LLaDA2Pipeline`` runs with both."""
 
 
-def required(extra: str = "") -> list[Requirement]:
+@cache
+def required(extra: str = "") -> tuple[Requirement, ...]:
     """What the distribution requires without an extra, or what one extra adds; empty if it is not installed."""
     try:
         stated = [Requirement(text) for text in metadata.requires("dgemma-viz") or []]
     except metadata.PackageNotFoundError:
-        return []
+        return ()
     if not extra:
-        return [one for one in stated if one.marker is None or one.marker.evaluate({"extra": ""})]
-    return [one for one in stated if _only_with(one, extra)]
+        return tuple(one for one in stated if one.marker is None or one.marker.evaluate({"extra": ""}))
+    return tuple(one for one in stated if _only_with(one, extra))
 
 
 def shortfall(requirement: Requirement) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from packaging.requirements import Requirement
+
 from dgemma_viz.errors import MissingDependencyError, SettingError
-from dgemma_viz.recorders.upstream_versions import clash_of, installed_version, required, shortfall
+from dgemma_viz.recorders.upstream_versions import clash_of, required, shortfall
 
 if TYPE_CHECKING:
     from dgemma_viz.labs.samplers.parameter import Parameter
@@ -101,12 +103,10 @@ class Sampler:
 
     def _obstacle(self) -> str:
         """Why the loop cannot run, and what to install; empty if it can."""
-        of_extra = (one for one in (*required(), *required(self.library)) if one.name == self.library)
-        lacks = [lack for one in of_extra if (lack := shortfall(one))]
-        if not installed_version(self.library):
-            lacks = ["not installed"]
-        if lacks:
-            return f"{self.library} is {lacks[0]}; pip install 'dgemma-viz[{self.library}]'"
+        known = [one for one in (*required(), *required(self.library)) if one.name == self.library]
+        for requirement in known or [Requirement(self.library)]:
+            if lacks := shortfall(requirement):
+                return f"{self.library} is {lacks}; pip install 'dgemma-viz[{self.library}]'"
         return clash_of(self.loop)
 
     def need_model(self, model: Any) -> None:
