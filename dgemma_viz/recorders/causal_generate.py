@@ -31,6 +31,7 @@ from dgemma_viz.recorders.assemble import assemble
 from dgemma_viz.recorders.causal_pass import CausalRun
 from dgemma_viz.recorders.causal_steps import with_steps
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
+from dgemma_viz.recorders.own_generate import why_not_recorded
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_facts import eos_ids, generator_state, model_id, versions
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
@@ -66,6 +67,8 @@ class CausalRecording(Recording):
     """Recording of a causal model's ``generate()``; see the module."""
 
     def __init__(self, model: Any, tokenizer: Any, **options: Any) -> None:
+        if reason := why_not_recorded(model):
+            raise RecordingError(f"cannot record this model: {reason}")
         if getattr(model.config, "is_encoder_decoder", False):
             raise RecordingError(
                 f"cannot record {type(model).__name__}: of the models with transformers' own generate(), recording "
@@ -115,6 +118,14 @@ class CausalRecording(Recording):
 
     def _has_steps(self, run: Run) -> bool:
         return bool(run.passes) if isinstance(run, CausalRun) else super()._has_steps(run)
+
+    def _why_no_steps(self, run: Run) -> str:
+        if run.facts.error or run.stopped_by:
+            return super()._why_no_steps(run)
+        return (
+            f"this call of {type(self._model).__name__} did not go through transformers' own loop. If it went through "
+            "one that denoises, put the three lines of dv.Recorder into that: help(dgemma_viz.Recorder)"
+        )
 
     def _trace_of(self, run: Run) -> Trace:
         if run.trace is None and isinstance(run, CausalRun):

@@ -159,12 +159,14 @@ class Recording(ABC):
         if not run.ended:
             raise RecordingError("the call is still running; read recording.trace after it, or use on_step")
         if not self._has_steps(run):
-            cause = run.facts.error or "it ended without one"
-            raise RecordingError(f"the call did not finish a single denoising step: {cause}")
+            raise RecordingError(f"the call did not finish a single denoising step: {self._why_no_steps(run)}")
         return self._trace_of(run)
 
     def _has_steps(self, run: Run) -> bool:
         return bool(run.steps)
+
+    def _why_no_steps(self, run: Run) -> str:
+        return run.facts.error or "it ended without one"
 
     def _trace_of(self, run: Run) -> Trace:
         from dgemma_viz.recorders.assemble import assemble
