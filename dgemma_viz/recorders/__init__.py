@@ -32,7 +32,9 @@ def record(
     Parameters
     ----------
     model
-        A ``DiffusionGemmaForBlockDiffusion`` (or a subclass).
+        A ``DiffusionGemmaForBlockDiffusion``, another model with transformers' own ``generate()``, or diffusers'
+        ``DiffusionGemmaPipeline`` or ``LLaDA2Pipeline``; a model may be inside a wrapper of PEFT, ``torch.compile`` or
+        data-parallel training. Active adapters are named in ``facts.settings["adapters"]``.
     tokenizer
         Its tokenizer, or the processor that holds it; None leaves the trace without token texts.
     top_k
@@ -52,8 +54,10 @@ def record(
     Raises
     ------
     RecordingError
-        The model's class is not supported, the tokenizer does not match the model, or ``task`` is not JSON; and, on
-        entering the block, the model is being recorded already.
+        The model's class is not supported, its ``generate()`` is a loop of its own, the tokenizer does not match the
+        model, or ``task`` is not JSON; and, on entering the block, the model is being recorded already.
+    MissingDependencyError
+        Installed versions do not run this pipeline together.
     SettingError
         ``top_k`` is less than 1.
 

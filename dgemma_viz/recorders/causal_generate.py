@@ -33,7 +33,7 @@ from dgemma_viz.recorders.causal_steps import with_steps
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.own_generate import why_not_recorded
 from dgemma_viz.recorders.recording import Recording
-from dgemma_viz.recorders.run_facts import eos_ids, generator_state, model_id, versions
+from dgemma_viz.recorders.run_facts import adapters, eos_ids, generator_state, model_id, versions
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.model import RunFacts
 
@@ -149,6 +149,7 @@ def _facts_at_start(model: Any, task: Mapping[str, Any]) -> RunFacts:
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
         started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        settings=adapters(model),
         task=task,
     )
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import RecordingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dgemma_viz.recorders.recording import Recording
 
 
@@ -52,15 +55,19 @@ SUPPORTED = (
 )
 
 
+_HOLDERS = ("_orig_mod", "module", "pretrained_model")
+"""Attributes in which wrappers keep the model: ``torch.compile``, data-parallel training, TRL."""
+
+
 def recorder_for(model: Any) -> tuple[type[Recording], Any]:
-    """Recorder class for a model, and the model to hook: itself, or what ``torch.compile`` wrapped.
+    """Recorder class for a model, and the model to hook: itself, or the one that it wraps.
 
     Raises
     ------
     RecordingError
         No recorder knows the model's class.
     """
-    for candidate in (model, getattr(model, "_orig_mod", None)):
+    for candidate in _with_what_it_wraps(model):
         names = {cls.__name__ for cls in type(candidate).__mro__}
         for entry in SUPPORTED:
             if entry.loop in names:
@@ -72,3 +79,19 @@ def recorder_for(model: Any) -> tuple[type[Recording], Any]:
         f"cannot record {given}: recording knows {known}. Pass the loaded model or "
         "pipeline itself (not its name or its class); for a loop of your own there is dv.Recorder"
     )
+
+
+def _with_what_it_wraps(model: Any) -> Iterator[Any]:
+    """A model, what it wraps, what that wraps, and so on, as far as a chain of wrappers may reasonably go."""
+    for _ in range(8):
+        if model is None or isinstance(model, type | ModuleType):
+            return
+        yield model
+        model = _wrapped(model)
+
+
+def _wrapped(model: Any) -> Any:
+    """The model in a wrapper, PEFT's or one of :data:`_HOLDERS`; None if there is none."""
+    if callable(base := getattr(model, "get_base_model", None)):
+        return base()
+    return next((found for name in _HOLDERS if (found := getattr(model, name, None)) is not None), None)

@@ -43,7 +43,7 @@ def facts_at_start(model: Any, task: Mapping[str, Any]) -> RunFacts:
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
         started=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        settings={"canvas_length": model.config.canvas_length},
+        settings={"canvas_length": model.config.canvas_length, **adapters(model)},
         task=task,
     )
 
@@ -84,6 +84,17 @@ def model_id(model: Any) -> str:
     """Last component of the name or path that a model was loaded from: traces are shared, local paths are not."""
     name = str(getattr(model.config, "_name_or_path", "") or "")
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def adapters(model: Any) -> dict[str, list[str]]:
+    """``{"adapters": names}`` of PEFT's adapters that are active in a model; empty if there are none.
+
+    The layers say so themselves, whether PEFT wrapped the model or transformers' ``add_adapter`` put them there. What
+    was merged for good and unloaded cannot be seen.
+    """
+    layers = (module for module in model.modules() if any(c.__name__ == "BaseTunerLayer" for c in type(module).__mro__))
+    names = {str(name) for layer in layers if not layer.disable_adapters for name in layer.active_adapters}
+    return {"adapters": sorted(names)} if names else {}
 
 
 def versions() -> dict[str, str]:
