@@ -180,7 +180,7 @@ def test_doctor_on_a_sound_installation(capsys):
 
 
 def test_doctor_names_what_is_missing_and_what_to_do(capsys, installed):
-    installed(voila=None, plotly="0.1")
+    installed(voila=None, plotly="0.1", transformers="5.23.0")
     status, out, _ = run(capsys, "doctor")
     assert status == 1
     assert "MISSING  voila" in out

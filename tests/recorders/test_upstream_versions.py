@@ -89,6 +89,7 @@ def test_a_diffusers_without_the_pipeline_is_too_old(installed):
 
 
 def test_a_page_asks_for_all_its_samplers_at_once(installed):
+    installed(transformers="5.23.0", diffusers="0.42.1")
     need_samplers("entropy_bound", "block_refinement")
     installed(transformers="5.24.0", diffusers="0.42.1")
     need_samplers("entropy_bound", "llada2")
