@@ -39,6 +39,7 @@ from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -122,15 +123,23 @@ class Recorder:
     ) -> None:
         """Take one denoising step of the current canvas: call it once per decoder pass, after the decision.
 
-        Arrays are torch tensors, numpy arrays or lists, of the canvas's positions only (not of the prompt): ``(C,)``
-        for one sample or ``(B, C)``. What is given in one step must be given in all.
+        Arrays are those of any library (torch, numpy, ``mx.array``, JAX, whatever has ``__array__`` or ``__dlpack__``)
+        in any dtype, or lists. They are of the canvas's positions only (not of the prompt): ``(C,)`` for one sample or
+        ``(B, C)``. What is given in one step must be given in all, but for a step that made no decision (one whose
+        argmax is emitted without sampling): leave ``candidate``, ``accepted``, ``decision`` and
+        ``candidate_probability`` out there, and ``temperature`` and ``entropy_bound`` if it has none.
+
+        Canvases may differ in length. A position keeps its meaning in all steps of its canvas: loops that insert or
+        delete tokens are refused where it shows.
 
         Parameters
         ----------
         noised
             Token ids that the step READ; a copy from before the loop changed them.
         logits
-            ``(C, V)`` or ``(B, C, V)``, as they were sampled from (after temperature and filters); reduced at once.
+            ``(C, V)`` or ``(B, C, V)``, reduced at once: those that the candidate was sampled from, after temperature
+            and filters. Where the loop ranks positions by other logits (LLaDA: the raw ones), give those; confidence,
+            entropy and alternatives are of one distribution.
             They give ``draft``, ``entropy``, ``confidence``, ``candidate_probability`` and the alternatives, unless
             these are given themselves.
         candidate
@@ -162,8 +171,8 @@ class Recorder:
         RecordingError
             Says which argument is wrong and why; nothing of the step is kept then.
         """
-        canvas, first = len(self._emitted), self._steps[0] if self._steps else None
-        number = sum(step.canvas == canvas for step in self._steps)
+        canvas, first, begun = len(self._emitted), self._steps[0] if self._steps else None, self._begun
+        number = self._steps[-1].number + 1 if begun else 0
         where = f"canvas {canvas}, step {number}"
         of_positions = {
             "noised": noised,
@@ -177,7 +186,7 @@ class Recorder:
             "top_k_ids": top_k_ids,
             "top_k_probabilities": top_k_probabilities,
         }
-        values = judge_arrays(where, of_positions, first)
+        values = judge_arrays(where, of_positions, first, begun)
         size = self._facts.vocab_size
         if logits is None or self._size_is_settled:
             in_vocabulary(where, values, size)
@@ -190,10 +199,10 @@ class Recorder:
         values |= {name: np.array(value, dtype=np.float32) for name, value in of_the_step.items() if value is not None}
         values["wall_time"] = np.array(time.perf_counter() - self._started)
         step = OwnStep.of(where, canvas, number, values, self._facts.mask_token_id)
-        check_like(where, step, first)
-        self._facts = replace(self._facts, vocab_size=size)
+        check_like(where, step, self._steps)
         if number:
-            self._settle(step.values["noised"])
+            self._settle(where, step.values["noised"])
+        self._facts = replace(self._facts, vocab_size=size)
         self._steps.append(step)
         self._trace = None
 
@@ -206,14 +215,15 @@ class Recorder:
             No step of this canvas was recorded, or these are not its token ids.
         """
         canvas = len(self._emitted)
-        if not self._steps or self._steps[-1].canvas != canvas:
+        begun = self._begun
+        if begun is None:
             raise RecordingError(
                 f"emit() of canvas {canvas} came before any step() of it: call step() in the loop first"
             )
         where = f"emit() of canvas {canvas}"
-        ids = per_position(where, "emitted", tokens, self._steps[0].shape)
+        ids = per_position(where, "emitted", tokens, begun.shape)
         in_vocabulary(where, {"emitted": ids}, self._facts.vocab_size)
-        self._settle(ids)
+        self._settle(where, ids)
         self._emitted.append(ids)
         self._trace = None
 
@@ -262,9 +272,26 @@ class Recorder:
         if self._tokenizer is not None:
             check_tokenizer(self._tokenizer, size, ())
 
-    def _settle(self, after: Array) -> None:
-        """Tell the last step what came of it."""
-        last, mask = self._steps[-1], self._facts.mask_token_id
+    @property
+    def _begun(self) -> OwnStep | None:
+        """First step of the canvas that is being denoised, if there is one."""
+        last = self._steps[-1] if self._steps else None
+        return self._steps[-1 - last.number] if last is not None and last.canvas == len(self._emitted) else None
+
+    def _settle(self, where: str, after: Array) -> None:
+        """Tell the last step what came of it.
+
+        Raises
+        ------
+        RecordingError
+            Tokens moved to other positions.
+        """
+        last, mask, begun = self._steps[-1], self._facts.mask_token_id, self._begun
+        if mask is not None and begun is not None:
+            rows = zip(begun.values["noised"], last.values["noised"], after, strict=True)
+            for seen in (moved(*row, mask, self._facts.pad_token_id) for row in rows):
+                if seen:
+                    raise RecordingError(f"{where}: {seen}; {KEEP_THEIR_MEANING}")
         last.after = after
         if mask is None or last.accepted is None:
             return

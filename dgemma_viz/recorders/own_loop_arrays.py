@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.recorders.own_loop_reduce import is_torch
+from dgemma_viz.recorders.host_array import host_array
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
 
@@ -23,16 +23,10 @@ _ROUNDING = 1e-3
 
 def as_array(where: str, name: str, value: Any) -> Array:
     """A copy on the host; bfloat16 and the like become float32."""
-    if is_torch(value):
-        tensor = value.detach()
-        value = (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
     try:
-        array = np.array(value)
-    except ValueError as error:
-        raise RecordingError(f"{where}: '{name}' is no array: {error}") from error
-    if array.dtype.kind not in "biuf":
-        raise RecordingError(f"{where}: '{name}' holds {array.dtype}, not numbers")
-    return array
+        return np.array(host_array(value))
+    except TypeError as error:
+        raise RecordingError(f"{where}: '{name}' {error}") from error
 
 
 def per_position(where: str, name: str, value: Any, shape: tuple[int, ...] | None) -> Array:
@@ -55,12 +49,13 @@ def per_position(where: str, name: str, value: Any, shape: tuple[int, ...] | Non
         Says what is wrong with it.
     """
     array = as_array(where, name, value)
+    given = array.shape
     axes = 3 if ARRAYS[name].axes.endswith("K") else 2
     if array.ndim == axes - 1:
         array = array[None]
     if array.ndim != axes or array.size == 0:
         raise RecordingError(
-            f"{where}: '{name}' has shape {np.shape(value)}; give {_AXES[axes]}, or {_AXES[axes].replace('B, ', '')} "
+            f"{where}: '{name}' has shape {given}; give {_AXES[axes]}, or {_AXES[axes].replace('B, ', '')} "
             "for one sample"
         )
     if shape is not None and array.shape[:2] != shape:

@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.recorders.host_array import is_torch
+
 Array = npt.NDArray[Any]
 
 _CHUNK_ELEMENTS = 2**22
 """Elements of float64 temporaries at a time: 32 MiB each."""
-
-
-def is_torch(value: Any) -> bool:
-    """Whether a value is a torch tensor, without importing torch."""
-    return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
 
 
 def reduce_any(logits: Any, candidate: Array | None, top_k: int) -> dict[str, Array]:

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.recorders.own_loop_arrays import in_vocabulary, per_position, per_sample
+from dgemma_viz.recorders.host_array import is_torch
+from dgemma_viz.recorders.own_loop_arrays import as_array, in_vocabulary, per_position, per_sample
 from dgemma_viz.recorders.own_loop_outcome import masked_outcome
-from dgemma_viz.recorders.own_loop_reduce import is_torch, reduce_any
-from dgemma_viz.trace.decision import Decision, Phase
+from dgemma_viz.recorders.own_loop_reduce import reduce_any
+from dgemma_viz.trace.decision import Phase, is_accepted
+from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
+from dgemma_viz.trace.schema import OF_A_DECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dgemma_viz.recorders.own_loop_arrays import Array
+
+
+_LEFT_OUT = f"leave out all of {', '.join(OF_A_DECISION)}"
 
 
 @dataclass
@@ -43,15 +49,20 @@ class OwnStep:
         """
         accepted, decision = values.get("accepted"), values.get("decision")
         if decision is not None:
-            if accepted is not None and ((decision != Decision.NOISE) != accepted).any():
+            if accepted is not None and (is_accepted(decision) != accepted).any():
                 raise RecordingError(
                     f"{where}: 'accepted' and 'decision' contradict each other: a position is accepted where its "
                     "decision is not noise. Give one of them"
                 )
-            return cls(canvas, number, values | {"accepted": decision != Decision.NOISE})
+            return cls(canvas, number, values | {"accepted": is_accepted(decision)})
         if mask is None:
             return cls(canvas, number, values)
         return cls(canvas, number, {name: value for name, value in values.items() if name != "accepted"}, accepted)
+
+    @property
+    def decided(self) -> bool:
+        """Whether it was handed anything of a decision."""
+        return self.accepted is not None or not self.values.keys().isdisjoint(OF_A_DECISION)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -63,23 +74,30 @@ class OwnStep:
         if mask is None or "decision" in self.values:
             return self.values
         decision = masked_outcome(self.values["noised"], self.after, mask, self.accepted)
-        return self.values | {"decision": decision, "accepted": decision != Decision.NOISE}
+        return self.values | {"decision": decision, "accepted": is_accepted(decision)}
 
 
-def judge_arrays(where: str, given: Mapping[str, Any], first: OwnStep | None) -> dict[str, Array]:
-    """Arrays of the positions, in their dtypes and with their axis of samples; None is left out."""
-    shape = None
-    if first is not None:
-        shape = first.shape
-        length = (np.shape(given["noised"]) or (0,))[-1]
-        if length != shape[1]:
-            raise RecordingError(
-                f"{where}: this canvas has {length} positions, but the first one has {shape[1]}: the canvases of a "
-                "trace are equally long. Pad it, or record it with another Recorder"
-            )
-    values = {"noised": per_position(where, "noised", given["noised"], shape)}
+def judge_arrays(
+    where: str, given: Mapping[str, Any], first: OwnStep | None, begun: OwnStep | None
+) -> dict[str, Array]:
+    """Arrays of the positions, in their dtypes and with their axis of samples; None is left out.
+
+    ``first`` is the first step of the run, ``begun`` that of the canvas.
+    """
+    noised = per_position(where, "noised", given["noised"], None)
+    samples, length = noised.shape
+    if first is not None and samples != first.shape[0]:
+        raise RecordingError(
+            f"{where}: 'noised' is for {samples} sample(s) of {length} positions, but there are {first.shape[0]} "
+            "sample(s) in the first step: hand over all of them in every step"
+        )
+    if begun is not None and length != begun.shape[1]:
+        raise RecordingError(
+            f"{where}: the canvas has {length} positions, but {begun.shape[1]} in its first step: {KEEP_THEIR_MEANING}"
+        )
+    values = {"noised": noised}
     for name, value in given.items():
-        if value is not None:
+        if value is not None and name != "noised":
             values[name] = per_position(where, name, value, values["noised"].shape)
     ids, probabilities = values.get("top_k_ids"), values.get("top_k_probabilities")
     if (ids is None) != (probabilities is None) or (
@@ -91,7 +109,7 @@ def judge_arrays(where: str, given: Mapping[str, Any], first: OwnStep | None) ->
 
 def reduce_step(where: str, logits: Any, values: Mapping[str, Array], top_k: int) -> tuple[dict[str, Array], int]:
     """What the logits say of each position, and the size of their vocabulary."""
-    logits = logits if is_torch(logits) else np.asarray(logits)
+    logits = logits if is_torch(logits) else as_array(where, "logits", logits)
     shape = values["noised"].shape
     if logits.ndim == 2:  # noqa: PLR2004
         logits = logits[None]
@@ -114,19 +132,28 @@ def judge_states(where: str, samples: int, active: Any, finished: Any, phase: in
     return values if finished is None else values | {"finished": per_sample(where, "finished", finished, samples)}
 
 
-def check_like(where: str, step: OwnStep, first: OwnStep | None) -> None:
-    """Refuse a step that has other arrays than the first one, or that lacks a draft."""
+def check_like(where: str, step: OwnStep, before: Sequence[OwnStep]) -> None:
+    """Refuse a step that has other arrays than those before, or that lacks a draft.
+
+    A step that made no decision lacks what belongs to one, and may lack temperature and bound.
+    """
     values = step.values
     if "draft" not in values:
         if "candidate" not in values:
             raise RecordingError(f"{where}: give 'logits', or 'draft' (the argmax token ids)")
         values["draft"] = values["candidate"]
-    if first is None:
+    if not before:
         return
-    if different := sorted(first.values.keys() ^ values.keys()):
-        name = different[0]
-        which = "the first step" if name in first.values else "this step"
-        raise RecordingError(f"{where}: only {which} has '{name}': hand it over in every step, or in none")
-    if "top_k_ids" in values and values["top_k_ids"].shape != first.values["top_k_ids"].shape:
-        here, before = values["top_k_ids"].shape[-1], first.values["top_k_ids"].shape[-1]
-        raise RecordingError(f"{where}: there are {here} alternatives, but {before} in the first step")
+    first = next((one for one in before if one.decided), before[0])
+    different = first.values.keys() ^ values.keys()
+    if not (step.decided and first.decided):
+        different -= {*OF_A_DECISION, "temperature", "entropy_bound"}
+    if different:
+        name = min(different)
+        which = "this step" if name in values else "the first step" if first is before[0] else "an earlier step"
+        text = f"{where}: only {which} has '{name}': hand it over in every step, or in none"
+        raise RecordingError(f"{text} (a step that made no decision: {_LEFT_OUT})" if name in OF_A_DECISION else text)
+    if "top_k_ids" in values:
+        here, there = (one.values["top_k_ids"].shape[-1] for one in (step, first))
+        if here != there:
+            raise RecordingError(f"{where}: there are {here} alternatives, but {there} in the first step")

@@ -9,10 +9,10 @@ import numpy as np
 from dgemma_viz.errors import RecordingError, TraceError
 from dgemma_viz.trace.logged_lines import EmittedLine, Header, StepLine
 from dgemma_viz.trace.logged_run import build_trace
-from dgemma_viz.trace.schema import TOKEN_ARRAYS
+from dgemma_viz.trace.schema import OF_A_DECISION, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dgemma_viz.recorders.own_loop_arrays import Array
     from dgemma_viz.recorders.own_loop_step import OwnStep
@@ -34,7 +34,11 @@ def trace_of_steps(
     for step in steps:
         ids |= {int(token) for name in TOKEN_ARRAYS if name in step.values for token in np.unique(step.values[name])}
     header = Header(facts, facts.status != "complete", prompt, texts.of(ids))
-    lines = [line for number, step in enumerate(steps) for line in _lines(number, step, facts.mask_token_id)]
+    some_decide = any(not step.values.keys().isdisjoint(OF_A_DECISION) for step in steps)
+    lines: list[StepLine] = []
+    for number, step in enumerate(steps):
+        values = step.values if some_decide and not step.decided else step.settled(facts.mask_token_id)
+        lines += _lines(number, step, values)
     canvases = [
         EmittedLine(number, (canvas, sample), row, None)
         for number, (canvas, sample, row) in enumerate(
@@ -47,9 +51,8 @@ def trace_of_steps(
         raise RecordingError(f"these steps make no trace: {error}") from error
 
 
-def _lines(number: int, step: OwnStep, mask: int | None) -> list[StepLine]:
+def _lines(number: int, step: OwnStep, values: Mapping[str, Array]) -> list[StepLine]:
     """One line for each sample."""
-    values = step.settled(mask)
     return [
         StepLine(
             number,

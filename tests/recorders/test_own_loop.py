@@ -342,7 +342,9 @@ def test_steps_must_be_alike():
     recorder.step(**GOOD)
     with pytest.raises(RecordingError, match="canvas 0, step 1: only this step has 'entropy'"):
         recorder.step(**GOOD, entropy=[0.1, 0.1, 0.1])
-    with pytest.raises(RecordingError, match="this canvas has 2 positions, but the first one has 3"):
+    with pytest.raises(
+        RecordingError, match="the canvas has 2 positions, but 3 in its first step: a position must keep its meaning"
+    ):
         recorder.step(noised=[1, 2], draft=[1, 2])
     recorder.step(**GOOD)
     assert recorder.trace.n_steps == 2

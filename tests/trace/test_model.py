@@ -90,6 +90,20 @@ def test_a_token_without_text_shows_its_id():
     assert rebuilt(synthetic_trace(), token_texts={}).token_text(7) == "⟨7⟩"
 
 
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"model_id": "me/mine", "model_class": "MyModel"}, "MyModel"),
+        ({"model_id": "me/mine", "model_class": ""}, "me/mine"),
+        ({"model_id": "", "model_class": ""}, "unknown model"),
+    ],
+)
+def test_it_prints_by_what_is_known_of_its_model(facts, name):
+    trace = synthetic_trace(length=6, steps=4)
+    known = repr(replace(trace, facts=replace(trace.facts, **facts)))
+    assert known == f"<Trace of {name}: 1 canvas(es) x 6 positions, 4 steps, 1 sample(s), complete>"
+
+
 def test_a_trace_of_no_steps_is_possible():
     trace = synthetic_trace(canvases=1)
     empty = {n: getattr(trace, n)[:0] for n, s in ARRAYS.items() if s.axes[0] in "SN"}
