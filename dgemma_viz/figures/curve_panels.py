@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
+from dgemma_viz.figures.marks import UNDECIDED
 from dgemma_viz.trace.schema import ARRAYS, Provenance
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _BUDGET = "entropy"
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One curve: float values ``(T,)``, and its colour (a field of Theme), Plotly symbol (or None) and dash."""
+    """One curve: float values ``(T,)``, colour (a field of Theme), Plotly symbol (or None), dash, what a NaN means."""
 
     name: str
     values: Array
@@ -34,6 +35,7 @@ class Line:
     colour: str = "accent"
     symbol: str | None = "circle"
     dash: str = "solid"
+    gap: str = "not a number"
 
     @property
     def has_gaps(self) -> bool:
@@ -145,16 +147,23 @@ def every_panel(run: CanvasRun) -> tuple[Panel, ...]:
 def _decided(run: CanvasRun, name: str, values: Array) -> Line:
     """A line that follows from what was accepted; unknown where that was not recorded."""
     unknown = "accepted" in run.trace.facts.absent
-    return Line(name, np.full(run.n_steps, np.nan) if unknown else values.astype(float), "derived")
+    values = np.full(run.n_steps, np.nan) if unknown else values.astype(float)
+    return Line(name, values, "derived", gap=_gap(run, values))
 
 
 def _bound(run: CanvasRun) -> Line:
     values = run.array("entropy_bound").astype(float)
-    return Line("bound", values, ARRAYS["entropy_bound"].provenance, "second", None)
+    return Line("bound", values, ARRAYS["entropy_bound"].provenance, "second", None, gap=_gap(run, values))
 
 
 def _recorded(run: CanvasRun, array: str, name: str) -> Line:
-    return Line(name, run.array(array).astype(float), ARRAYS[array].provenance)
+    values = run.array(array).astype(float)
+    return Line(name, values, ARRAYS[array].provenance, gap=_gap(run, values))
+
+
+def _gap(run: CanvasRun, values: Array) -> str:
+    """What NaN means in a line: that the steps made no decision, where there is none in other steps."""
+    return "not a number" if run.decided[np.isnan(values)].any() else UNDECIDED.label
 
 
 def _thresholds(settings: Mapping[str, Any], **labels: str) -> tuple[Threshold, ...]:
@@ -168,7 +177,7 @@ def _bound_asked_for(settings: Mapping[str, Any], used: Array) -> tuple[Threshol
     asked = _number(settings.get("entropy_bound"))
     if asked is None:
         return ()
-    other = np.isfinite(used).any() and not np.allclose(used, asked, rtol=1e-5, equal_nan=True)
+    other = not np.allclose(used[np.isfinite(used)], asked, rtol=1e-5)
     words = "asked for, but not used" if other else ""
     return (Threshold(f"entropy bound {asked:g} {words}".rstrip(), asked),)
 

@@ -113,7 +113,7 @@ def _gaps(line: Line, panel: Panel, row: int, look: Theme) -> dict[str, Any]:
     lowest = _y_range(panel)[0]
     return {
         "type": "scatter",
-        "name": f"{line.name}: not a number",
+        "name": f"{line.name}: {line.gap}",
         "x": steps,
         "y": np.full(len(steps), 10**lowest if panel.logarithmic else lowest),
         "xaxis": "x",
@@ -121,7 +121,7 @@ def _gaps(line: Line, panel: Panel, row: int, look: Theme) -> dict[str, Any]:
         "mode": "markers",
         "marker": {"symbol": "x-thin-open", "size": 7, "color": look.warning, "line": {"width": 1.5}},
         "cliponaxis": False,
-        "hovertemplate": f"{line.name}: not a number · {line.provenance}<extra></extra>",
+        "hovertemplate": f"{line.name}: {line.gap} · {line.provenance}<extra></extra>",
     }
 
 

@@ -153,5 +153,8 @@ def test_views_say_that_there_is_none(no_end_decision):
         assert np.isfinite(values[:4]).all()
         assert quantity.text(values[4, 0]).startswith("no decision")
     assert "step 4 made no decision" in str(figures.entropy_budget(no_end_decision, step=4))
+    names = {line.name for line in figures.curves(no_end_decision).data}
+    assert {"noise ratio: no decision", "accepted: no decision", "spent: no decision"} <= names
+    assert "but not used" not in str(figures.curves(no_end_decision).layout)
     what_if = figures.accepted_by_bound(no_end_decision, bound=1.0)
     assert all(np.isnan(line.y[-1]) for line in what_if.data if len(line.x) and line.x[-1] == 4)
