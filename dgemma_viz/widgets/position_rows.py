@@ -19,7 +19,7 @@ from dgemma_viz.analysis.sampler_kind import SamplerKind, has_sweeps, sampler_ki
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import UNRECORDED, decision_marks, outcome
 from dgemma_viz.figures.token_text import display_text
-from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.decision import NO_DECISION, Decision
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.widgets.words import term
@@ -128,8 +128,8 @@ def rows_to_json(run: CanvasRun) -> dict[str, Any]:
 def _token(row: Row, run: CanvasRun, step: int, position: int) -> str:
     ids = run.emitted if row.array == "emitted" and run.emitted is not None else run.array(row.array)[step]
     token = int(ids[position])
-    if token == UNKNOWN_TOKEN:
-        return UNRECORDED.label
+    if token == UNKNOWN_TOKEN:  # the candidate of a step that made no decision
+        return decision_marks(run.trace)[NO_DECISION].label
     return "mask" if token == run.trace.facts.mask_token_id else display_text(run.token_text(token))
 
 

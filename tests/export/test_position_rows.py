@@ -16,7 +16,7 @@ from dgemma_viz.labs.samplers import run_sampler
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.widgets.esm import joined_module
 from dgemma_viz.widgets.position_rows import rows_of, text_of
-from tests.synthetic import NASTY_TEXTS, synthetic_trace
+from tests.synthetic import NASTY_TEXTS, synthetic_trace, undecided
 
 NODE, _ = compute_driver_executable()
 SCRIPT = """
@@ -81,12 +81,17 @@ def masked():
     return run_sampler(*dv.load_tiny_masked(), TASKS["sudoku"].example_prompts[1], "llada2", settings)
 
 
+def uneven():
+    """A short canvas whose last step made no decision."""
+    return undecided(synthetic_trace(canvases=2, length=(5, 12), steps=[[4], [3]]), 3)
+
+
 def swept():
     settings = {"corrector_steps": 1, "corrector_k": 6, "max_denoising_steps": 5, "temperature": 0.5}
     return run_sampler(*dv.load_tiny(), TASKS["sudoku"].example_prompts[1], "discrete_ddim", settings, seed=2)
 
 
-@pytest.mark.parametrize("make", [synthetic_trace, odd_numbers, partly_logged, masked, swept])
+@pytest.mark.parametrize("make", [synthetic_trace, odd_numbers, partly_logged, masked, uneven, swept])
 def test_every_row_of_every_position_is_the_notebook_s(make, tmp_path):
     run = make().canvas_run()
     there, here = on_the_page(run, tmp_path), in_the_notebook(run)
@@ -103,6 +108,9 @@ def test_the_rows_are_those_that_the_run_can_tell():
     assert not {"why", "taken back now", "emitted token ever accepted"} & names[partly_logged]
     assert "kind of step" in names[swept]
     assert "why" not in names[swept]
+    last = dict(in_the_notebook(uneven().canvas_run())[-1])
+    assert last["candidate"] == last["after the step"] == "no decision"
+    assert last["taken back now"] == "no"
     sentences = {text for row in in_the_notebook(odd_numbers().canvas_run()) for name, text in row if name == "why"}
     for part in ("to spare", "nats over", "the other way", "is not a number", "no entropy bound is known"):
         assert any(part in sentence for sentence in sentences), part

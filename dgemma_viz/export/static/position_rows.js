@@ -35,6 +35,7 @@ function why({ sentences, bounds }, store, step, position) {
 const TEXTS = {
   token({ array }, { emitted }, store, step, position) {
     const id = (array === "emitted" ? emitted : store.field(array, step))[position];
+    if (id === -1) return store.decisionWords(255); // the candidate of a step that made no decision
     return id === store.words.mask ? "mask" : store.text(id);
   },
   number({ array, unit }, _, store, step, position) {

@@ -51,10 +51,10 @@ export class RunStore {
     return this.field("decision", step).map((code) => (code && code !== 255 ? 1 : 0));
   }
 
-  // Where the step before accepted and this one re-noises.
+  // Where the step before accepted and this one re-noises; a step that made no decision takes none back.
   takenBack(step) {
-    const accepted = this.accepted(step), before = step ? this.accepted(step - 1) : accepted;
-    return accepted.map((flag, position) => (before[position] && !flag ? 1 : 0));
+    const before = this.accepted(Math.max(0, step - 1));
+    return this.field("decision", step).map((code, position) => (before[position] && code === 0 ? 1 : 0));
   }
 
   // What a decision is called, in the words of the trace's kind of noise.
