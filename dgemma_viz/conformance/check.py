@@ -53,7 +53,8 @@ def check_conformance(
         happened in them, they prove nothing. Those that repeat another one's draws are noticed and not counted twice.
     settings
         What the sampler was asked for, over and above ``facts.settings`` of each trace: any of ``max_denoising_steps``,
-        ``entropy_bound``, ``t_min``, ``t_max``, ``stability_threshold``, ``confidence_threshold``; None for none.
+        ``entropy_bound``, ``t_min``, ``t_max``, ``stability_threshold``, ``confidence_threshold``; of other samplers
+        also ``threshold``, ``editing_threshold``, ``quota``, ``block_length``. None for none.
     tolerances
         Slack for floating point; by default that of a runtime in bfloat16.
 

@@ -33,6 +33,11 @@ def diffusers(evidence: Evidence) -> bool:
     return evidence.settings.get("library") == "diffusers"
 
 
+def left_canvas(evidence: Evidence) -> bool:
+    """Samplers that emit the canvas which the last step leaves, and not its draft."""
+    return diffusers(evidence) or sampler_kind(evidence.trace) is SamplerKind.MASKED
+
+
 def generate(evidence: Evidence) -> bool:
     """Transformers' ``generate()`` and its ports."""
     return reference(evidence) and not diffusers(evidence)

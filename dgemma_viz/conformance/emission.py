@@ -8,7 +8,7 @@ import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.evidence import committed_before, first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Decision, is_accepted
@@ -52,8 +52,8 @@ def _last_canvas(evidence: Evidence, run: CanvasRun) -> Checked:
     else:
         decision = run.array("decision")[-1]
         left = np.where(decision == Decision.KEPT, run.array("noised")[-1], run.array("candidate")[-1])
-        judged = is_accepted(decision)
-    judged &= run.in_output
+        judged = is_accepted(decision) & ~committed_before(evidence, run)[-1]
+    judged &= run.in_output & ~evidence.padded(run)
     wrong = judged & (left != run.emitted)
     if not wrong.any():
         return Checked(int(judged.sum()))
@@ -110,13 +110,13 @@ RULES = (
     ),
     Rule(
         "emitted-is-last-canvas",
-        "diffusers emits the canvas that the last step leaves: what it accepted or kept; of a sample that stopped by "
-        "the stop rule, the draft.",
-        "diffusers DiffusionGemmaPipeline.__call__, LLaDA2Pipeline.__call__",
+        "diffusers and mask-token samplers emit the canvas that the last step leaves: what it accepted or kept; of a "
+        "sample of diffusers that stopped by the stop rule, the draft.",
+        "diffusers DiffusionGemmaPipeline.__call__, LLaDA2Pipeline.__call__; LLaDA, arXiv 2502.09992, algorithm 4",
         (needs.emitted, needs.arrays("accepted", "candidate", "noised")),
         each(_last_canvas),
         "no canvas with a recorded step was emitted",
-        concerns.diffusers,
+        concerns.left_canvas,
     ),
     Rule(
         "padding-after-end",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.trace.decision import Decision
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -58,6 +60,17 @@ class Evidence:
         earlier = self.trace.emitted[: run.canvas, run.sample][self.trace.in_emitted[: run.canvas]]
         return bool(np.isin(earlier, self.trace.facts.eos_token_ids).any())
 
+    def padded(self, run: CanvasRun) -> Array:
+        """Positions of an emitted canvas that hold padding or end tokens after the sequence's end: bool ``(C,)``."""
+        if run.emitted is None:
+            return np.zeros(run.canvas_length, dtype=bool)
+        facts, ids = self.trace.facts, run.emitted
+        ends = np.isin(ids, facts.eos_token_ids)
+        after = np.full(len(ids), run.past_end or self.ended_before(run))
+        after[1:] |= np.logical_or.accumulate(ends)[:-1]
+        padding: Array = after & (ends | (ids == (-1 if facts.pad_token_id is None else facts.pad_token_id)))
+        return padding
+
 
 def steps_of(run: CanvasRun) -> Array:
     """Number in its canvas of each active step: int ``(T,)``."""
@@ -81,6 +94,19 @@ def next_rows(evidence: Evidence, run: CanvasRun) -> tuple[Array, Array]:
         inside[inside] = trace.active[following[inside], run.sample]
     inside &= run.decided
     return np.flatnonzero(inside), following[inside]
+
+
+def committed_before(evidence: Evidence, run: CanvasRun) -> Array:
+    """Positions that were unmasked before a step and that the log merely calls accepted in it: bool ``(T, C)``.
+
+    Some loops log what they unmask now, others all that is unmasked by now. Neither says whether the step's candidate
+    was used at these positions; that they stay is a rule of its own.
+    """
+    mask = evidence.trace.facts.mask_token_id
+    if mask is None or not evidence.has("noised"):
+        return np.zeros((run.n_steps, run.canvas_length), dtype=bool)
+    committed: Array = (run.array("noised") != mask) & (run.array("decision") <= Decision.ACCEPTED)
+    return committed
 
 
 def first_place(mask: Array) -> tuple[int, ...]:

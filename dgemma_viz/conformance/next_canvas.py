@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import first_place, next_rows, steps_of
+from dgemma_viz.conformance.evidence import committed_before, first_place, next_rows, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
 from dgemma_viz.conformance.violation import Breach
@@ -42,6 +42,7 @@ def _read(run: CanvasRun, steps: Array) -> Array:
 def _kept(evidence: Evidence, run: CanvasRun) -> Checked:
     rows, following = next_rows(evidence, run)
     accepted, decision = run.array("accepted")[rows], run.array("decision")[rows]
+    accepted = accepted & ~committed_before(evidence, run)[rows]
     kept = decision == Decision.KEPT
     wanted = np.where(kept, run.array("noised")[rows], run.array("candidate")[rows])
     after = _read(run, following)
@@ -67,7 +68,7 @@ def _kept(evidence: Evidence, run: CanvasRun) -> Checked:
 
 def _stays_masked(evidence: Evidence, run: CanvasRun) -> Checked:
     rows, following = next_rows(evidence, run)
-    open_ = ~run.array("accepted")[rows]
+    open_ = ~run.array("accepted")[rows] & ~committed_before(evidence, run)[rows]
     after, mask = _read(run, following), evidence.trace.facts.mask_token_id
     wrong = open_ & (after != mask)
     if not wrong.any():

@@ -32,6 +32,10 @@ RELEASED: Mapping[str, Setting] = MappingProxyType(
 """The released model's own, see :mod:`dgemma_viz.analysis.released`."""
 
 
+OF_OTHERS = ("block_length", "editing_threshold", "quota", "threshold")
+"""Settings of other samplers, see :mod:`~dgemma_viz.conformance.unmasking`."""
+
+
 def checked_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
     """The settings, if rules know them and can use them.
 
@@ -41,8 +45,8 @@ def checked_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
         A name that no rule uses, or a value that is neither a number nor None.
     """
     for name, value in settings.items():
-        if name not in RELEASED:
-            raise SettingError(f"there is no reference setting '{name}'; choose from {sorted(RELEASED)}")
+        if name not in RELEASED and name not in OF_OTHERS:
+            raise SettingError(f"there is no reference setting '{name}'; choose from {sorted([*RELEASED, *OF_OTHERS])}")
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if value is not None and not is_number:
             raise SettingError(f"reference setting '{name}' is {value!r:.40}; give a number, or None for none")

@@ -16,6 +16,7 @@ from dgemma_viz.conformance import (
     sampling,
     stopping,
     temperature,
+    unmasking,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     *sampling.RULES,
     *acceptance.RULES,
     *commits.RULES,
+    *unmasking.RULES,
     *next_canvas.RULES,
     *stopping.RULES,
     *finished_rows.RULES,
