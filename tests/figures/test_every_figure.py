@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dgemma_viz import figures
 from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.trace import ARRAYS, Trace
-from tests.synthetic import NASTY_TEXTS, synthetic_trace
+from tests.synthetic import NASTY_TEXTS, synthetic_trace, undecided
 
 EVERY = {name: getattr(figures, name) for name in figures.__all__}
 ALL = {name: figure for name, figure in EVERY.items() if "trace" in inspect.signature(figure).parameters}
@@ -41,7 +41,11 @@ def message_of(figure):
 @given(
     name=st.sampled_from(sorted(ALL)),
     sizes=st.fixed_dictionaries(
-        {"length": st.integers(1, 20), "steps": st.integers(1, 14), "seed": st.integers(0, 9999)}
+        {
+            "length": st.integers(1, 20) | st.tuples(st.integers(1, 20), st.integers(1, 20)),
+            "steps": st.integers(1, 14),
+            "seed": st.integers(0, 9999),
+        }
     ),
     texts=st.lists(st.text(), min_size=1, max_size=12).map(tuple),
     theme=st.sampled_from(["light", "dark"]),
@@ -50,13 +54,14 @@ def message_of(figure):
 @settings(max_examples=60, deadline=None)
 def test_any_trace_and_option(name, sizes, texts, theme, options):
     trace = synthetic_trace(texts=texts, canvases=2, samples=2, **sizes)
+    trace = undecided(trace, *options.draw(st.sets(st.integers(0, trace.n_steps - 1), max_size=2)))
     canvas, sample = options.draw(st.integers(0, 1)), options.draw(st.integers(0, 1))
     arguments = {"canvas": canvas, "sample": sample, "theme": theme}
     if name != "commit_order":
         steps = trace.canvas_run(canvas, sample).n_steps
         arguments["step"] = options.draw(st.integers(-steps, steps - 1))
     if name in {"alternatives", "position_history", "heatmap"}:
-        arguments["position"] = options.draw(st.integers(0, sizes["length"] - 1))
+        arguments["position"] = options.draw(st.integers(0, trace.canvas_run(canvas, sample).canvas_length - 1))
     if name in {"heatmap", "token_canvas"}:
         arguments["quantity"] = options.draw(st.sampled_from(sorted(QUANTITIES)))
     figure = ALL[name](trace, **arguments)
