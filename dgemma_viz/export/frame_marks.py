@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.figures.marks import CHANGED, OUTSIDE, TAKEN_BACK, UNRECORDED
+from dgemma_viz.figures.marks import CHANGED, OUTSIDE, TAKEN_BACK
 
 if TYPE_CHECKING:
     from dgemma_viz.figures.marks import Mark
@@ -37,7 +37,7 @@ def draw_mark(draw: Any, mark: Mark, box: Box, look: Theme, ink: str | None = No
             draw.line(ends, fill=ink or look.ink, width=2)
     elif mark is OUTSIDE:
         draw.rounded_rectangle((x0, y0 + 2, x1, y1 - 2), 3, outline=look.faint)
-    elif mark is not UNRECORDED:
+    elif mark.dash is not None:
         _underline(draw, mark, (x0, x1, y1), look)
 
 

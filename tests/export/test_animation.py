@@ -14,7 +14,18 @@ from dgemma_viz.export.animation import export_gif, export_video
 from dgemma_viz.export.frame_marks import draw_mark
 from dgemma_viz.export.frames import _Drawing, _pillow, frames
 from dgemma_viz.figures.colour_scales import colour_at
-from dgemma_viz.figures.marks import ACCEPTED, CHANGED, CORRECTED, EDITED, KEPT, OUTSIDE, RE_NOISED, TAKEN_BACK
+from dgemma_viz.figures.marks import (
+    ACCEPTED,
+    CHANGED,
+    CORRECTED,
+    EDITED,
+    KEPT,
+    OUTSIDE,
+    RE_NOISED,
+    TAKEN_BACK,
+    UNDECIDED,
+    UNRECORDED,
+)
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.figures.theme import DARK, LIGHT
 from dgemma_viz.trace.decision import Decision
@@ -62,6 +73,13 @@ def every_decision():
     decision[1, 0, 6] = Decision.NOISE
     facts = replace(trace.facts, output_span=(1, 7))
     return replace(trace, decision=decision, accepted=decision != Decision.NOISE, facts=facts)
+
+
+def test_a_step_without_a_decision_underlines_nothing():
+    image = Image.new("RGB", (60, 30), LIGHT.paper)
+    for mark in (UNRECORDED, UNDECIDED):
+        draw_mark(ImageDraw.Draw(image), mark, (5, 5, 55, 25), LIGHT)
+    assert len(image.getcolors()) == 1
 
 
 def test_a_cell_says_what_became_of_its_position_and_the_legend_names_it_as_the_canvas_does():
