@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dgemma_viz.tiny.architecture import fresh_model
+from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
@@ -25,6 +26,5 @@ def averaged_model(average: WeightAverage) -> Any:
 
 def export(model: Any, folder: Path) -> None:
     """Save model and tokenizer in float32, the precision they are loaded in by default."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    save_with_config(model, folder)
     build_tokenizer().save_pretrained(folder)

@@ -20,6 +20,7 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dgemma_viz.tiny.batches import Bucket, make_batch
+from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.drafter.loading import WEIGHTS
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
@@ -131,8 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     recipe = DrafterRecipe(steps=options.steps, seed=options.seed)
     drafter = train(recipe)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    drafter.half().save_pretrained(options.folder)
+    save_with_config(drafter.half(), options.folder)
     facts: dict[str, Any] = {
         "recipe": asdict(recipe),
         "torch": torch.__version__,

@@ -22,6 +22,7 @@ import diffusers
 import torch
 import transformers
 
+from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.masked.evaluate import DEFAULT, evaluate_masked, score_masked, write_masked_report
 from dgemma_viz.tiny.masked.loading import WEIGHTS
@@ -58,9 +59,8 @@ def say(text: str) -> None:
 
 def export_masked(run: MaskedTrainingRun, folder: Path) -> Any:
     """Save the averaged weights in half precision, and the tokenizer; return the model as it will be loaded."""
-    folder.mkdir(parents=True, exist_ok=True)
     half = run.averaged_model().half()
-    half.save_pretrained(folder)
+    save_with_config(half, folder)
     run.tokenizer.save_pretrained(folder)
     return half.float()
 
