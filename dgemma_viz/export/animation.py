@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import MissingDependencyError, SettingError
 from dgemma_viz.export.frames import frames, palette
-from dgemma_viz.export.html import check_target, shown_traces, write_whole
+from dgemma_viz.export.html import check_target, shown_traces
 from dgemma_viz.figures.place import resolve_run
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     import os

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from dgemma_viz.analysis.comparison import TracePair, pair_of
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.export.page import page_html
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Reference
@@ -56,7 +56,7 @@ def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | 
         from dgemma_viz.export.explored import explored
 
         html = page_html(*explored(shown, reference))
-    write_whole(target, html.encode("utf-8"))
+    write_whole(target, html)
     return target
 
 
@@ -107,20 +107,3 @@ def _one_trace(what: Any) -> Trace:
         f"a {type(what).__name__} cannot be exported: give a Trace, the path of a trace file, what dv.explore() or "
         "dv.compare() returned, or a pair of traces"
     )
-
-
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises
-    ------
-    SettingError
-        It cannot be written there.
-    """
-    try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
-            file.write(data)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(target)
-    except OSError as error:
-        raise SettingError(f"'{target}' cannot be written: {error.strerror or error}") from error

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz import figures
 from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.errors import MissingDependencyError, SettingError
-from dgemma_viz.export.html import check_target, shown_traces, write_whole
+from dgemma_viz.export.html import check_target, shown_traces
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     import os

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import dgemma_viz
 from dgemma_viz.errors import SettingError
+from dgemma_viz.write_whole import write_whole
 
 
 def notebooks_folder() -> Path:
@@ -49,9 +49,11 @@ def copy_notebooks(folder: Path) -> list[Path]:
         raise SettingError(f"{folder} has its own {', '.join(changed)}; name another folder, or move them away")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [Path(shutil.copyfile(path, folder / path.name)) for path in published]
     except OSError as error:
         raise SettingError(f"the notebooks cannot be written to {folder}: {error.strerror or error}") from error
+    for path in published:
+        write_whole(folder / path.name, path.read_bytes())
+    return [folder / path.name for path in published]
 
 
 def _differs(path: Path, original: Path) -> bool:

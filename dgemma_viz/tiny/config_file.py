@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dgemma_viz.write_whole import write_whole
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,7 +29,7 @@ def complete_config(config: Any, folder: Path) -> None:
     written = json.loads(path.read_text(encoding="utf-8"))
     for name, value in unwritten_fields(config).items():
         written[name] = {**written[name], **value} if isinstance(value, dict) else value
-    path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(written, indent=2, sort_keys=True) + "\n")
 
 
 def unwritten_fields(config: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.loading import WEIGHTS, load_tiny
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,9 +133,9 @@ def write_report(scores: list[Score], folder: Path) -> str:
         "unmodified `generate()` of transformers; the last row decodes the same weights token by token.\n\n"
         f"{as_markdown(scores)}\n"
     )
-    (folder / "evaluation.md").write_text(text, encoding="utf-8")
+    write_whole(folder / "evaluation.md", text)
     facts = json.dumps([asdict(entry) for entry in scores], indent=1)
-    (folder / "evaluation.json").write_text(f"{facts}\n", encoding="utf-8")
+    write_whole(folder / "evaluation.json", f"{facts}\n")
     return text
 
 

@@ -29,6 +29,7 @@ from dgemma_viz.tiny.schedule import default_schedule
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.training import Recipe, TrainingRun
 from dgemma_viz.tiny.workers import Team, run_team
+from dgemma_viz.write_whole import write_whole
 
 PHASES = (732, 725, 866, 248, 508, 716)
 DECAY = 340
@@ -124,7 +125,7 @@ def record_run(run: TrainingRun, options: argparse.Namespace) -> None:
         "threads": options.threads,
         "compiled": options.compile,
     }
-    (options.folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_whole(options.folder / "training.json", json.dumps(facts, indent=1) + "\n")
 
 
 def work(team: Team, options: argparse.Namespace) -> None:

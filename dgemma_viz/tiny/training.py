@@ -6,6 +6,7 @@ weights), so weights, optimiser, average and step are the whole state.
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from dgemma_viz.tiny.objective import losses
 from dgemma_viz.tiny.schedule import Phase, Schedule
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.workers import Team
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,9 +113,9 @@ class TrainingRun:
             "average": self.average.weights,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        torch.save(state, unfinished)
-        unfinished.replace(path)
+        written = io.BytesIO()
+        torch.save(state, written)
+        write_whole(path, written.getvalue())
 
     def restore(self, path: Path) -> None:
         """Go to a saved state of the same recipe, or of one that differs only in steps not yet taken."""

@@ -27,7 +27,7 @@ from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
 from dgemma_viz.trace.token_texts import TokenTexts
-from dgemma_viz.trace.write_whole import write_whole
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     import os
@@ -50,7 +50,7 @@ def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
     TraceFileError
         ``path`` cannot be written (folder missing, not writable).
     """
-    write_whole(path, save(_to_arrays(trace), metadata=_to_metadata(trace)))
+    write_whole(path, save(_to_arrays(trace), metadata=_to_metadata(trace)), TraceFileError)
 
 
 def load_trace(path: str | os.PathLike[str]) -> Trace:

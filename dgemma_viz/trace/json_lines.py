@@ -77,7 +77,7 @@ from dgemma_viz.trace.logged_run import build_trace
 from dgemma_viz.trace.model import INACTIVE_ROWS
 from dgemma_viz.trace.regular_file import open_regular
 from dgemma_viz.trace.schema import OF_A_DECISION
-from dgemma_viz.trace.write_whole import write_whole
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     import os
@@ -165,7 +165,7 @@ def save_json_lines(trace: Trace, path: str | os.PathLike[str]) -> None:
             }
             for sample, ids in enumerate(trace.emitted[canvas])
         ]
-    write_whole(path, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines).encode("ascii"))
+    write_whole(path, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines), TraceFileError)
 
 
 def _header(trace: Trace) -> dict[str, Any]:

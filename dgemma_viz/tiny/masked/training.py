@@ -11,6 +11,7 @@ an all-masked block.
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from dgemma_viz.tiny.average import WeightAverage
 from dgemma_viz.tiny.masked.architecture import fresh_masked_model
 from dgemma_viz.tiny.masked.batches import make_masked_batch
 from dgemma_viz.tiny.masked.tokenizer import build_masked_tokenizer
+from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,9 +126,9 @@ class MaskedTrainingRun:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.weights,
         }
-        unfinished = path.with_suffix(".unfinished")
-        torch.save(state, unfinished)
-        unfinished.replace(path)
+        written = io.BytesIO()
+        torch.save(state, written)
+        write_whole(path, written.getvalue())
 
     def restore(self, path: Path) -> None:
         """Go to a saved state of the same recipe.
