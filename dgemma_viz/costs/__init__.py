@@ -4,6 +4,7 @@ The tiny bundled model shows counts (forwards, tokens per forward, wasted positi
 comes from here, never the other way round. Plain numbers; nothing of the package but its errors is imported.
 """
 
+from dgemma_viz.costs.acceptance import Acceptance
 from dgemma_viz.costs.calibration import CALIBRATED, calibrated
 from dgemma_viz.costs.config_shape import shape_of
 from dgemma_viz.costs.first_token import prefill_pass, time_to_first_token
@@ -22,6 +23,7 @@ __all__ = [
     "FORMATS",
     "HARDWARE",
     "RELEASED",
+    "Acceptance",
     "Efficiency",
     "Hardware",
     "ModelShape",

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dgemma_viz.costs.checks import at_least_zero, fraction, positive, whole
+from dgemma_viz.costs.acceptance import known_acceptance
+from dgemma_viz.costs.checks import at_least_zero, positive, whole
 from dgemma_viz.costs.passes import SAMPLER_PASSES, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, check_fits, step_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from dgemma_viz.costs.acceptance import Acceptance
     from dgemma_viz.costs.hardware import Hardware
     from dgemma_viz.costs.shape import ModelShape
     from dgemma_viz.costs.weight_format import WeightFormat
@@ -83,7 +83,7 @@ def drafting(  # noqa: PLR0913 - every term is a number of its own
     weights: WeightFormat,
     hardware: Hardware,
     efficiency: Efficiency,
-    acceptance: Sequence[float],
+    acceptance: Acceptance,
     *,
     draft_milliseconds: float = 0.0,
     batch: int = 1,
@@ -91,28 +91,29 @@ def drafting(  # noqa: PLR0913 - every term is a number of its own
 ) -> Speed:
     """Multi-token prediction: ``k`` drafted tokens are verified in one pass, and one more comes with it.
 
-    ``1 + sum_j prod_{i<=j} alpha_i`` tokens a pass (Leviathan et al., arXiv 2211.17192, for independent acceptance).
+    ``1 + sum_j a_j`` tokens a pass, ``a_j`` the share of all drafts that is accepted at position ``j``
+    (:mod:`dgemma_viz.costs.acceptance`).
 
     Parameters
     ----------
     shape, weights, hardware, efficiency, batch, context
         As for :func:`autoregressive`.
     acceptance
-        Probability that each drafted token is accepted, given that those before it are.
+        Of the drafted tokens, which says how many there are.
     draft_milliseconds
         Of one drafted token.
 
     Raises
     ------
     SettingError
-        A number is impossible, or the model does not fit.
+        A number is impossible, or the model does not fit; or the acceptance is bare numbers, of which nobody knows
+        whether they hold for all drafts.
     """
-    alphas = [fraction("an acceptance", alpha) for alpha in acceptance]
+    tokens = known_acceptance(acceptance).tokens_a_pass
     check_fits(shape, weights, hardware, batch=whole("a batch", batch), context=context)
-    one = verify_pass(shape, weights, drafted=whole("drafted tokens", len(alphas)), batch=batch, context=context)
+    one = verify_pass(shape, weights, drafted=acceptance.drafted, batch=batch, context=context)
     step = step_time(one, hardware, weights, efficiency)
-    drafted = len(alphas) * at_least_zero("the time of a draft", draft_milliseconds)
-    tokens = 1 + sum(math.prod(alphas[: place + 1]) for place in range(len(alphas)))
+    drafted = acceptance.drafted * at_least_zero("the time of a draft", draft_milliseconds)
     return Speed(StepTime(step.overhead + drafted, step.reading, step.computing), 1.0, batch * tokens, batch)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dgemma_viz.costs.acceptance import Acceptance
 from dgemma_viz.costs.calibration import CALIBRATED
 from dgemma_viz.costs.first_token import time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE
@@ -43,7 +44,7 @@ def _canvas(hardware: str, weights: str, steps: float = 16) -> Speed:
 
 
 def _drafts(hardware: str) -> Speed:
-    return drafting(RELEASED, FORMATS["FP8"], HARDWARE[hardware], _MTP, [0.8] * 4)
+    return drafting(RELEASED, FORMATS["FP8"], HARDWARE[hardware], _MTP, Acceptance.constant(0.8, 4))
 
 
 def _first_token(canvas: Speed | None) -> float:

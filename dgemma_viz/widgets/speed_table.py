@@ -35,6 +35,7 @@ def speed_table(scenario: Scenario) -> str:
                 _number(scenario.first_token_milliseconds(way)),
                 _number(scenario.answer_milliseconds(way)),
                 _number(speed.step.total),
+                _number(speed.tokens_per_unit / speed.batch / speed.passes_per_unit),
                 speed.step.limit,
             )
         )
@@ -45,6 +46,7 @@ def speed_table(scenario: Scenario) -> str:
         "first token, ms",
         "whole answer, ms",
         "one pass, ms",
+        "tokens a pass",
         "limit",
     )
     return _table("Three ways of decoding · modelled", head, rows, kind=" dgv-speed-ways")

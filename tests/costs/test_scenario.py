@@ -52,7 +52,7 @@ def test_no_crossover_is_said_where_memory_ends():
         ({"prompt": 0}, "prompt"),
         ({"answer": -1}, "answer"),
         ({"steps": 0}, "steps"),
-        ({"acceptance": 1.1}, "acceptance"),
+        ({"acceptance": 0.8}, "say what the rates of acceptance are"),
         ({"draft_milliseconds": -1}, "draft"),
         ({"hardware": HARDWARE["RTX 4070"]}, "needs 26 GB"),
     ],

@@ -9,6 +9,7 @@ from dgemma_viz.costs import (
     FORMATS,
     HARDWARE,
     RELEASED,
+    Acceptance,
     Efficiency,
     Hardware,
     autoregressive,
@@ -57,11 +58,14 @@ def test_a_canvas_is_paid_whole():
     assert canvas.milliseconds_for(257) == 2 * canvas.milliseconds_per_unit
 
 
-def test_drafts_bring_the_sum_of_the_products():
-    found = drafting(RELEASED, FP8, H100, CALIBRATED["drafting"], [0.844, 0.599, 0.385])
-    assert found.tokens_per_unit == pytest.approx(1 + 0.844 + 0.844 * 0.599 + 0.844 * 0.599 * 0.385)
-    none = drafting(RELEASED, FP8, H100, CALIBRATED["drafting"], [0.0] * 4)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_verified_draft_brings_what_is_accepted_and_one_more(batch):
+    published = Acceptance((0.844, 0.599, 0.385))
+    found = drafting(RELEASED, FP8, H100, CALIBRATED["drafting"], published, batch=batch)
+    assert found.tokens_per_unit == pytest.approx(batch * (1 + 0.844 + 0.599 + 0.385))
+    none = drafting(RELEASED, FP8, H100, CALIBRATED["drafting"], Acceptance((0.0,) * 4))
     assert none.tokens_per_unit == 1
+    assert none.step == drafting(RELEASED, FP8, H100, CALIBRATED["drafting"], Acceptance.constant(0.8, 4)).step
 
 
 @given(factor=st.floats(1, 10), batch=st.integers(1, 32), bandwidth=st.floats(100, 5000), peak=st.floats(20, 2000))
@@ -102,9 +106,7 @@ def test_the_limit_is_named():
         (lambda: autoregressive(RELEASED, FP8, H100, Efficiency(), batch=0), "a batch"),
         (lambda: autoregressive(RELEASED, FP8, H100, Efficiency(), batch=100_000, context=9999), "needs"),
         (lambda: autoregressive(RELEASED, FP8, H100, Efficiency(), context=-1), "a context"),
-        (lambda: drafting(RELEASED, FP8, H100, Efficiency(), [0.8, -0.1]), "an acceptance of -0.1"),
-        (lambda: drafting(RELEASED, FP8, H100, Efficiency(), [1.1]), "an acceptance of 1.1"),
-        (lambda: drafting(RELEASED, FP8, H100, Efficiency(), []), "drafted tokens"),
+        (lambda: drafting(RELEASED, FP8, H100, Efficiency(), [0.8, 0.6]), "say what the rates of acceptance are"),
         (lambda: diffusion(RELEASED, FP8, H100, Efficiency(), steps=0), "steps"),
         (lambda: diffusion(RELEASED, FP8, H100, Efficiency(), steps=float("inf")), "steps"),
         (lambda: diffusion(RELEASED, FP8, H100, Efficiency(), steps=8, sampler_passes=-1), "sampler passes"),

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Scenario
+from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Acceptance, Scenario
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times
 from dgemma_viz.widgets.speed_lab import SpeedLab
@@ -25,13 +25,25 @@ def change(lab, **values):
 
 def test_the_settings_make_the_scenario(lab):
     change(lab, hardware="H200", weights="NVFP4", batch=8, steps=9, acceptance=0.31)
-    wanted = Scenario(RELEASED, FORMATS["NVFP4"], HARDWARE["H200"], batch=8, steps=9, acceptance=0.31)
+    accepted = Acceptance.constant(0.31, 4)
+    wanted = Scenario(RELEASED, FORMATS["NVFP4"], HARDWARE["H200"], batch=8, steps=9, acceptance=accepted)
     for way in CALIBRATED:
         here, there = lab.scenario.speed(way), wanted.speed(way)
         assert here.tokens_per_second == pytest.approx(there.tokens_per_second, rel=1e-3)
     assert speed_table(lab.scenario) in [
         getattr(child, "value", None) for child in lab.children[1].children[1].children
     ]
+
+
+def test_a_share_of_all_drafts_is_told_from_one_of_drafts_after_accepted_ones(lab):
+    """0.31 as vLLM prints it is faster than plain decoding on an H100; as a paper's alpha it is slower."""
+    plain = lab.scenario.speed("autoregressive").tokens_per_second
+    change(lab, acceptance=0.31)
+    assert ">1.45<" in speed_table(lab.scenario)
+    assert lab.scenario.speed("drafting").tokens_per_second < plain
+    change(lab, acceptance_of="all drafts")
+    assert ">2.24<" in speed_table(lab.scenario)
+    assert lab.scenario.speed("drafting").tokens_per_second > plain
 
 
 def test_every_efficiency_factor_counts(lab):
@@ -89,7 +101,8 @@ def test_crossings_are_said_in_all_cases():
 @pytest.mark.parametrize("hardware", ["H100 SXM", "H200", "RTX 5090"])
 @pytest.mark.parametrize(("steps", "acceptance"), [(16, 0.8), (9, 0.31), (23, 0.5)])
 def test_sentences_and_chart_name_the_same_lengths(hardware, steps, acceptance):
-    scenario = Scenario(RELEASED, FORMATS["FP8"], HARDWARE[hardware], steps=steps, acceptance=acceptance)
+    accepted = Acceptance.constant(acceptance, 4)
+    scenario = Scenario(RELEASED, FORMATS["FP8"], HARDWARE[hardware], steps=steps, acceptance=accepted)
     for way in ("autoregressive", "drafting"):
         ways = {name: scenario.speed(name, padded=False) for name in (way, "diffusion")}
         assert f"from {scenario.faster_from(way)}: diffusion" in answer_times(ways).layout.title.subtitle.text
