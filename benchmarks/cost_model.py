@@ -1,4 +1,4 @@
-"""The cost model beside every published measurement, and this machine's place on the roofline.
+"""The cost model beside every published measurement, its fit, its crossovers, and this machine on the roofline.
 
 python benchmarks/cost_model.py
 """
@@ -11,9 +11,11 @@ from dgemma_viz.costs import (
     HARDWARE,
     RELEASED,
     Efficiency,
+    Scenario,
     autoregressive,
     break_even,
     canvas_pass,
+    crossover_table,
     diffusion,
     step_time,
     validation,
@@ -34,6 +36,14 @@ def main() -> None:
     for steps in (4, 6, 9, 16):
         canvas = diffusion(RELEASED, weights, device, CALIBRATED["diffusion"], steps=steps, commits=0)
         print(f"| {steps} | {break_even(canvas, token):.1f} |")
+    print("\n| fitted on H100 and H200 | fixed part, ms | bandwidth, of the peak |\n| --- | ---: | ---: |")
+    for way, fitted in CALIBRATED.items():
+        print(f"| {way} | {fitted.overhead:.2f} | {fitted.bandwidth:.1%} |")
+    print("\n| device | serves more than diffusion | from users (FP8, 16 steps) | canvases that fit, at most |")
+    print("| --- | --- | ---: | ---: |")
+    for name in ("H100 SXM", "H200", "DGX Spark GB10"):
+        for row in crossover_table(Scenario(RELEASED, weights, HARDWARE[name])).to_dict("records"):
+            print(f"| {name} | {row['way']} | {row['users']} | {row['memory']} |")
     here = this_machine()
     took = step_time(canvas_pass(RELEASED, FORMATS["BF16"]), here, FORMATS["BF16"], Efficiency(1.0, 1.0, 0.0))
     print(

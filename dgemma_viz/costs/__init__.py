@@ -7,6 +7,7 @@ comes from here, never the other way round. Plain numbers; nothing of the packag
 from dgemma_viz.costs.acceptance import Acceptance
 from dgemma_viz.costs.calibration import CALIBRATED, calibrated
 from dgemma_viz.costs.config_shape import shape_of
+from dgemma_viz.costs.crossovers import crossover_table
 from dgemma_viz.costs.first_token import prefill_pass, time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
 from dgemma_viz.costs.memory import memory_table
@@ -34,6 +35,7 @@ __all__ = [
     "break_even",
     "calibrated",
     "canvas_pass",
+    "crossover_table",
     "decode_pass",
     "diffusion",
     "drafting",

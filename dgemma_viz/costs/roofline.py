@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dgemma_viz.costs.checks import at_least_zero, positive
-from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
     from dgemma_viz.costs.hardware import Hardware
     from dgemma_viz.costs.passes import Pass
-    from dgemma_viz.costs.shape import ModelShape
     from dgemma_viz.costs.weight_format import WeightFormat
 
 _GIGA, _TERA, _MILLI = 1e9, 1e12, 1e3
@@ -24,7 +22,8 @@ class Efficiency:
     Attributes
     ----------
     bandwidth, compute
-        Factors on the peaks. Above 1 where fewer bytes are read than counted here.
+        Factors on the peaks. A fit may need more than 1, which no device has: a sign that it is not all physics (see
+        :mod:`dgemma_viz.costs.calibration`).
     overhead
         Fixed part of a pass: launches, sampling, scheduling; milliseconds.
 
@@ -78,21 +77,3 @@ def step_time(one: Pass, hardware: Hardware, weights: WeightFormat, efficiency: 
         _MILLI * one.bytes / (efficiency.bandwidth * hardware.bandwidth * _GIGA),
         _MILLI * one.flops / (efficiency.compute * hardware.peak(weights) * _TERA),
     )
-
-
-def memory_needed(shape: ModelShape, weights: WeightFormat, *, batch: int = 1, context: float = 0) -> float:
-    """GB of the text weights, the head and the key-value caches; the vision part comes on top."""
-    stored = weights.bytes_per_weight * (shape.dense_weights + shape.expert_weights) + 2 * shape.head_weights
-    return (stored + batch * shape.cache_bytes(context)) / _GIGA
-
-
-def check_fits(
-    shape: ModelShape, weights: WeightFormat, hardware: Hardware, *, batch: int = 1, context: float = 0
-) -> None:
-    """Raise SettingError where the model does not fit into the device's memory."""
-    needed = memory_needed(shape, weights, batch=batch, context=context)
-    if needed > hardware.memory:
-        raise SettingError(
-            f"{shape.name} in {weights.name} needs {needed:.0f} GB, and {hardware.name} has {hardware.memory:g}: "
-            "choose a smaller format or another device"
-        )

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from dgemma_viz.costs.acceptance import Acceptance, known_acceptance
-from dgemma_viz.costs.calibration import CALIBRATED
+from dgemma_viz.costs.calibration import CALIBRATED, COMPUTE_RANGE
 from dgemma_viz.costs.checks import at_least_zero, positive, whole
 from dgemma_viz.costs.first_token import prefill_pass
+from dgemma_viz.costs.memory import most_users
 from dgemma_viz.costs.passes import Pass, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, step_time
 from dgemma_viz.costs.speeds import Speed, autoregressive, break_even, diffusion, drafting
-from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WayName = Literal["autoregressive", "drafting", "diffusion"]
 WAY_NAMES: Final[tuple[WayName, ...]] = ("autoregressive", "drafting", "diffusion")
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""At which throughput is drawn."""
+"""At which throughput is drawn, as far as memory goes."""
 _MOST_USERS = 4096
 
 
@@ -51,7 +51,8 @@ class Scenario:
     Raises
     ------
     SettingError
-        On construction: a number is impossible, or the model does not fit into the device's memory.
+        On construction: a number is impossible, or the model does not fit into the device's memory decoding token by
+        token. Diffusion takes more for each user: see :meth:`fits`.
     """
 
     shape: ModelShape
@@ -140,28 +141,62 @@ class Scenario:
         lengths = range(1, self.shape.canvas + 1)
         return next((tokens for tokens in lengths if canvas < other.milliseconds_for(tokens)), None)
 
+    def most_users(self, way: WayName = "diffusion") -> int:
+        """Users whose caches and, for diffusion, canvas buffers the device's memory holds; at most 4096 are looked at.
+
+        An upper limit: see :mod:`dgemma_viz.costs.memory`.
+        """
+        found = most_users(self.shape, self.weights, self.hardware, context=self.context, canvas=way == "diffusion")
+        return _MOST_USERS if found is None else min(found, _MOST_USERS)
+
+    def fits(self, way: WayName) -> bool:
+        """Whether the device's memory holds all users."""
+        return self.batch <= self.most_users(way)
+
+    def with_compute(self, share: float) -> Scenario:
+        """The same with another share of the peak of the compute units, in all ways."""
+        efficiencies = {way: replace(one, compute=share) for way, one in self.efficiencies.items()}
+        return replace(self, efficiencies=efficiencies)
+
     def crossover(self, against: WayName = "autoregressive") -> int | None:
         """Users from which on another way serves more tokens a second than diffusion.
 
-        None where it does not up to 4096 users, or up to what the device's memory holds.
+        None where it does not up to what the device's memory holds (:meth:`most_users`).
         """
-        for users in range(1, _MOST_USERS + 1):
-            try:
-                here = replace(self, batch=users)
-            except SettingError:
-                return None
+        most = min(self.most_users("diffusion"), self.most_users(against))
+        for users in range(1, most + 1):
+            here = replace(self, batch=users)
             if here.speed(against).tokens_per_second > here.speed("diffusion").tokens_per_second:
                 return users
         return None
 
-    def by_batch(self) -> dict[WayName, list[Speed]]:
-        """Speeds of all ways for as many of :data:`BATCHES` as the device's memory holds."""
-        found: dict[WayName, list[Speed]] = {way: [] for way in WAY_NAMES}
-        for users in BATCHES:
-            try:
-                here = replace(self, batch=users)
-            except SettingError:
-                break
-            for way in WAY_NAMES:
-                found[way].append(here.speed(way))
-        return found
+    def crossover_range(
+        self, against: WayName = "autoregressive", shares: tuple[float, float] = COMPUTE_RANGE
+    ) -> tuple[int | None, int | None]:
+        """:meth:`crossover` with the lowest and the highest share of compute that is thought possible."""
+        low, high = (self.with_compute(share).crossover(against) for share in shares)
+        return low, high
+
+    def batch_range(
+        self, shares: tuple[float, float] = COMPUTE_RANGE
+    ) -> tuple[dict[WayName, list[Speed]], dict[WayName, list[Speed]]]:
+        """:meth:`by_batch` with the lowest and the highest share of compute that is thought possible."""
+        low, high = (self.by_batch(share) for share in shares)
+        return low, high
+
+    def by_batch(self, compute: float | None = None) -> dict[WayName, list[Speed]]:
+        """Speeds of all ways for :data:`BATCHES`, each way up to the users that the device's memory holds.
+
+        Where that is fewer than the largest of them, it is among the batches.
+
+        Parameters
+        ----------
+        compute
+            Share of the peak of the compute units; None for that of the scenario.
+        """
+        here = self if compute is None else self.with_compute(compute)
+        most = {way: here.most_users(way) for way in WAY_NAMES}
+        sizes = sorted({*BATCHES, *(users for users in most.values() if 0 < users < BATCHES[-1])})
+        return {
+            way: [replace(here, batch=users).speed(way) for users in sizes if users <= most[way]] for way in WAY_NAMES
+        }

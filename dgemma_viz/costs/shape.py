@@ -1,8 +1,9 @@
 """The sizes of a mixture-of-experts DiffusionGemma that its cost depends on.
 
 Source keys, here and in the other modules: TF transformers 5.23 ``models/diffusion_gemma``; G google-deepmind/gemma; V
-the vLLM blog of 2026-06-10; VR vllm-project/recipes; JV the Jarvislabs study of Gemma 4; FG the field guide of
-Deveraux-Parker; calc: arithmetic from these.
+the vLLM blog of 2026-06-10 (its autoregressive and drafting figures are of gemma-4-26B-A4B, a sibling); VR
+vllm-project/recipes; JV the Jarvislabs study of Gemma 4; project#number: an issue or pull request; calc: arithmetic
+from these.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.costs.acceptance import known_acceptance
 from dgemma_viz.costs.checks import at_least_zero, positive, whole
+from dgemma_viz.costs.memory import check_fits
 from dgemma_viz.costs.passes import SAMPLER_PASSES, canvas_pass, decode_pass, verify_pass
-from dgemma_viz.costs.roofline import Efficiency, StepTime, check_fits, step_time
+from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
 
 if TYPE_CHECKING:
     from dgemma_viz.costs.acceptance import Acceptance
@@ -148,9 +149,9 @@ def diffusion(  # noqa: PLR0913 - every term is a number of its own
     Raises
     ------
     SettingError
-        A number is impossible, or the model does not fit.
+        A number is impossible, or the model does not fit with the canvas buffers of so many users.
     """
-    check_fits(shape, weights, hardware, batch=whole("a batch", batch), context=context)
+    check_fits(shape, weights, hardware, batch=whole("a batch", batch), context=context, canvas=True)
     one = canvas_pass(shape, weights, batch=batch, context=context, sampler_passes=sampler_passes)
     passes = positive("steps", steps) + at_least_zero("commits", commits)
     tokens = shape.canvas if useful is None else min(shape.canvas, positive("useful tokens", useful))

@@ -75,16 +75,9 @@ _HELD_OUT = (
         lambda: _ar("H100 SXM", "BF16", 16, _STUDY_CONTEXT).tokens_per_second,
     ),
     _Point(
-        "diffusion step, Q4_K_M", "L4", "ms", 216.7, "FG", lambda: _canvas("L4", "Q4_K_M").step.total,
+        "diffusion step, Q4_K_M", "L4", "ms", 216.7, "llama.cpp#24423, a comment",
+        lambda: _canvas("L4", "Q4_K_M").step.total,
         remark="another runtime; weights are unpacked before they are multiplied, which is not counted here",
-    ),
-    _Point(
-        "diffusion step, 4 bits", "M1 Ultra", "ms", 640, "FG", lambda: _canvas("M1 Ultra", "Q4_K_M").step.total,
-        remark="another runtime without kernels for this model: the roofline fails on Apple machines",
-    ),
-    _Point(
-        "autoregressive, 4 bits", "M1 Ultra", "tokens/s", 71.3, "FG",
-        lambda: _ar("M1 Ultra", "Q4_K_M").tokens_per_second, remark="another runtime",
     ),
     _Point(
         "diffusion end to end, 1 user", "H100 SXM", "tokens/s", 375, "VR",

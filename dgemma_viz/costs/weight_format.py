@@ -38,8 +38,8 @@ FORMATS: Mapping[str, WeightFormat] = MappingProxyType(
         for found in (
             WeightFormat("BF16", 2.0, "bf16", "definition"),
             WeightFormat("FP8", 1.0, "fp8", "definition; scales per tensor"),
-            WeightFormat("NVFP4", 0.5625, "fp8", "4 bits and an FP8 scale for 16 weights; FG: about 18 GB in all"),
-            WeightFormat("Q4_K_M", 0.606, "bf16", "calc from FG: 16 GB in all"),
+            WeightFormat("NVFP4", 0.5625, "fp8", "4 bits and an FP8 scale for 16 weights"),
+            WeightFormat("Q4_K_M", 0.606, "bf16", "llama.cpp: about 4.85 bits a weight"),
         )
     }
 )

@@ -40,12 +40,14 @@ def error_bars(values: Array, interval: Interval, colour: str) -> dict[str, Any]
     return {"type": "data", "symmetric": False, **ends, "color": colour, "thickness": 1.25, "width": 3}
 
 
-def band(name: str, x: Array, interval: Interval, colour: str, yaxis: str = "y") -> go.Scatter:
-    """A filled band between the two ends along a curve; steps without an interval are left out."""
+def band(
+    name: str, x: Array, interval: Interval, colour: str, yaxis: str = "y", *, of: str = "95 % interval"
+) -> go.Scatter:
+    """A filled band between the two ends along a curve, which ``of`` names; steps without an interval are left out."""
     low, high = interval
     known = np.isfinite(low) & np.isfinite(high)
     return go.Scatter(
-        name=f"{name}: 95 % interval",
+        name=f"{name}: {of}",
         x=np.concatenate([x[known], x[known][::-1]]),
         y=np.concatenate([high[known], low[known][::-1]]),
         xaxis="x",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from dgemma_viz.costs import Scenario
+    from dgemma_viz.costs.scenario import WayName
 
 _LONGEST = 4
 """Canvases that the chart of times reaches at least."""
@@ -116,15 +117,24 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
         for chart in self._charts:
             chart.redraw()
 
+    @property
+    def _fitting(self) -> list[WayName]:
+        """Ways whose users fit into the device's memory."""
+        return [way for way in WAY_NAMES if self.scenario.fits(way)]
+
     # -- charts --------------------------------------------------------------------------------------------------
 
     def _times(self, theme: str) -> go.Figure:
-        speeds = {WAY_TITLES[way]: self.scenario.speed(way, padded=False) for way in WAY_NAMES}
+        speeds = {WAY_TITLES[way]: self.scenario.speed(way, padded=False) for way in self._fitting}
         return answer_times(speeds, max(self.scenario.answer, _LONGEST * self.scenario.shape.canvas), theme)
 
     def _rates(self, theme: str) -> go.Figure:
-        return speeds_by_batch({WAY_TITLES[way]: those for way, those in self.scenario.by_batch().items()}, theme)
+        usual, low, high = (
+            {WAY_TITLES[way]: those for way, those in speeds.items()}
+            for speeds in (self.scenario.by_batch(), *self.scenario.batch_range())
+        )
+        return speeds_by_batch(usual, theme, between=(low, high))
 
     def _roof(self, theme: str) -> go.Figure:
-        passes = {WAY_TITLES[way]: self.scenario.one_pass(way) for way in WAY_NAMES}
+        passes = {WAY_TITLES[way]: self.scenario.one_pass(way) for way in self._fitting}
         return roofline(self.scenario.hardware, self.scenario.weights, passes, theme)

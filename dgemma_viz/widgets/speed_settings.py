@@ -118,7 +118,8 @@ def _factors() -> tuple[Parameter, ...]:
             Parameter(
                 f"{way}_overhead",
                 f"{title}: fixed part",
-                "Launches, sampling, scheduling: of every pass, whatever it reads.",
+                "Launches, sampling, scheduling: of every pass, whatever it reads. Fitted together with the share of "
+                "bandwidth, and as uncertain.",
                 _rounded(fitted.overhead),
                 unit="ms",
                 most=1e4,
@@ -126,7 +127,7 @@ def _factors() -> tuple[Parameter, ...]:
             Parameter(
                 f"{way}_bandwidth",
                 f"{title}: share of bandwidth",
-                "Of the published peak. Above 1 says that fewer bytes are read than counted here.",
+                "Of the published peak. Two of the fits need 1.06, which no device has: they are no physics.",
                 _rounded(fitted.bandwidth),
                 least=0.01,
                 most=10.0,

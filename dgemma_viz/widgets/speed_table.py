@@ -6,12 +6,15 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dgemma_viz.costs import validation
+from dgemma_viz.costs.calibration import COMPUTE_RANGE
+from dgemma_viz.costs.memory import canvas_buffers
 from dgemma_viz.costs.scenario import WAY_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dgemma_viz.costs import Hardware, Scenario
+    from dgemma_viz.costs.scenario import WayName
 
 WAY_TITLES = {"autoregressive": "autoregressive", "drafting": "drafting (MTP)", "diffusion": "diffusion"}
 _KINDS = {
@@ -23,22 +26,13 @@ _GOOD = 0.25
 
 
 def speed_table(scenario: Scenario) -> str:
-    """Speeds of the three ways, modelled."""
-    rows = []
-    for way in WAY_NAMES:
-        speed = scenario.speed(way)
-        rows.append(
-            (
-                WAY_TITLES[way],
-                _number(speed.tokens_per_second),
-                _number(speed.tokens_per_second / scenario.batch),
-                _number(scenario.first_token_milliseconds(way)),
-                _number(scenario.answer_milliseconds(way)),
-                _number(speed.step.total),
-                _number(speed.tokens_per_unit / speed.batch / speed.passes_per_unit),
-                speed.step.limit,
-            )
-        )
+    """Speeds of the three ways, modelled; of a way whose users do not fit, how many would."""
+    rows = [
+        _speed_row(scenario, way)
+        if scenario.fits(way)
+        else (WAY_TITLES[way], *"––––––", f"memory: {scenario.most_users(way)} users at most")
+        for way in WAY_NAMES
+    ]
     head = (
         "way",
         "tokens/s, all users",
@@ -52,28 +46,72 @@ def speed_table(scenario: Scenario) -> str:
     return _table("Three ways of decoding · modelled", head, rows, kind=" dgv-speed-ways")
 
 
+def _speed_row(scenario: Scenario, way: WayName) -> tuple[str, ...]:
+    speed = scenario.speed(way)
+    return (
+        WAY_TITLES[way],
+        _number(speed.tokens_per_second),
+        _number(speed.tokens_per_second / scenario.batch),
+        _number(scenario.first_token_milliseconds(way)),
+        _number(scenario.answer_milliseconds(way)),
+        _number(speed.step.total),
+        _number(speed.tokens_per_unit / speed.batch / speed.passes_per_unit),
+        speed.step.limit,
+    )
+
+
 def crossings(scenario: Scenario) -> str:
     """Break-even length and batch crossover, in sentences."""
-    said = []
-    for way in ("autoregressive", "drafting"):
-        length, users = scenario.faster_from(way), scenario.crossover(way)
-        title = WAY_TITLES[way]
-        if length is None:
-            said.append(f"Against {title}, no answer that fits into one canvas is faster by diffusion.")
-        elif length == 1:
-            said.append(f"Against {title}, diffusion is faster at any length.")
-        else:
-            said.append(
-                f"Against {title}, diffusion is faster from <b>{length} tokens</b> on: a shorter answer wastes "
-                "most of its canvas."
-            )
-        if users is None:
-            said.append("It serves more tokens a second with as many users as fit.")
-        elif users == 1:
-            said.append("For answers of this length it serves fewer tokens a second even with a single user.")
-        else:
-            said.append(f"From <b>{users} users</b> at once on, {title} serves more tokens a second.")
+    most = scenario.most_users("diffusion")
+    if not scenario.fits("diffusion"):
+        said = [_does_not_fit(scenario)]
+    else:
+        said = [_break_even(scenario, way) for way in ("autoregressive", "drafting")]
+    said += [crossover_sentence(scenario, way) for way in ("autoregressive", "drafting") if most]
     return f"<p style='margin:0;line-height:1.5'>{' '.join(said)} · modelled</p>"
+
+
+def _does_not_fit(scenario: Scenario) -> str:
+    each, device = canvas_buffers(scenario.shape) / 1e9, escape(scenario.hardware.name)
+    return (
+        f"Diffusion does not fit: each user's canvas takes {each:.1f} GB of buffers, so {device} holds "
+        f"<b>{scenario.most_users('diffusion')} users</b> at most."
+    )
+
+
+def _break_even(scenario: Scenario, way: WayName) -> str:
+    title, length = WAY_TITLES[way], scenario.faster_from(way)
+    if length is None:
+        return f"Against {title}, no answer that fits into one canvas is faster by diffusion."
+    if length == 1:
+        return f"Against {title}, diffusion is faster at any length."
+    return (
+        f"Against {title}, diffusion is faster from <b>{length} tokens</b> on: a shorter answer wastes most of its "
+        "canvas."
+    )
+
+
+def crossover_sentence(scenario: Scenario, way: WayName) -> str:
+    """From how many users on another way serves more, as a range over the share of compute that is assumed; HTML."""
+    title, most = WAY_TITLES[way], scenario.most_users("diffusion")
+    at_start = title[0].upper() + title[1:]
+    (low, high), (least, greatest) = scenario.crossover_range(way), COMPUTE_RANGE
+    assumed = f"the share of compute that is assumed, {least:g} to {greatest:g}"
+    limit = f"the {most} users whose canvases fit into memory at most"
+    if low is None and high is None:
+        return f"With up to {limit}, {title} does not serve more tokens a second."
+    if low == high == 1:
+        return f"For answers of this length {title} serves more tokens a second even with a single user."
+    if low is None or high is None:
+        return (
+            f"{at_start} serves more tokens a second from <b>{low or high} users</b> at once on, or not up to {limit}: "
+            f"it depends on {assumed}."
+        )
+    users = f"{low}" if low == high else f"{min(low, high)} to {max(low, high)}"
+    return (
+        f"{at_start} serves more tokens a second from <b>{users} users</b> at once on, by {assumed}; "
+        f"diffusion's memory ends at {most}."
+    )
 
 
 def validation_table() -> str:

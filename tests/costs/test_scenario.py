@@ -31,18 +31,41 @@ def test_at_the_break_even_length_both_take_as_long():
     assert writing["autoregressive"] == pytest.approx(writing["diffusion"], rel=0.02)
 
 
-def test_from_the_crossover_on_batching_serves_more():
-    users = USUAL.crossover()
-    for batch, batching_wins in ((users, True), (users - 1, False)):
+def test_from_the_crossover_on_drafting_serves_more():
+    users = USUAL.crossover("drafting")
+    for batch, drafting_wins in ((users, True), (users - 1, False)):
         here = replace(USUAL, batch=batch)
-        gap = here.speed("autoregressive").tokens_per_second - here.speed("diffusion").tokens_per_second
-        assert (gap > 0) is batching_wins
+        gap = here.speed("drafting").tokens_per_second - here.speed("diffusion").tokens_per_second
+        assert (gap > 0) is drafting_wins
 
 
-def test_no_crossover_is_said_where_memory_ends():
+def test_a_crossover_is_a_range_over_the_share_of_compute():
+    low, high = USUAL.crossover_range("drafting")
+    assert low == USUAL.with_compute(0.2).crossover("drafting") == 10
+    assert high is USUAL.with_compute(0.7).crossover("drafting") is None, "beyond what memory holds"
+    wide = replace(USUAL, hardware=HARDWARE["H200"])
+    assert wide.crossover_range("drafting") == (8, 31)
+
+
+def test_no_crossover_is_said_beyond_what_memory_holds():
+    """120 users on an H100, as the model once said, would take 193 GB of canvas buffers."""
+    assert USUAL.most_users() == 29
+    assert USUAL.crossover() is None
     small = replace(USUAL, hardware=HARDWARE["RTX 5090"], prompt=8192)
     assert small.crossover() is None
-    assert [speed.batch for speed in small.by_batch()["diffusion"]][-1] < 64
+
+
+def test_curves_end_where_memory_does():
+    found = USUAL.by_batch()
+    assert [speed.batch for speed in found["diffusion"]] == [1, 2, 4, 8, 16, 29]
+    assert [speed.batch for speed in found["autoregressive"]] == [1, 2, 4, 8, 16, 29, 32, 64, 128, 231]
+    assert {way: len(those) for way, those in USUAL.by_batch(0.2).items()} == {
+        way: len(those) for way, those in found.items()
+    }
+    crowd = replace(USUAL, batch=64)
+    assert (crowd.fits("autoregressive"), crowd.fits("diffusion")) == (True, False)
+    with pytest.raises(SettingError, match="for 64 users, canvas buffers included"):
+        crowd.speed("diffusion")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from dgemma_viz.costs import (
     decode_pass,
     diffusion,
 )
+from dgemma_viz.costs.hardware import Hardware
+from dgemma_viz.costs.scenario import Scenario
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times, roofline, speeds_by_batch
 
@@ -59,12 +61,13 @@ def test_nothing_to_draw_is_said(speeds, longest):
 
 def test_the_batch_from_which_another_way_serves_more_is_named():
     sizes = (1, 4, 16, 64, 256)
+    ample = Hardware("H100 with more memory", 989, 1979, 3350, 1000, "a test")
     ways = {
         "token <by> token": [
-            autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"], batch=batch) for batch in sizes
+            autoregressive(RELEASED, FP8, ample, CALIBRATED["autoregressive"], batch=batch) for batch in sizes
         ],
         "diffusion": [
-            diffusion(RELEASED, FP8, H100, CALIBRATED["diffusion"], steps=16, batch=batch) for batch in sizes
+            diffusion(RELEASED, FP8, ample, CALIBRATED["diffusion"], steps=16, batch=batch) for batch in sizes
         ],
     }
     figure = speeds_by_batch(ways)
@@ -78,9 +81,28 @@ def test_the_batch_from_which_another_way_serves_more_is_named():
         assert line.y[2] == pytest.approx(ways[label][2].tokens_per_second)
 
 
+def test_lines_end_where_memory_does_and_what_is_assumed_is_a_band():
+    usual = Scenario(RELEASED, FP8, H100)
+    figure = speeds_by_batch(usual.by_batch(), between=(usual.by_batch(0.2), usual.by_batch(0.7)))
+    lines, bands = figure.data[:3], figure.data[3:]
+    assert {line.name: line.x[-1] for line in lines} == {"autoregressive": 231, "drafting": 231, "diffusion": 29}
+    for line, range_ in zip(lines, bands, strict=True):
+        assert range_.name == f"{line.name}: range of compute shares"
+        assert max(range_.y) >= max(line.y) >= min(range_.y)
+    told = figure.layout.title.subtitle.text.split("<br>")
+    assert "1 to 8 users: diffusion" in told
+    assert "16 to 29 users: drafting or diffusion" in told
+    assert "32 to 231 users: drafting" in told
+    assert told[-1] == "memory ends: diffusion at 29 users"
+    assert [note.text for note in figure.layout.annotations] == ["memory ends"]
+
+
 def test_batches_that_differ_are_refused():
     one = autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"])
+    two = autoregressive(RELEASED, FP8, H100, CALIBRATED["autoregressive"], batch=2)
     with pytest.raises(SettingError, match="same batch sizes"):
-        speeds_by_batch({"a": [one], "b": [one, one]})
+        speeds_by_batch({"a": [one, two], "b": [two]})
+    with pytest.raises(SettingError, match="ends of the range"):
+        speeds_by_batch({"a": [one, two]}, between=({"a": [one]}, {"a": [one, two]}))
     with pytest.raises(SettingError, match="at least one"):
         speeds_by_batch({})

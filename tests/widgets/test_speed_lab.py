@@ -9,7 +9,7 @@ from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Acceptance
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times
 from dgemma_viz.widgets.speed_lab import SpeedLab
-from dgemma_viz.widgets.speed_table import crossings, speed_table, validation_table
+from dgemma_viz.widgets.speed_table import crossings, crossover_sentence, speed_table, validation_table
 
 
 @pytest.fixture
@@ -98,6 +98,25 @@ def test_crossings_are_said_in_all_cases():
     assert "even with a single user" in crossings(Scenario(**usual, answer=8))
 
 
+def test_more_users_than_fit_are_said_and_the_other_ways_go_on(lab):
+    change(lab, batch=64)
+    told = speed_table(lab.scenario)
+    assert "memory: 29 users at most" in told
+    assert "takes 1.6 GB of buffers" in crossings(lab.scenario)
+    times = lab._times("light")
+    assert [line.name for line in times.data] == ["autoregressive", "drafting (MTP)"]
+
+
+def test_a_crossover_is_told_as_a_range_within_memory():
+    def told(hardware, way):
+        return crossover_sentence(Scenario(RELEASED, FORMATS["FP8"], HARDWARE[hardware]), way)
+
+    assert "from <b>8 to 31 users</b> at once on, by the share of compute" in told("H200", "drafting")
+    assert "memory ends at 62" in told("H200", "drafting")
+    assert "from <b>10 users</b> at once on, or not up to the 29 users" in told("H100 SXM", "drafting")
+    assert "up to the 29 users whose canvases fit" in told("H100 SXM", "autoregressive")
+
+
 @pytest.mark.parametrize("hardware", ["H100 SXM", "H200", "RTX 5090"])
 @pytest.mark.parametrize(("steps", "acceptance"), [(16, 0.8), (9, 0.31), (23, 0.5)])
 def test_sentences_and_chart_name_the_same_lengths(hardware, steps, acceptance):
@@ -112,4 +131,4 @@ def test_sentences_and_chart_name_the_same_lengths(hardware, steps, acceptance):
 def test_where_the_model_fails_is_marked():
     table = validation_table()
     assert "+169% ✗" in table
-    assert "roofline fails on Apple machines" in table
+    assert "weights are unpacked before they are multiplied" in table
