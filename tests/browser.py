@@ -55,6 +55,8 @@ PATIENCE = 120_000
 """Milliseconds for whatever a page has to wait for: a cold kernel on a busy machine. Playwright's own 5 s are none."""
 NOT_FOR_VOILA = "@jupyter-notebook/lab-extension"
 """Notebook 7's own extension: it is installed for its tests, and fails in every page of Voila."""
+SHARES = "[data-title^='Share chart'], [aria-label^='Share chart']"
+"""Plotly's button that uploads a chart; a CSS selector."""
 COMPLETE = "body:not(:has(> #loading)) #rendered_cells"
 """A dashboard of which all parts are there, not only the text; a CSS selector."""
 

@@ -99,6 +99,11 @@ def theme_named(theme: str | Theme) -> Theme:
     return THEMES[theme]
 
 
+UPLOADS = ["sendChartToCloud"]
+"""Buttons of plotly.js that send the figure, and so prompts and outputs, to a server: "Share chart" is on by default
+since plotly 7. Removed in the template, so that it holds wherever one of these figures is shown, by us or by others."""
+
+
 @cache
 def _template(theme: Theme) -> go.layout.Template:
     axis = {
@@ -143,7 +148,7 @@ def _template(theme: Theme) -> go.layout.Template:
             "itemdoubleclick": False,
         },
         "dragmode": False,
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.soft, "activecolor": theme.ink},
+        "modebar": {"remove": UPLOADS, "bgcolor": "rgba(0,0,0,0)", "color": theme.soft, "activecolor": theme.ink},
         "annotationdefaults": {"font": {"size": 11, "color": theme.soft}, "showarrow": False},
     }
     return go.layout.Template(layout=layout)

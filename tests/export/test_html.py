@@ -14,7 +14,7 @@ from dgemma_viz.figures import heatmap
 from dgemma_viz.glossary import explain
 from dgemma_viz.widgets.compared_position import numbers_html
 from tests.accessibility import LOOKS, assert_accessible, tab_stops
-from tests.browser import assert_fits, open_page
+from tests.browser import SHARES, assert_fits, open_page
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
 MOST_BYTES = 6_000_000
@@ -58,6 +58,7 @@ def test_everything_of_a_canvas_works_from_disk(released_size, chromium):
     with open_page(chromium, path.as_uri()) as visit:
         page = visit.page
         page.locator(".heatmaplayer image").first.wait_for(state="attached")
+        expect(page.locator(SHARES)).to_have_count(0)
         first = shown_tokens(page)
         page.keyboard.press("End")
         page.locator(f'.dgv[data-step="{trace.n_steps - 1}"]').wait_for()

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from dgemma_viz.serving.notebooks import find_notebook
 from tests.accessibility import assert_accessible_in_both_looks
-from tests.browser import open_page, serve_notebook
+from tests.browser import SHARES, open_page, serve_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +35,7 @@ def test_a_reader_sets_and_reads(visit):
     page.get_by_text("Efficiency factors").click()
     page.get_by_label("Diffusion: fixed part", exact=True).wait_for()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    expect(page.locator(SHARES)).to_have_count(0)
     assert not visit.console_errors
 
 
