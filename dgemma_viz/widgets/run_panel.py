@@ -40,6 +40,8 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         A DiffusionGemma of the caller's own; the bundled one if None, loaded at the first run.
     task, example
         Task selected at first, a key of ``dgemma_viz.tiny.tasks.TASKS``, and which of its example prompts.
+    seed
+        Seed that is set at first.
     autorun
         Run the first example while the panel is built, so that a page never opens empty.
     faults
@@ -58,6 +60,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         *,
         task: str = "sudoku",
         example: int = 0,
+        seed: int = 0,
         autorun: bool = True,
         faults: Sequence[Fault] = (),
     ) -> None:
@@ -69,7 +72,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         self._live.token_canvas.shows = "noised"
         self._explorer: Explorer | None = None
         self.prompts = PromptChooser(task, example)
-        self._build_controls(faults)
+        self._build_controls(faults, seed)
         self._stage = ipw.VBox()
         super().__init__([self._controls, self._job.status_line, self._stage])
         self.add_class("dgv-run-panel")
@@ -103,8 +106,8 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _build_controls(self, faults: Sequence[Fault]) -> None:
-        self._seed = ipw.IntText(value=0, description="Seed", layout=ipw.Layout(width="11rem"))
+    def _build_controls(self, faults: Sequence[Fault], seed: int) -> None:
+        self._seed = ipw.IntText(value=seed, description="Seed", layout=ipw.Layout(width="11rem"))
         self._steps = ipw.IntText(value=48, description="Steps", layout=ipw.Layout(width="11rem"))
         self._bound = ipw.FloatLogSlider(
             value=0.1,

@@ -43,12 +43,20 @@ def go_to(page, way):
     page.get_by_role("button", name=way).click()
 
 
+def test_it_opens_on_a_run_with_findings(visit):
+    visit.page.locator(".heatmaplayer image").first.wait_for(state="attached")
+    expect(visit.page.locator(".dgf-finding", has_text="wrong answer").first).to_be_visible()
+    expect(visit.page.get_by_text("nothing found")).to_have_count(0)
+
+
 def test_a_healthy_run_has_no_finding_and_a_broken_one_has(visit):
     page = visit.page
+    page.get_by_label("Task").select_option(label=TASKS["sudoku"].title)
+    page.get_by_label("Slow motion").uncheck()
+    page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("nothing found")).to_be_visible()
     page.get_by_label("Break").select_option(label="Stop rule that is never met")
     page.get_by_text("confidence threshold of 1e-12").wait_for()
-    page.get_by_label("Slow motion").uncheck()
     page.get_by_role("button", name="Run", exact=True).click()
     finding = page.locator(".dgf-finding", has_text="step budget exhausted")
     finding.wait_for()
