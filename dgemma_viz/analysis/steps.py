@@ -51,12 +51,20 @@ def decoder_passes(trace: Trace, sample: int = 0) -> int:
 
 
 def tokens_per_forward(trace: Trace, sample: int = 0) -> float:
-    """Emitted tokens that are not padding / decoder passes of that sample; NaN where nothing was emitted.
+    """:func:`output_tokens` / decoder passes of that sample; NaN where nothing was emitted.
 
-    The end-of-sequence token counts, as in transformers; passes are those of :func:`decoder_passes`.
+    Passes are those of :func:`decoder_passes`.
     """
     if not (passes := decoder_passes(trace, sample)):
         return float("nan")
-    ids = trace.emitted_ids(sample)[slice(*trace.output_span)]
-    tokens = ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())
-    return tokens / passes
+    return output_tokens(trace, sample) / passes
+
+
+def output_tokens(trace: Trace, sample: int = 0) -> int:
+    """Tokens of the output and its end, without padding: alike for all samplers and runtimes.
+
+    For ``generate()`` it is what transformers counts. diffusers' pipeline and others do not pad: what they leave behind
+    the first end-of-sequence token, most of a canvas, is no output.
+    """
+    ids = trace.emitted_ids(sample)[slice(*trace.output_span)][: len(trace.output_ids(sample)) + 1]
+    return ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())

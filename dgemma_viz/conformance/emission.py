@@ -23,15 +23,17 @@ def _last_draft(evidence: Evidence, run: CanvasRun) -> Checked:
     if run.emitted is None or not run.n_steps or run.past_end or evidence.ended_before(run):
         return Checked(0)
     draft, emitted = run.array("draft")[-1], run.emitted
-    ends = np.flatnonzero(np.isin(draft, facts.eos_token_ids) & (facts.pad_token_id is not None))
-    judged = int(ends[0]) + 1 if len(ends) else len(draft)
-    wrong = draft[:judged] != emitted[:judged]
+    judged = ~evidence.padded(run)
+    ends = np.flatnonzero(np.isin(draft, facts.eos_token_ids))
+    if len(ends) and facts.pad_token_id is not None:
+        judged &= np.arange(len(draft)) <= ends[0]
+    wrong = judged & (draft != emitted)
     if not wrong.any():
-        return Checked(judged)
+        return Checked(int(judged.sum()))
     (position,) = first_place(wrong)
     step = int(steps_of(run)[-1])
     return Checked(
-        judged,
+        int(judged.sum()),
         Breach(
             None,
             position,
@@ -80,9 +82,13 @@ def _padded(evidence: Evidence, run: CanvasRun) -> Checked:
     ended = evidence.ended_before(run) or run.past_end
     ends = np.flatnonzero(np.isin(run.emitted, facts.eos_token_ids))
     start = 0 if ended else int(ends[0]) + 1 if len(ends) else run.canvas_length
-    wrong = run.emitted[start:] != facts.pad_token_id
+    padded = evidence.padded(run)[start:]
+    raw = run.array("draft")[-1][start:] == run.emitted[start:] if run.n_steps else np.zeros_like(padded)
+    if padded.all() or raw.all():
+        return Checked(len(padded))
+    wrong = ~padded & ~raw
     if not wrong.any():
-        return Checked(len(wrong))
+        wrong = ~padded  # some of both: the runtime neither keeps its canvas nor pads it
     position = start + first_place(wrong)[0]
     where = "in an earlier canvas" if ended else f"at position {start - 1}"
     return Checked(
@@ -120,7 +126,8 @@ RULES = (
     ),
     Rule(
         "padding-after-end",
-        "Everything after the first end-of-sequence token is padding, in later canvases, too.",
+        "Everything after the first end-of-sequence token is padding, in later canvases, too; or all of it is left as "
+        "the last draft has it, where a runtime keeps the raw canvas.",
         "DiffusionGemmaGenerationMixin._finalize_canvas",
         (needs.emitted, needs.end_tokens, needs.padding),
         each(_padded),

@@ -94,10 +94,17 @@ def _text_after(case: SampleCase) -> Seen | None:
     positions = np.flatnonzero(behind & run.is_text)
     if not len(positions) and not emitted:
         return None
-    where = f"{emitted} of it emitted" if emitted else "which was then replaced by padding"
+    raw = bool((run.draft[-1] == run.run.emitted)[behind].all())
+    where = (
+        f"{emitted} of it left in the raw canvas that the runtime keeps"
+        if emitted and raw
+        else f"{emitted} of it emitted"
+        if emitted
+        else "which was then replaced by padding"
+    )
     texts = run.texts(run.draft[-1, positions]) if len(positions) else run.texts(rest[~case.is_filler(rest)])
     return Seen(
-        Severity.ERROR if emitted and case.trace.facts.pad_token_id is not None else Severity.WARNING,
+        Severity.ERROR if emitted and not raw and case.trace.facts.pad_token_id is not None else Severity.WARNING,
         f"The answer ends after {count(case.end, 'token')}, yet text goes on behind its end, {where}: {quote(texts)}.",
         canvas=canvas,
         step=run.last_step,

@@ -30,7 +30,8 @@ import numpy as np
 
 from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.notices import warn_user
-from dgemma_viz.recorders.own_loop_arrays import in_vocabulary, per_position, prompts
+from dgemma_viz.recorders.own_loop_arrays import in_vocabulary, prompts
+from dgemma_viz.recorders.own_loop_emitted import emitted_rows
 from dgemma_viz.recorders.own_loop_facts import facts_given
 from dgemma_viz.recorders.own_loop_outcome import lost
 from dgemma_viz.recorders.own_loop_step import OwnStep, check_like, judge_arrays, judge_states, reduce_step
@@ -209,6 +210,9 @@ class Recorder:
     def emit(self, tokens: Any) -> None:
         """Take what the canvas became, ``(C,)`` or ``(B, C)``. It ends here; the next step begins another one.
 
+        What the loop threw away behind the end of a sequence may be missing: a list for each sample then, which is
+        filled up (:mod:`dgemma_viz.trace.cut_emission`).
+
         Raises
         ------
         RecordingError
@@ -221,9 +225,9 @@ class Recorder:
                 f"emit() of canvas {canvas} came before any step() of it: call step() in the loop first"
             )
         where = f"emit() of canvas {canvas}"
-        ids = per_position(where, "emitted", tokens, begun.shape)
+        ids, held = emitted_rows(where, tokens, self._steps[-1], self._emitted, self._facts)
         in_vocabulary(where, {"emitted": ids}, self._facts.vocab_size)
-        self._settle(where, ids)
+        self._settle(where, held)
         self._emitted.append(ids)
         self._trace = None
 

@@ -43,11 +43,14 @@ step limit counts as its finish. Without lines for finished samples, their last 
 
 Canvases may differ in length; all lines of one are for the same positions.
 
-An emitted line has ``canvas``, ``sample``, ``emitted`` (C token ids, as long as the draft: padded after the end) and
-optionally ``past_end`` (the sample had ended before this canvas; by default: an end-of-sequence token was emitted
-before). In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`, ``prompt`` holds a list of
-token ids for each sample and ``token_texts`` maps ids to texts, without which views show ids. A run whose last canvas
-was not emitted counts as interrupted, unless ``facts`` say otherwise.
+An emitted line has ``canvas``, ``sample``, ``emitted`` and optionally ``past_end`` (the sample had ended before this
+canvas; by default: an end-of-sequence token was emitted before). ``emitted`` holds the canvas's token ids, padded after
+the end of the sequence or as the canvas held them; what follows the end may also be left out, with the end token or
+without (:mod:`dgemma_viz.trace.cut_emission`).
+
+In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`, ``prompt`` holds a list of token ids
+for each sample and ``token_texts`` maps ids to texts, without which views show ids. A run whose last canvas was not
+emitted counts as interrupted, unless ``facts`` say otherwise.
 
 :func:`save_json_lines` writes the same: the format by example.
 """

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.errors import TraceFileError
+from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.logged_layout import Layout, layout_of
@@ -136,40 +137,40 @@ def _repeat(arrays: dict[str, Array], step: int, sample: int, last: StepLine | N
 
 def _emitted(head: Header, layout: Layout, lines: list[EmittedLine]) -> dict[str, Array]:
     """Emitted tokens, and which samples had ended before each canvas."""
-    eos, pad = head.facts.eos_token_ids, head.facts.pad_token_id
     canvases = max((line.place[0] + 1 for line in lines), default=0)
     if canvases > len(layout.steps):
         line = max(lines, key=lambda line: line.place)
         raise TraceFileError(f"line {line.number} emits canvas {line.place[0]}, of which no step is logged")
-    shape = (canvases, layout.samples)
-    ids, past_end = np.full((*shape, layout.shape[2]), UNKNOWN_TOKEN, dtype=np.int32), np.zeros(shape, dtype=bool)
     by_place: dict[tuple[int, int], EmittedLine] = {}
     for line in lines:
         if line.place[1] >= layout.samples:
             raise TraceFileError(f"line {line.number} emits sample {line.place[1]}, of which no step is logged")
-        if len(line.ids) != layout.lengths[line.place[0]]:
-            raise TraceFileError(
-                f"line {line.number}: 'emitted' has {len(line.ids)} tokens, but its canvas has "
-                f"{layout.lengths[line.place[0]]}: pad what was cut off after the end of the sequence"
-            )
         if (before := by_place.setdefault(line.place, line)) is not line:
             raise TraceFileError(f"lines {before.number} and {line.number} emit the same canvas of the same sample")
-    for place, line in by_place.items():
-        ids[place][: len(line.ids)] = line.ids
-    logged = np.zeros(shape, dtype=bool)
-    logged[tuple(np.array(list(by_place), dtype=int).reshape(-1, 2).T)] = True
-    ends = logged & np.isin(ids, eos).any(axis=-1)
-    ended = np.zeros_like(ends)
-    ended[1:] = np.logical_or.accumulate(ends[:-1], axis=0)
-    for place in np.ndindex(shape):
-        found = by_place.get(place)
-        if found is not None:
-            past_end[place] = ended[place] if found.past_end is None else found.past_end
-        elif ended[place] and pad is not None:
-            ids[place][: layout.lengths[place[0]]], past_end[place] = pad, True
-        else:
-            raise TraceFileError(f"there is no emitted line of canvas {place[0]}, sample {place[1]}")
+    shape = (canvases, layout.samples)
+    ids, past_end = np.full((*shape, layout.shape[2]), UNKNOWN_TOKEN, dtype=np.int32), np.zeros(shape, dtype=bool)
+    ends = dict[int, int]()
+    for canvas, sample in np.ndindex(shape):
+        found, end = by_place.get((canvas, sample)), ends.get(sample)
+        if found is None and end is None:
+            raise TraceFileError(f"there is no emitted line of canvas {canvas}, sample {sample}")
+        given = np.zeros(0, dtype=np.int32) if found is None else found.ids
+        draft = _last_draft(layout, canvas, sample)
+        try:
+            whole = whole_canvas(given, layout.lengths[canvas], draft, end, head.facts)
+        except TraceError as error:
+            raise TraceFileError(f"{f'line {found.number}: ' if found else ''}{error}") from error
+        ids[canvas, sample, : len(whole)] = whole
+        past_end[canvas, sample] = end is not None if found is None or found.past_end is None else found.past_end
+        if end is None and (found_end := end_token(whole, head.facts)) is not None:
+            ends[sample] = found_end
     return {"emitted": ids, "past_end": past_end}
+
+
+def _last_draft(layout: Layout, canvas: int, sample: int) -> Array | None:
+    """Draft of the last line of a canvas of a sample, if there is one."""
+    rows = layout.rows(canvas, sample)
+    return layout.lines[canvas, rows - 1, sample].values["draft"] if rows else None
 
 
 def _mark_finished(arrays: dict[str, Array], layout: Layout, limit: Any) -> None:

@@ -31,11 +31,13 @@ def test_a_run_without_steps():
     assert [len(f(run)) for f in (noise_ratios, accepted_counts, settled_counts)] == [0, 0, 0]
 
 
-def test_tokens_per_forward_counts_each_samples_own_steps_and_no_padding():
+def test_tokens_per_forward_counts_each_samples_own_steps_and_neither_padding_nor_what_follows_the_end():
     trace = synthetic_trace(canvases=2, samples=2, length=6, steps=[[3, 5], [0, 2]], seed=1)
     pad = trace.facts.pad_token_id
     for sample, passes in ((0, 3), (1, 7)):
-        tokens = sum(int(t) != pad for t in trace.emitted[:, sample].ravel())
+        ids = trace.emitted[:, sample].ravel().tolist()
+        end = next((place for place, token in enumerate(ids) if token in trace.facts.eos_token_ids), len(ids))
+        tokens = sum(token != pad for token in ids[: end + 1])
         assert tokens_per_forward(trace, sample) == tokens / passes
 
 

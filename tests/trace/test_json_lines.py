@@ -268,7 +268,11 @@ def without(line, key):
         ([HEADER, STEP0, {**STEP1, "entropy": [0, 0, 0, 0]}], "line 2 lacks 'entropy', which line 3 has"),
         ([*LEAST[:4], {**EMITTED, "canvas": 1}], "emits canvas 1, of which no step"),
         ([*LEAST[:4], {**EMITTED, "sample": 1}], "emits sample 1, of which no step"),
-        ([*LEAST[:4], {**EMITTED, "emitted": [5, 7, 1]}], "'emitted' has 3 tokens, but its canvas has 4: pad"),
+        (
+            [*LEAST[:4], {**EMITTED, "emitted": [5]}],
+            "line 5: 'emitted' has 1 tokens, but its canvas has 4, and neither",
+        ),
+        ([*LEAST[:4], {**EMITTED, "emitted": [5, 7, 1, 0, 0]}], "'emitted' has 5 tokens, but its canvas has 4"),
         ([*LEAST[:4], {**EMITTED, "draft": [5, 7, 1, 0]}], "unknown keys 'draft'"),
         ([*LEAST, EMITTED], "lines 5 and 6 emit the same canvas"),
         ([*LEAST, {**STEP0, "sample": 1}], "no emitted line of canvas 0, sample 1"),

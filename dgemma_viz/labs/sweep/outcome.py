@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dgemma_viz.analysis.steps import decoder_passes
+from dgemma_viz.analysis.steps import decoder_passes, output_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class Outcome:
             output=trace.output_text(sample),
             canvases=int((~trace.past_end[:, sample]).sum()),
             forwards=decoder_passes(trace, sample),
-            tokens=_tokens(trace, sample),
+            tokens=output_tokens(trace, sample),
             seconds=seconds if np.isfinite(seconds) else None,
             warnings="; ".join(trace.facts.warnings),
         )
@@ -79,13 +79,3 @@ class Outcome:
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise TypeError(f"{field.name} is {value!r}")
         return outcome
-
-
-def _tokens(trace: Trace, sample: int) -> int:
-    """Tokens of the output and its end, without padding: alike for all samplers.
-
-    For ``generate()`` it is what transformers counts. diffusers' pipeline does not pad: what it leaves behind the first
-    end-of-sequence token, most of a canvas, is no output.
-    """
-    ids = trace.emitted_ids(sample)[slice(*trace.output_span)][: len(trace.output_ids(sample)) + 1]
-    return ids.size if trace.facts.pad_token_id is None else int((ids != trace.facts.pad_token_id).sum())
