@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import ipywidgets as ipw
 
@@ -14,7 +14,16 @@ from dgemma_viz.widgets.trace_file_panel import TraceFilePanel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPENING: Final = {"task": "story", "example": 1, "seed": 1}
+
+class Opening(TypedDict):
+    """Arguments of :class:`~dgemma_viz.widgets.run_panel.RunPanel`."""
+
+    task: str
+    example: int
+    seed: int
+
+
+OPENING: Final[Opening] = {"task": "story", "example": 1, "seed": 1}
 """The run that a page opens on: nothing is broken, and the model gets it wrong. Its drafts go back and forth for some
 thirty steps, and the right word is lost again: with other seeds too, one in two of them to the end."""
 ONE_RUN, TRACE_FILE, MANY_RUNS = "Make a run", "Open a trace file", "Make many runs"
