@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import diffusers
 
+from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.recorders.run_facts import facts_at_start
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, An
         The caller's own facts.
     """
     model, scheduler, generator = pipeline.model, pipeline.scheduler, given["generator"]
-    facts = facts_at_start(getattr(model, "_orig_mod", model), task)
+    facts = facts_at_start(unwrapped(model), task)
     settings = {**facts.settings, **_config(scheduler), "library": "diffusers"}
     settings |= {name: given[name] for name in _SAME_NAME}
     settings |= {ours: given[theirs] for theirs, ours in _RENAMED.items()}

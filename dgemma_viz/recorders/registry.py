@@ -67,18 +67,31 @@ def recorder_for(model: Any) -> tuple[type[Recording], Any]:
     RecordingError
         No recorder knows the model's class.
     """
-    for candidate in _with_what_it_wraps(model):
-        names = {cls.__name__ for cls in type(candidate).__mro__}
-        for entry in SUPPORTED:
-            if entry.loop in names:
-                recorder: type[Recording] = getattr(import_module(entry.module), entry.recorder)
-                return recorder, candidate
+    if found := _found(model):
+        entry, inside = found
+        recorder: type[Recording] = getattr(import_module(entry.module), entry.recorder)
+        return recorder, inside
     known = ", ".join(entry.shown_as for entry in SUPPORTED)
     given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
     raise RecordingError(
         f"cannot record {given}: recording knows {known}. Pass the loaded model or "
         "pipeline itself (not its name or its class); for a loop of your own there is dv.Recorder"
     )
+
+
+def unwrapped(model: Any) -> Any:
+    """The model or pipeline that a recorder knows, in whatever wraps it; what was given if there is none."""
+    found = _found(model)
+    return found[1] if found else model
+
+
+def _found(model: Any) -> tuple[Supported, Any] | None:
+    for candidate in _with_what_it_wraps(model):
+        names = {cls.__name__ for cls in type(candidate).__mro__}
+        for entry in SUPPORTED:
+            if entry.loop in names:
+                return entry, candidate
+    return None
 
 
 def _with_what_it_wraps(model: Any) -> Iterator[Any]:

@@ -6,6 +6,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import dgemma_viz as dv
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.labs.interventions import Pin, Replace, around_of
+from dgemma_viz.labs.samplers import run_sampler
 from dgemma_viz.tiny import encode_prompt, load_tiny
 from tests.recorders.conftest import prompts, small_model
 
@@ -45,6 +47,15 @@ def test_the_model_inside_is_recorded(wrap):
         assert torch.equal(model.generate(**prompts(1)).sequences, bare)
     assert recording.trace.facts.model_class == "DiffusionGemmaForBlockDiffusion"
     assert "generate" not in vars(model)
+
+
+@pytest.mark.parametrize("wrap", [OfBaseModel, torch.nn.DataParallel])
+def test_a_run_is_repeated_and_changed_through_a_wrapper(wrap):
+    model, tokenizer = load_tiny()
+    original = run_sampler(model, tokenizer, PROMPT)
+    assert dv.replay(wrap(model), tokenizer, original).divergence is None
+    changed = dv.intervene(wrap(model), tokenizer, original, [Replace({0: "4"}, step=0)])
+    assert changed.trace.noised[0, 0, 0] == tokenizer.convert_tokens_to_ids("4")
 
 
 def test_wrapper_and_model_are_one_model():
@@ -110,6 +121,20 @@ def test_lora_on_the_bundled_model(adapted, through):
     assert trace.facts.settings["adapters"] == ["default"]
     assert trace.emitted[0, 0].tolist() == bare[0, inputs["input_ids"].shape[1] :][: trace.canvas_length].tolist()
     assert not dv.check_conformance(trace).violations
+
+
+def test_the_labs_look_through_it_too(adapted):
+    wrapper, tokenizer = adapted
+    with dv.record(wrapper, tokenizer) as recording:
+        torch.manual_seed(0)
+        wrapper.generate(**encode_prompt(tokenizer, PROMPT), max_new_tokens=48)
+    original = recording.trace
+    assert dv.replay(wrapper, tokenizer, original).divergence is None
+    changed = dv.intervene(wrapper, tokenizer, original, [Replace({0: "4"}, step=0)])
+    assert changed.trace.facts.settings["adapters"] == ["default"]
+    pinned = around_of([Pin(0, "4", step=0)], wrapper, tokenizer)
+    fresh = run_sampler(wrapper, tokenizer, PROMPT, "entropy_bound", around=pinned)
+    assert fresh.facts.settings["adapters"] == ["default"]
 
 
 def test_adapters_that_are_off_are_no_fact_and_the_run_is_the_bare_model_s(adapted):

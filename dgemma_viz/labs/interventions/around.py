@@ -14,6 +14,7 @@ from dgemma_viz.labs.interventions.plan import plan_of
 from dgemma_viz.labs.interventions.run_conditions import ChangeParameters
 from dgemma_viz.labs.interventions.sampler_of_class import SAMPLER_OF_CLASS
 from dgemma_viz.labs.samplers import SAMPLERS
+from dgemma_viz.recorders.registry import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,12 +67,13 @@ def plan_for(interventions: Sequence[Intervention], model: Any, tokenizer: Any) 
 
 
 def model_of(model: Any) -> Any:
-    """The model itself, where it was compiled or a pipeline was given."""
-    model = getattr(model, "_orig_mod", model)
-    return getattr(model, "model", model) if hasattr(model, "scheduler") else model
+    """The model itself, in a wrapper or a pipeline."""
+    model = unwrapped(model)
+    return unwrapped(model.model) if hasattr(model, "scheduler") and hasattr(model, "model") else model
 
 
 def _hooked(recordable: Any, plan: Plan) -> AbstractContextManager[None]:
+    recordable = unwrapped(recordable)
     classes = {cls.__name__ for cls in type(recordable).__mro__}
     scheduler = type(getattr(recordable, "scheduler", None)).__name__
     if "DiffusionGemmaGenerationMixin" in classes:
