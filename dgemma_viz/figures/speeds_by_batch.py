@@ -84,9 +84,18 @@ def speeds_by_batch(
         figure.add_trace(
             band(name_label(label), x, ends_of_band, way_colour(look, number), of="range of compute shares")
         )
-    for label, users in ends.items():
+    for users in sorted(set(ends.values())):
+        figure.add_shape(
+            type="line",
+            x0=users,
+            x1=users,
+            y0=0,
+            y1=1,
+            yref="paper",
+            line={"color": look.soft, "width": 1, "dash": "dot"},
+        )
         figure.add_annotation(
-            text="memory ends", x=np.log10(users), y=np.log10(rates[0][label][-1]), xanchor="left", xshift=8, yshift=-12
+            text="memory ends", x=np.log10(users), xanchor="left", xshift=3, y=0, yref="paper", yanchor="bottom"
         )
     return figure.update_layout(
         xaxis={"type": "log", "title": {"text": "users at once"}, "tickvals": [n for n in sizes if n & (n - 1) == 0]},

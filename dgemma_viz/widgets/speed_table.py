@@ -30,7 +30,7 @@ def speed_table(scenario: Scenario) -> str:
     rows = [
         _speed_row(scenario, way)
         if scenario.fits(way)
-        else (WAY_TITLES[way], *"––––––", f"memory: {scenario.most_users(way)} users at most")
+        else (WAY_TITLES[way], *"–––––", f"memory: {scenario.most_users(way)} users at most")
         for way in WAY_NAMES
     ]
     head = (
@@ -40,7 +40,6 @@ def speed_table(scenario: Scenario) -> str:
         "first token, ms",
         "whole answer, ms",
         "one pass, ms",
-        "tokens a pass",
         "limit",
     )
     return _table("Three ways of decoding · modelled", head, rows, kind=" dgv-speed-ways")
@@ -55,18 +54,18 @@ def _speed_row(scenario: Scenario, way: WayName) -> tuple[str, ...]:
         _number(scenario.first_token_milliseconds(way)),
         _number(scenario.answer_milliseconds(way)),
         _number(speed.step.total),
-        _number(speed.tokens_per_unit / speed.batch / speed.passes_per_unit),
         speed.step.limit,
     )
 
 
 def crossings(scenario: Scenario) -> str:
-    """Break-even length and batch crossover, in sentences."""
+    """Break-even length, tokens of a verified draft and batch crossover, in sentences."""
     most = scenario.most_users("diffusion")
     if not scenario.fits("diffusion"):
         said = [_does_not_fit(scenario)]
     else:
         said = [_break_even(scenario, way) for way in ("autoregressive", "drafting")]
+    said.append(f"A verified draft brings <b>{scenario.acceptance.tokens_a_pass:.2f} tokens</b> on average.")
     said += [crossover_sentence(scenario, way) for way in ("autoregressive", "drafting") if most]
     return f"<p style='margin:0;line-height:1.5'>{' '.join(said)} · modelled</p>"
 
