@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +30,7 @@ class SamplerKind(StrEnum):
     MASKED = "a mask-token sampler"
     """Any sampler of a model with a mask token."""
     OTHER = "another sampler"
-    """A sampler that has a name of its own."""
+    """A sampler of its own kind."""
 
     @property
     def of_the_pipeline(self) -> bool:
@@ -37,26 +38,40 @@ class SamplerKind(StrEnum):
         return self in {self.ENTROPY_BOUND, self.BLOCK_REFINEMENT, self.DISCRETE_DDIM}
 
 
-_KINDS = {
-    "": SamplerKind.ENTROPY_BOUND,  # a runtime's log that names none is held against the reference
-    "EntropyBoundSampler": SamplerKind.ENTROPY_BOUND,
-    "EntropyBoundScheduler": SamplerKind.ENTROPY_BOUND,
-    "BlockRefinementScheduler": SamplerKind.BLOCK_REFINEMENT,
-    "DiscreteDDIMScheduler": SamplerKind.DISCRETE_DDIM,
+_CLAIMED = {
+    "entropy-bound": SamplerKind.ENTROPY_BOUND,
+    "mask-token": SamplerKind.MASKED,
+    "block-refinement": SamplerKind.BLOCK_REFINEMENT,
+    "discrete-ddim": SamplerKind.DISCRETE_DDIM,
     "autoregressive": SamplerKind.CAUSAL,
-    "speculative": SamplerKind.CAUSAL,
+    "other": SamplerKind.OTHER,
 }
+"""Values of :attr:`~dgemma_viz.trace.model.RunFacts.sampler_kind`."""
 
 
 def sampler_kind(trace: Trace) -> SamplerKind:
-    """The kind; a sampler of unknown name that has an entropy bound counts as a port of the entropy-bound sampler."""
-    known = _KINDS.get(trace.facts.sampler)
+    """The kind: what the trace claims; where it claims nothing, what :func:`inferred_from` says."""
+    return _CLAIMED.get(trace.facts.sampler_kind) or _inferred(trace)[0]
+
+
+def inferred_from(trace: Trace) -> str:
+    """What the kind is inferred from, as the end of a sentence; empty where the trace claims one itself."""
+    return "" if trace.facts.sampler_kind in _CLAIMED else _inferred(trace)[1]
+
+
+def _inferred(trace: Trace) -> tuple[SamplerKind, str]:
+    """A sampler of unknown name that has an entropy bound counts as a port of the entropy-bound sampler."""
+    name = trace.facts.sampler
+    known = _CLAIMED.get(KIND_OF_NAME.get(name, ""))
     if trace.facts.mask_token_id is not None and known is not SamplerKind.CAUSAL:
-        return SamplerKind.MASKED
+        return SamplerKind.MASKED, "its mask token"
     if known:
-        return known
-    has_bound = "entropy_bound" in trace.facts.settings or bool(np.isfinite(trace.entropy_bound).any())
-    return SamplerKind.ENTROPY_BOUND if has_bound else SamplerKind.OTHER
+        return known, f"its name, '{name}'"
+    if not name:  # held against the reference
+        return SamplerKind.ENTROPY_BOUND, "the trace names none"
+    if "entropy_bound" in trace.facts.settings or np.isfinite(trace.entropy_bound).any():
+        return SamplerKind.ENTROPY_BOUND, "its entropy bound"
+    return SamplerKind.OTHER, "its name, which is no known one"
 
 
 def predicted(trace: Trace) -> npt.NDArray[np.bool_]:

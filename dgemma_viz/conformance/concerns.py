@@ -25,12 +25,14 @@ def kinds(*of: SamplerKind) -> Concern:
 
 def block_refinement(evidence: Evidence) -> bool:
     """Diffusers' scheduler of that name, with uniform noise or with a mask token."""
-    return evidence.trace.facts.sampler == "BlockRefinementScheduler"
+    kind = sampler_kind(evidence.trace)
+    of_the_name = evidence.trace.facts.sampler == "BlockRefinementScheduler"
+    return kind is SamplerKind.BLOCK_REFINEMENT or (kind is SamplerKind.MASKED and of_the_name)
 
 
 def diffusers(evidence: Evidence) -> bool:
-    """Runs of diffusers' pipelines."""
-    return evidence.settings.get("library") == "diffusers"
+    """Runs of diffusers' pipelines with a sampler of its own."""
+    return evidence.settings.get("library") == "diffusers" and sampler_kind(evidence.trace) is not SamplerKind.OTHER
 
 
 def left_canvas(evidence: Evidence) -> bool:

@@ -104,6 +104,13 @@ def padding(evidence: Evidence) -> str:
     return "padding is an end-of-sequence token, too" if pad in evidence.trace.facts.eos_token_ids else ""
 
 
+def mask_token(evidence: Evidence) -> str:
+    """The token that stands for noise."""
+    return (
+        "" if evidence.trace.facts.mask_token_id is not None else "needs the mask token in the facts ('mask_token_id')"
+    )
+
+
 def emitted(evidence: Evidence) -> str:
     """At least one canvas that was emitted."""
     return "" if len(evidence.trace.emitted) else "no canvas was emitted"

@@ -188,6 +188,7 @@ RULES = (
         "The next step reads the mask token wherever nothing was unmasked.",
         "LLaDA, arXiv 2502.09992, algorithm 4; diffusers LLaDA2Pipeline",
         (
+            needs.mask_token,
             needs.left_alone(*needs.READ),
             needs.arrays("accepted", "noised"),
         ),

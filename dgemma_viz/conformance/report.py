@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
+from dgemma_viz.analysis.sampler_kind import SamplerKind, inferred_from, sampler_kind
 from dgemma_viz.conformance.outcome import Verdict
 from dgemma_viz.conformance.rules import RULES
 from dgemma_viz.plain_text import NO_FORMULAS, isolated, printable
@@ -48,6 +48,10 @@ OUTCOME_COLUMNS = {
     "reason": "str",
 }
 _OF_SEVERAL = ("trace", "trace_name")
+_HELD_AGAINST = {
+    SamplerKind.ENTROPY_BOUND: "the reference sampler",
+    SamplerKind.OTHER: "the rules that hold for any sampler",
+}
 _RULES = {rule.name: rule for rule in RULES}
 _WIDTH = 100
 _MOST = 5
@@ -100,9 +104,9 @@ class ConformanceReport:
         return tuple((one.rule, one.reason) for one in self._with(Verdict.NOT_CHECKED))
 
     @property
-    def of_others(self) -> int:
-        """Number of rules that are not applied, since other samplers keep them."""
-        return len(self._with(Verdict.NOT_APPLICABLE))
+    def not_applicable(self) -> tuple[str, ...]:
+        """Names of rules that are not applied, since other samplers than those of the traces keep them."""
+        return tuple(one.rule for one in self._with(Verdict.NOT_APPLICABLE))
 
     def first(self, rule: str) -> Violation | None:
         """Earliest violation of a rule; None if it has none."""
@@ -138,7 +142,7 @@ class ConformanceReport:
         return tuple(one for one in self.outcomes if one.verdict is verdict)
 
     def __str__(self) -> str:
-        lines = [self._headline()]
+        lines = [self._headline(), *(_indented(f"({text})") for text in self._inferences())]
         for rule, found in _by_rule(self.violations).items():
             lines += ["", printable(f"✖ {rule}  (first: {found[0].where})", "")]
             lines.append(_indented(found[0].message))
@@ -148,14 +152,14 @@ class ConformanceReport:
             lines.append(_indented(f"Source: {_RULES[rule].source}"))
         if self.passed:
             passed = ", ".join(map(self._in_some, self._with(Verdict.PASSED)))
-            lines += ["", fill(f"✓ passed: {passed}", _WIDTH, subsequent_indent="  ")]
+            lines += ["", _filled(f"✓ passed: {passed}", "", "  ")]
         for verdict in (Verdict.UNDECIDED, Verdict.NOT_CHECKED):
             if rules := self._with(verdict):
                 lines += ["", f"? {verdict}:"]
                 lines += [_indented(f"{one.rule}: {one.reason}") for one in rules]
         if tallies := self._tallies():
             lines += ["", "Statistical rules saw:", *map(_indented, tallies)]
-        lines += [f"\n{note}" for note in self._notes()]
+        lines += [f"\n{_filled(note, '', '  ')}" for note in self._notes()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -166,6 +170,7 @@ class ConformanceReport:
         headings = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in columns)
         rows = "".join(f"<tr>{_cells(violation, columns)}</tr>" for violation in self.violations)
         parts = [f"<p><strong>{html.escape(self._headline())}</strong></p>"]
+        parts += [f"<p>({_shown(text)})</p>" for text in self._inferences()]
         if rows:
             parts.append(f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>")
         if self.passed:
@@ -185,9 +190,7 @@ class ConformanceReport:
     def _headline(self) -> str:
         broken = len(_by_rule(self.violations))
         kinds = dict.fromkeys(map(sampler_kind, self.traces))
-        rules = " and ".join(
-            "the reference sampler" if kind is SamplerKind.ENTROPY_BOUND else f"the rules of {kind}" for kind in kinds
-        )
+        rules = " and ".join(_HELD_AGAINST.get(kind, f"the rules of {kind}") for kind in kinds)
         open_ = len(self.undecided) + len(self.not_checked)
         verdict = (
             f"{broken} rule{'' if broken == 1 else 's'} broken"
@@ -243,9 +246,15 @@ class ConformanceReport:
                 f"{', '.join(pairs)}{more}."
             )
         notes += self._undecided_steps()
-        if self.of_others:
-            notes.append(f"{self.of_others} rules of other samplers do not apply.")
+        if others := self.not_applicable:
+            notes.append(f"rules of other samplers, not applicable: {', '.join(others)}")
         return notes
+
+    def _inferences(self) -> list[str]:
+        """What samplers were taken for that do not say what they are."""
+        seen = dict.fromkeys((sampler_kind(trace), why) for trace in self.traces if (why := inferred_from(trace)))
+        texts = [f"{kind}, inferred{', as' if why.startswith('the ') else ' from'} {why}" for kind, why in seen]
+        return [f"The sampler is taken for {text}. Let 'sampler_kind' in the facts say what it is." for text in texts]
 
 
 def _promise(tally: Tally) -> str:
@@ -273,4 +282,10 @@ def _shown(text: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return fill(printable(text, ""), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return _filled(text, "  ", "    ")
+
+
+def _filled(text: str, first: str, rest: str) -> str:
+    """Lines of a report; names of rules stay whole."""
+    whole = printable(text, "")
+    return fill(whole, _WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

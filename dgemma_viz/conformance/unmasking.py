@@ -48,7 +48,11 @@ _ORDERS = {
     "alg": {"maskgit_plus": "confidence", "entropy": "entropy"},
 }
 """Settings that name the order, and what their values mean."""
-_CHANGED = ("ForceAccept", "ForceRenoise", "ChangeParameters", *needs.READ)
+_NEEDS = (
+    needs.mask_token,
+    needs.arrays("accepted", "noised"),
+    needs.left_alone("ForceAccept", "ForceRenoise", "ChangeParameters", *needs.READ),
+)
 
 
 def _stays(evidence: Evidence, run: CanvasRun) -> Checked:
@@ -262,7 +266,7 @@ RULES = (
         "unmasked-as-many",
         "A step unmasks as many positions as its quota and its threshold ask for.",
         "LLaDA, arXiv 2502.09992, algorithm 5; Fast-dLLM, arXiv 2505.22618; diffusers BlockRefinementScheduler.step",
-        (needs.arrays("accepted", "noised"), _some_amount, _probabilities, needs.left_alone(*_CHANGED)),
+        (*_NEEDS, _some_amount, _probabilities),
         each(_as_many),
         "no step had a mask to unmask",
         _masked,
@@ -271,7 +275,7 @@ RULES = (
         "unmasked-surest",
         "The surest positions are unmasked first.",
         "LLaDA, arXiv 2502.09992, algorithm 5; diffusers BlockRefinementScheduler.step (transfer_index)",
-        (needs.arrays("accepted", "noised"), _some_order, needs.left_alone(*_CHANGED)),
+        (*_NEEDS, _some_order),
         each(_surest),
         "no step left a mask where it unmasked another",
         _masked,
@@ -280,7 +284,7 @@ RULES = (
         "unmasked-in-blocks",
         "Blocks are unmasked from left to right, each before the next.",
         "LLaDA, arXiv 2502.09992, section 2.4 (semi-autoregressive remasking)",
-        (needs.arrays("accepted", "noised"), _some_blocks, needs.left_alone(*_CHANGED)),
+        (*_NEEDS, _some_blocks),
         each(_in_blocks),
         "a canvas is one block",
         _masked_canvas_of_blocks,
@@ -289,7 +293,7 @@ RULES = (
         "unmasked-stay",
         "A token once unmasked stays as it is, in what is emitted, too.",
         "MDLM, arXiv 2406.07524, section 3.2 (carry-over unmasking)",
-        (needs.arrays("noised"), _meant_to_stay, needs.left_alone(*needs.READ)),
+        (needs.mask_token, needs.arrays("noised"), _meant_to_stay, needs.left_alone(*needs.READ)),
         each(_stays),
         "nothing was unmasked before the last step",
         _masked,

@@ -49,7 +49,7 @@ RULES = (
         means="What was recorded is not what the sampler, by its own rules, would have done with the same "
         "probabilities: a bug of this runtime, or a sampler that is meant to differ.",
         remedy="See dv.check_conformance(trace) for all that was checked. With a sampler of your own, read this as "
-        "where it departs from the reference.",
+        "where it departs from the reference, or let its trace say what it is: sampler_kind='other' in the facts.",
         source="transformers 5.23 generation_diffusion_gemma.py; published bugs of vLLM, diffusers, MLX",
     ),
 )

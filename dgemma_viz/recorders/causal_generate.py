@@ -143,6 +143,7 @@ def _facts_at_start(model: Any, task: Mapping[str, Any]) -> RunFacts:
         model_id=model_id(model),
         model_class=type(model).__name__,
         sampler="autoregressive",
+        sampler_kind="autoregressive",
         versions=versions(),
         vocab_size=_vocabulary_size(model),
         seed=torch.initial_seed(),

@@ -52,6 +52,7 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, An
         model_id=model_id(model) if hasattr(model, "config") else "",
         model_class=type(model).__name__,
         sampler=type(pipeline.scheduler).__name__,
+        sampler_kind="mask-token",
         settings=settings,
         versions={**versions(), "diffusers": diffusers.__version__},
         eos_token_ids=() if eos is None else (int(eos),),

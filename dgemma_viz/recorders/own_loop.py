@@ -67,6 +67,7 @@ class Recorder:
         Alternatives kept per position where logits are given.
     **facts
         What else there is to know: fields of :class:`~dgemma_viz.trace.model.RunFacts`, such as ``sampler``,
+        ``sampler_kind`` (whose rules it is held against: "entropy-bound", "mask-token", ..., "other"),
         ``settings``, ``seed``, ``task``, ``model_id``, ``eos_token_ids`` (default: the tokenizer's) and ``vocab_size``
         (default: what the logits have, else the tokenizer's). JSON types only.
 

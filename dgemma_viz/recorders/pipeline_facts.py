@@ -9,6 +9,7 @@ import diffusers
 
 from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.recorders.run_facts import facts_at_start
+from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, An
     return replace(
         facts,
         sampler=type(scheduler).__name__,
+        sampler_kind=KIND_OF_NAME.get(type(scheduler).__name__, ""),
         settings=settings,
         versions={**facts.versions, "diffusers": diffusers.__version__},
         eos_token_ids=() if eos is None else (int(eos),),

@@ -13,6 +13,7 @@ import transformers
 
 import dgemma_viz
 from dgemma_viz.trace.model import RunFacts
+from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +65,9 @@ def with_config(facts: RunFacts, config: Any, inputs: Mapping[str, Any]) -> RunF
 def with_sampler(facts: RunFacts, sampler: Any, processors: Iterable[Any]) -> RunFacts:
     """Facts with the classes of the sampler and of the logits processors, in the order in which they run."""
     names = [type(processor).__name__ for processor in processors]
-    return replace(facts, sampler=type(sampler).__name__, settings={**facts.settings, "logits_processors": names})
+    name = type(sampler).__name__
+    settings = {**facts.settings, "logits_processors": names}
+    return replace(facts, sampler=name, sampler_kind=KIND_OF_NAME.get(name, ""), settings=settings)
 
 
 def eos_ids(config: Any) -> tuple[int, ...]:

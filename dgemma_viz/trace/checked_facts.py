@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import whole_characters
+from dgemma_viz.trace.sampler_kinds import SAMPLER_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +38,8 @@ def checked_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(data)
     for name in _TEXTS:
         _require(isinstance(values.get(name, ""), str), name, "str")
+    if (kind := values.get("sampler_kind", "")) not in ("", *SAMPLER_KINDS):
+        raise TraceError(f"run fact 'sampler_kind' is not one of {', '.join(map(repr, SAMPLER_KINDS))}: {kind!r:.40}")
     for name in _OBJECTS:
         value = values.get(name, {})
         _require(isinstance(value, dict), name, "dict")

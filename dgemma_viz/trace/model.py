@@ -57,6 +57,9 @@ class RunFacts:
         Name or path that the model was loaded from (last path component only), and its class.
     sampler
         Sampler class, e.g. ``"EntropyBoundSampler"``.
+    sampler_kind
+        What the sampler claims to be, one of :data:`~dgemma_viz.trace.sampler_kinds.SAMPLER_KINDS`: whose rules it is
+        held against, and in which words views speak of it. Empty: not said, so it is inferred from the other facts.
     settings
         Parameters asked for: ``max_denoising_steps``, ``entropy_bound``, ``t_min``, ``t_max``,
         ``stability_threshold``, ``confidence_threshold``, ``max_new_tokens``, ``cache_implementation``, ...
@@ -95,6 +98,7 @@ class RunFacts:
     model_id: str = ""
     model_class: str = ""
     sampler: str = ""
+    sampler_kind: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     vocab_size: int = 0
@@ -115,8 +119,8 @@ class RunFacts:
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""
         data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings", "absent")}
-        later = ("absent", "mask_token_id", "output_span")
-        return {name: value for name, value in data.items() if value not in (None, []) or name not in later}
+        later = ("absent", "mask_token_id", "output_span", "sampler_kind")
+        return {name: value for name, value in data.items() if value not in (None, [], "") or name not in later}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

@@ -91,8 +91,8 @@ _SWITCHED_OFF = (None, 0, "")
 
 def _facts(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
     facts, settings = trace.facts, trace.facts.settings
-    if facts.sampler:
-        yield "sampler", facts.sampler
+    if name := facts.sampler or facts.sampler_kind:
+        yield "sampler", name
     if (bound := settings.get("entropy_bound")) is not None:
         yield "entropy bound", f"{bound} {'nat' if bound == 1 else 'nats'}"
     if (most := settings.get("max_denoising_steps")) is not None:

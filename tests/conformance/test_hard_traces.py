@@ -96,7 +96,7 @@ def test_any_shape_and_any_number(canvases, samples, length, steps, bad, seed):
     report = check_conformance(replace(trace, entropy=entropy, temperature=temperature))
     broken = {violation.rule for violation in report.violations}
     unsettled = len(report.undecided) + len(report.not_checked)
-    assert len(report.passed) + unsettled + len(broken) + report.of_others == len(RULES)
+    assert len(report.passed) + unsettled + len(broken) + len(report.not_applicable) == len(RULES)
     assert str(report)
     assert report._repr_html_()
 
