@@ -4,8 +4,8 @@ One JSON object a line, UTF-8. First a header, then one line for each denoising 
 between) one line for each emitted canvas of each sample. The least that makes a trace is drafts and emitted tokens::
 
     {"format": "dgemma_viz.lines", "version": 2, "facts": {"sampler": "my sampler", "sampler_kind": "entropy-bound",
-        "vocab_size": 262144, "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {"max_denoising_steps": 48, "t_min": 0.4,
-        "t_max": 0.8, "entropy_bound": 0.1, "stability_threshold": 1, "confidence_threshold": 0.005}}}
+        "vocab_size": 262144, "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {
+        "max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "entropy_bound": 0.1, "stability_threshold": 1, "confidence_threshold": 0.005}}}
     {"canvas": 0, "step": 0, "draft": [818, 5279, ...]}
     {"canvas": 0, "step": 1, "draft": [818, 5279, ...]}
     {"canvas": 0, "emitted": [818, 5279, ...]}
@@ -49,9 +49,9 @@ the end of the sequence or as the canvas held them; what follows the end may als
 without (:mod:`dgemma_viz.trace.cut_emission`).
 
 In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`; ``sampler_kind`` among them says whose
-rules the run is held against (without it, that is inferred, and reports say from what). ``prompt`` holds a list of token ids
-for each sample and ``token_texts`` maps ids to texts, without which views show ids. A run whose last canvas was not
-emitted counts as interrupted, unless ``facts`` say otherwise.
+rules the run is held against (without it, that is inferred, and reports say from what). ``prompt`` holds a list of
+token ids for each sample and ``token_texts`` maps ids to texts, without which views show ids. A run whose last canvas
+was not emitted counts as interrupted, unless ``facts`` say otherwise.
 
 :func:`save_json_lines` writes the same: the format by example.
 """
