@@ -5,7 +5,8 @@ between) one line for each emitted canvas of each sample. The least that makes a
 
     {"format": "dgemma_viz.lines", "version": 2, "facts": {"sampler": "my sampler", "sampler_kind": "entropy-bound",
         "vocab_size": 262144, "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {
-        "max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "entropy_bound": 0.1, "stability_threshold": 1, "confidence_threshold": 0.005}}}
+        "max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "entropy_bound": 0.1,
+        "stability_threshold": 1, "confidence_threshold": 0.005}}}
     {"canvas": 0, "step": 0, "draft": [818, 5279, ...]}
     {"canvas": 0, "step": 1, "draft": [818, 5279, ...]}
     {"canvas": 0, "emitted": [818, 5279, ...]}
