@@ -2,11 +2,12 @@
 
     python -m benchmarks.explorer                                    # from the repository's root; about ten minutes
     python -m benchmarks.explorer --canvases 1 --fronts voila        # less of it
+    python -m benchmarks.explorer --fronts voila --delay 200         # with a kernel far away
 
 Headless Chromium opens ``dv.explore(path)`` in Voila and in JupyterLab, with a pre-heated kernel, on traces of 1, 16
 and 64 canvases of 256 positions and 48 steps, vocabulary 262,144, 8 alternatives. Times run from the browser's time
-stamp of the key or pointer event to the end of the frame that shows the change; for charts, which go through the
-kernel, to the last change of the last chart. Beside them stand the bare calls: a plain ``go.FigureWidget`` that shows
+stamp of the key or pointer event to the end of the frame that shows the change; for charts and the inspector, to the
+last change of the last of them. Beside them stand the bare calls: a plain ``go.FigureWidget`` that shows
 the same heatmap and is updated with the new figure, bare imports, and a bare kernel.
 """
 
@@ -34,12 +35,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-IMPORTS = (
-    "import dgemma_viz as dv\nfrom dgemma_viz.widgets.explorer import explore\nfrom dgemma_viz.trace import load_trace"
-)
+IMPORTS = "import dgemma_viz as dv\ndv.explore, dv.load_trace"
 STILL, PATIENCE = 250, 5_000
 """Milliseconds without a change after which an event counts as answered, and after which it is given up."""
 WATCHED_SECONDS = 2.5
+_QUICK_STEPS = 20
 PLAIN = """\
 import ipywidgets, plotly.graph_objects as go
 from dgemma_viz.figures import heatmap
@@ -87,16 +87,17 @@ class Opened:
     first_charts: float = 0
     bytes_sent: dict[str, float] = field(default_factory=dict)
     bytes_a_step: float = 0
+    told_a_step: float = 0
     bytes_pinned: float = 0
     frames: tuple[float, float] = (0, 0)
     times: Times = field(default_factory=Times)
 
 
-def explore(browser: Browser, front: str, canvases: int, path: Path, events: int) -> Opened:
+def explore(browser: Browser, front: str, canvases: int, path: Path, events: int, delay: int = 0) -> Opened:
     """Open a trace and use every control."""
     result = Opened(front, canvases)
     times = result.times
-    with opened(browser, front, [IMPORTS, f"dv.explore({str(path)!r})"]) as page:
+    with opened(browser, front, [IMPORTS, f"dv.explore({str(path)!r})"], delay) as page:
         result.first_tokens = page.evaluate("dgvWatch.until('.dgv-token', 256)")
         result.first_charts = page.evaluate("dgvWatch.until('.js-plotly-plot .main-svg', 4)")
         page.wait_for_timeout(4_000)  # Voila heats its next kernel
@@ -104,6 +105,7 @@ def explore(browser: Browser, front: str, canvases: int, path: Path, events: int
         slider = page.locator(".dgv-slider")
         slider.focus()
         result.bytes_a_step = _steps(page, times, "key", events)
+        result.told_a_step = _told_a_step(page)
         box = slider.bounding_box()
         for n in range(events):
             place = box["x"] + box["width"] * (0.1 + 0.8 * (n * 7 % events) / events), box["y"] + box["height"] / 2
@@ -130,6 +132,17 @@ def explore(browser: Browser, front: str, canvases: int, path: Path, events: int
         page.keyboard.press("Space")
         result.frames = tuple(page.evaluate(f"dgvWatch.frames({WATCHED_SECONDS})"))
     return result
+
+
+def _told_a_step(page: Page) -> float:
+    """Messages to the kernel a step, of a reader who steps through a canvas."""
+    page.keyboard.press("Home")
+    page.wait_for_timeout(1_500)
+    before = page.evaluate("dgvWatch.bytes().told")
+    for _ in range(_QUICK_STEPS):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(60)
+    return (page.evaluate("dgvWatch.bytes().told") - before) / _QUICK_STEPS
 
 
 def _steps(page: Page, times: Times, what: str, events: int) -> float:
@@ -189,6 +202,7 @@ def print_opening(results: Sequence[Opened], sizes: dict[int, float]) -> None:
             f"{r.first_charts / 1e3:.2f}",
             f"{r.bytes_sent['socket'] / 1e6:.1f}",
             f"{r.bytes_sent['files'] / 1e6:.1f}",
+            f"{r.told_a_step:.2f}",
             f"{r.bytes_a_step / 1e3:.1f}",
             f"{r.bytes_pinned / 1e3:.1f}",
             f"{r.frames[0]:.0f}",
@@ -196,7 +210,8 @@ def print_opening(results: Sequence[Opened], sizes: dict[int, float]) -> None:
         )
         for r in results
     ]
-    print_table((*head, "kB a step", "kB a step, pinned", "frames a second", "longest frame, ms"), rows)
+    asked = "messages to the kernel a step"
+    print_table((*head, asked, "kB a step", "kB a step, pinned", "frames a second", "longest frame, ms"), rows)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -217,6 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--canvases", type=int, nargs="+", default=[1, 16, 64], help="sizes of the traces")
     parser.add_argument("--fronts", nargs="+", choices=FRONTS, default=list(FRONTS))
+    parser.add_argument("--delay", type=int, default=0, help="milliseconds put before each message to the kernel")
     parser.add_argument("--events", type=int, default=40, help="key presses of each kind, at most 47")
     options = parser.parse_args(arguments)
     from playwright.sync_api import sync_playwright
@@ -228,7 +244,7 @@ def main(arguments: list[str] | None = None) -> None:
         sizes = {canvases: path.stat().st_size for canvases, path in paths.items()}
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
         results = [
-            explore(browser, front, canvases, path, min(options.events, STEPS - 1))
+            explore(browser, front, canvases, path, min(options.events, STEPS - 1), options.delay)
             for front in options.fronts
             for canvases, path in paths.items()
         ]
@@ -240,7 +256,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"Printed by `python -m benchmarks.explorer` on {os.cpu_count()} cores ({platform.machine()}), "
             f"Python {platform.python_version()}, Chromium {chromium} without a GPU, "
             f"{', '.join(f'{name} {version(name)}' for name in packages)}. Synthetic traces: {POSITIONS} positions, "
-            f"{STEPS} steps, {TOP_K} alternatives, vocabulary {VOCABULARY:,}.\n"
+            f"{STEPS} steps, {TOP_K} alternatives, vocabulary {VOCABULARY:,}. Each message to the kernel waits "
+            f"{options.delay} ms.\n"
         )
         print_latencies(results, plain)
         print_opening(results, sizes)

@@ -25,9 +25,13 @@ _PATIENCE = 60_000
 
 
 @contextmanager
-def opened(browser: Browser, front: str, cells: Sequence[str]) -> Iterator[Page]:
-    """The page of a notebook of two cells, imports and views, at the moment at which the views are asked for."""
+def opened(browser: Browser, front: str, cells: Sequence[str], delay: int = 0) -> Iterator[Page]:
+    """The page of a notebook of two cells, imports and views, at the moment at which the views are asked for.
+
+    ``delay``: milliseconds put before each message to the kernel.
+    """
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    context.add_init_script(f"globalThis.dgvDelay = {delay};")
     context.add_init_script(path=WATCH)
     page = context.new_page()
     try:

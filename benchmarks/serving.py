@@ -1,10 +1,11 @@
-"""How many visitors does one machine carry? Concurrent browser sessions that generate and scrub, on loopback.
+"""How many visitors does one machine carry? Those who run the model, and those who open a published trace; on loopback.
 
-``python benchmarks/serving.py [--sessions 1 2 5 10 20] [--preheated 1] [--no-forked-kernels]`` starts one
-``dgemma-viz serve`` (further options go to it) and prints a Markdown table for each of two kinds of visitors: those who
-run the model (*Watch a canvas denoise*: press Run, scrub) and those who only open a recorded trace and scrub. All
-sessions of a round open their page at the same moment, the worst case; one that fails is counted, and the others go on.
-One browser on the same machine drives all of them, so the times include its own work, about as much as the server's.
+``python benchmarks/serving.py [--sessions 1 2 5 10 20] [--visitors 1 20 100] [--preheated 1] [--no-forked-kernels]``
+starts one ``dgemma-viz serve`` (further options go to it) and prints a Markdown table for each of two kinds of
+visitors: those who open a recorded trace (:mod:`benchmarks.trace_visitors`, without a browser) and those who run the
+model (*Watch a canvas denoise*: press Run, scrub). All of a round come at the same moment, the worst case. Of those who
+run the model, one that fails is counted, and the others go on; one browser on the same machine drives all of them, so
+their times include its own work, about as much as the server's.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ import psutil
 from playwright.async_api import Error, Page, async_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from dgemma_viz.labs.single_run import record_run
-from dgemma_viz.tiny import load_tiny
-from dgemma_viz.tiny.tasks import TASKS
+from benchmarks import trace_visitors
+from benchmarks.released_size import released_size_trace
 from dgemma_viz.trace import save_trace
 from tests.browser import CHROMIUM_FLAGS, chromium_path, serve_dashboards
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 120_000  # ms, for each thing that a page is asked to do
 SCRUBS, RUNS = 10, 2
-TRACE = "run.safetensors"
-MODEL_PAGE, TRACE_PAGE = "dashboards/01_watch_a_canvas_denoise", f"traces/{TRACE}"
+MODEL_PAGE = "dashboards/01_watch_a_canvas_denoise"
+CANVASES = (1, 64)
 STATUS = ".dgv-run-panel .dgv-status [role=status]"
 # The status line is written anew when a run begins; the last that it says of a run is how many steps it took. Buttons
 # are no sign: they change some messages later, and a token that is clicked before the run is shown is not pinned.
@@ -71,7 +71,6 @@ async def visit(browser: Browser, url: str, sessions: int, server: psutil.Proces
     """One round: what its sessions measured, and MB (PSS) of one kernel and of the server with all its processes."""
     found = Round()
     pages = [await (await browser.new_context()).new_page() for _ in range(sessions)]
-    runs_model = MODEL_PAGE in url
 
     async def open_page(page: Page) -> None:
         began = time.monotonic()
@@ -105,8 +104,7 @@ async def visit(browser: Browser, url: str, sessions: int, server: psutil.Proces
         await page.context.close()
 
     working = await found.gather(pages, open_page)
-    if runs_model:
-        working = await found.gather(working, run_model)
+    working = await found.gather(working, run_model)
     await found.gather(working, scrub)
     memory = megabytes(server)
     await found.gather(pages, leave)
@@ -146,40 +144,57 @@ def in_words(values: list[float], factor: float = 1, digits: int = 1) -> str:
 
 
 async def measure(address: str, process: psutil.Process, rounds: list[int]) -> None:
-    """All rounds of both kinds of visitors, a table for each."""
+    """All rounds of visitors who run the model."""
+    print("\nVisitors who run the model:\n")
+    print("| sessions | first canvas, s | run, s | scrub, ms | a kernel, MB | all, MB | errors |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
-        for words, page in (("who run the model", MODEL_PAGE), ("who open a recorded trace", TRACE_PAGE)):
-            print(f"\nVisitors {words}:\n")
-            print("| sessions | first canvas, s | run, s | scrub, ms | a kernel, MB | all, MB | errors |")
-            print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
-            for sessions in rounds:
-                await asyncio.to_thread(wait_until_quiet, process)
-                found, kernel, everything = await visit(browser, address + page, sessions, process)
-                times = in_words(found.ready), in_words(found.runs, digits=2), in_words(found.scrubs, 1000, 0)
-                print(
-                    f"| {sessions} | {' | '.join(times)} | {kernel:.0f} | {everything:.0f} | {found.errors} |",
-                    flush=True,
-                )
+        for sessions in rounds:
+            await asyncio.to_thread(wait_until_quiet, process)
+            found, kernel, everything = await visit(browser, address + MODEL_PAGE, sessions, process)
+            times = in_words(found.ready), in_words(found.runs, digits=2), in_words(found.scrubs, 1000, 0)
+            print(
+                f"| {sessions} | {' | '.join(times)} | {kernel:.0f} | {everything:.0f} | {found.errors} |", flush=True
+            )
         await browser.close()
+
+
+async def measure_traces(address: str, process: psutil.Process, folder: Path, counts: list[int]) -> None:
+    """All rounds of visitors who open a trace of the released model's size."""
+    print("\nVisitors who open a published trace:\n")
+    print(
+        "| canvases | trace | visitors | first tokens, s | everything, s | CPU, ms a visitor | all, MB | growth, MB |"
+    )
+    print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    await asyncio.to_thread(wait_until_quiet, process)
+    for canvases in CANVASES:
+        path = folder / f"{canvases}.safetensors"
+        async for kept, row in trace_visitors.rounds(address, process, path, counts):
+            times = in_words(row.first_tokens, digits=2), in_words(row.everything, digits=2)
+            figures = f"{row.processor / row.visitors * 1000:.1f} | {row.memory:.0f} | {row.growth:.0f}"
+            print(f"| {canvases} | {kept} | {row.visitors} | {' | '.join(times)} | {figures} |", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 2, 5, 10, 20])
+    parser.add_argument("--sessions", type=int, nargs="*", default=[1, 2, 5, 10, 20])
+    parser.add_argument("--visitors", type=int, nargs="+", default=[1, 20, 100])
     options, further = parser.parse_known_args()
     cores, memory = psutil.cpu_count(), psutil.virtual_memory().total / 2**30
-    print(
-        f"{cores} cores, {memory:.0f} GiB; dgemma-viz serve {' '.join(further)}; p50 / p95; memory is PSS", flush=True
-    )
+    print(f"{cores} cores, {memory:.0f} GiB; dgemma-viz serve {' '.join(further)}; p50 / p95", flush=True)
     print(f"About {1 + sum(3 + count for count in options.sessions) * 5 / 60:.0f} minutes.", file=sys.stderr)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as traces:
-        save_trace(record_run(*load_tiny(), TASKS["story"].example_prompts[1]), Path(traces) / TRACE)
-        places = str(2 * sum(options.sessions))
+        for canvases in CANVASES:
+            save_trace(released_size_trace(canvases), Path(traces) / f"{canvases}.safetensors")
+        places = str(2 * sum(options.sessions) or 1)
         with serve_dashboards("--traces", traces, "--most-sessions", places, *further) as (address, process):
-            asyncio.run(measure(address, psutil.Process(process.pid), options.sessions))
+            server = psutil.Process(process.pid)
+            asyncio.run(measure_traces(address, server, Path(traces), options.visitors))
+            if options.sessions:
+                asyncio.run(measure(address, server, options.sessions))
     print(f"\nTook {(time.monotonic() - began) / 60:.1f} minutes.")
 
 

@@ -2,11 +2,17 @@
 // every page before its own scripts (fronts.py).
 (() => {
   const Socket = globalThis.WebSocket;
-  let asked = 0, changed = {}, observers = [], socketBytes = 0;
+  const delay = globalThis.dgvDelay ?? 0; // milliseconds put before each message to the kernel
+  let asked = 0, changed = {}, observers = [], socketBytes = 0, told = 0;
   globalThis.WebSocket = class extends Socket {
     constructor(...address) {
       super(...address);
       this.addEventListener("message", ({ data }) => (socketBytes += data.byteLength ?? data.size ?? data.length));
+    }
+    send(data) {
+      told += 1;
+      if (delay) setTimeout(() => super.send(data), delay);
+      else super.send(data);
     }
   };
 
@@ -37,7 +43,7 @@
       observers = [
         // The token canvas changes in one go; the charts one after the other: of them the last change counts.
         ...watch(".dgv", (at) => "tokens" in changed || note("tokens", at)),
-        ...watch(".js-plotly-plot", (at) => note("charts", at)),
+        ...watch(".dgp-figure, .js-plotly-plot, .dgx-inspector", (at) => note("charts", at)),
       ];
     },
     // Milliseconds from the event to the painted change, by part, once the charts have changed and then kept still.
@@ -69,7 +75,7 @@
     }),
     bytes() {
       const files = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-      return { socket: socketBytes, files: files.reduce((sum, { transferSize }) => sum + transferSize, 0) };
+      return { socket: socketBytes, told, files: files.reduce((sum, { transferSize }) => sum + transferSize, 0) };
     },
   };
   const begin = (event) => (asked ||= event.timeStamp);

@@ -16,9 +16,9 @@ _HOMES = {
     "SamplerLab": "dgemma_viz.widgets.sampler_lab",
     "as_causal": "dgemma_viz.labs.decoding",
     "check_conformance": "dgemma_viz.conformance",
-    "compare": "dgemma_viz.widgets.comparison",
+    "compare": "dgemma_viz.widgets.explore",
     "diagnose": "dgemma_viz.diagnosis",
-    "explore": "dgemma_viz.widgets.explorer",
+    "explore": "dgemma_viz.widgets.explore",
     "export_html": "dgemma_viz.export.html",
     "inject_errors": "dgemma_viz.labs.injection",
     "intervene": "dgemma_viz.labs.interventions",
@@ -72,8 +72,7 @@ if TYPE_CHECKING:
     from dgemma_viz.tiny.drafter import load_tiny_drafter
     from dgemma_viz.tiny.masked import load_tiny_masked
     from dgemma_viz.trace import load_trace
-    from dgemma_viz.widgets.comparison import compare
-    from dgemma_viz.widgets.explorer import explore
+    from dgemma_viz.widgets.explore import compare, explore
     from dgemma_viz.widgets.sampler_lab import SamplerLab
     from dgemma_viz.widgets.watcher import watch
 

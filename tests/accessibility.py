@@ -26,13 +26,16 @@ LOOKS: Final = ("color-contrast", "link-in-text-block")
 _SWITCH = """(theme) => {
   const dark = theme === "dark", others = { light: "dark", dark: "light" };
   const link = document.querySelector(`link[href*="theme-${others[theme]}.css"]`);
-  document.body.classList.toggle("theme-dark", dark);
-  document.body.classList.toggle("theme-light", !dark);
-  document.body.dataset.jpThemeName = `JupyterLab ${dark ? "Dark" : "Light"}`;
-  document.body.dataset.jpThemeLight = String(!dark);
-  if (!link) return true;
+  const say = () => {  // once the colours are there, as JupyterLab does
+    document.body.classList.toggle("theme-dark", dark);
+    document.body.classList.toggle("theme-light", !dark);
+    document.body.dataset.jpThemeName = `JupyterLab ${dark ? "Dark" : "Light"}`;
+    document.body.dataset.jpThemeLight = String(!dark);
+    return true;
+  };
+  if (!link) return say();
   return new Promise((resolve) => {
-    link.onload = () => resolve(true);
+    link.onload = () => resolve(say());
     link.href = link.href.replace(`theme-${others[theme]}.css`, `theme-${theme}.css`);
   });
 }"""

@@ -26,12 +26,13 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
 
+from dgemma_viz.views.plotly_module import ADDRESS_VARIABLE
 from tests.chromium import VARIABLE, installed_chromium
 
 if TYPE_CHECKING:
@@ -219,7 +220,15 @@ def open_page(
 def assert_fits(page: Page, within: str = "document.documentElement") -> None:
     """Nothing is wider than its place; charts, which take their width some frames after they are drawn, get time to."""
     page.wait_for_timeout(500)
-    page.wait_for_function(f"{within}.scrollWidth <= {within}.clientWidth", timeout=30_000)
+    until(page, f"{within}.scrollWidth <= {within}.clientWidth")
+
+
+def until(page: Page, expression: str, arg: Any = None) -> None:
+    """Wait until an expression is true; also where the page's policy forbids what Playwright's own waiting needs."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < deadline, f"not within {PATIENCE} ms: {expression}"
+        page.wait_for_timeout(50)
 
 
 def free_port() -> int:
@@ -255,6 +264,7 @@ def _notebook_in(folder: Path, notebook: str | Sequence[str] | Path) -> Path:
 def _environment() -> dict[str, str]:
     """The environment of the test run, with our template and this checkout's package; nothing is fetched."""
     environment = dict(os.environ)
+    environment.pop(ADDRESS_VARIABLE, None)  # of a server that a test began in this process
     for name, first in (("JUPYTER_PATH", TEMPLATES), ("PYTHONPATH", ROOT)):
         environment[name] = os.pathsep.join([str(first), *filter(None, [environment.get(name)])])
     environment |= {"HF_HUB_OFFLINE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

@@ -1,4 +1,4 @@
-"""JupyterLab and Notebook 7 for browser tests and benchmarks: a notebook served, without tokens, news or settings."""
+"""JupyterLab, Notebook 7 and marimo for browser tests and benchmarks: a notebook served, without tokens or settings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import nbformat
+from nbformat import NotebookNode
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.browser import end_process, free_port
+from tests.browser import ROOT, end_process, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +33,8 @@ FRONT_ENDS = tuple(_ADDRESSES)
 
 
 @contextmanager
-def serve_in(front: str, cells: Sequence[str]) -> Iterator[str]:
-    """Serve a notebook of these cells by one of :data:`FRONT_ENDS` on a free port; yields the notebook's address."""
+def serve_in(front: str, cells: Sequence[str] | NotebookNode) -> Iterator[str]:
+    """Serve a notebook, or one of these cells, by one of :data:`FRONT_ENDS` on a free port; yields its address."""
     with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as name:
         folder, port = Path(name), free_port()
         _write(folder, cells)
@@ -46,6 +48,7 @@ def serve_in(front: str, cells: Sequence[str]) -> Iterator[str]:
             "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "spaces",
             "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
         }
         environment = os.environ | {name: str(folder / place) for name, place in places.items()}
         with (folder / "log").open("w") as log:
@@ -59,9 +62,54 @@ def serve_in(front: str, cells: Sequence[str]) -> Iterator[str]:
                 end_process(process)
 
 
-def _write(folder: Path, cells: Sequence[str]) -> None:
+@contextmanager
+def serve_in_marimo(cells: Sequence[str], *, theme: str = "light") -> Iterator[str]:
+    """Serve a notebook of these cells as an app of marimo; ``dv`` and ``mo`` are known in them. Yields its address."""
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as name:
+        folder, port = Path(name), free_port()
+        (folder / "pyproject.toml").write_text(f'[tool.marimo.display]\ntheme = "{theme}"\n', encoding="utf-8")
+        (folder / "page.py").write_text("\n".join([_MARIMO, *map(_marimo_cell, cells)]), encoding="utf-8")
+        command = [sys.executable, "-m", "marimo", "run", "page.py", "--headless", "--no-token", "--host=127.0.0.1"]
+        places = {name: str(folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, f"--port={port}"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | places | {"PYTHONPATH": path},
+                cwd=folder,
+                start_new_session=True,
+            )
+            try:
+                _wait_for(f"http://127.0.0.1:{port}/health", process, folder / "log")
+                yield f"http://127.0.0.1:{port}/"
+            finally:
+                end_process(process)
+
+
+_MARIMO = """\
+import marimo
+app = marimo.App(width="full")
+with app.setup:
+    import marimo as mo
+    import dgemma_viz as dv
+"""
+
+
+def _marimo_cell(source: str) -> str:
+    return f"@app.cell\ndef _():\n{indent(source, '    ')}\n    return\n"
+
+
+def notebook_of(cells: Sequence[str]) -> NotebookNode:
+    """A notebook of these cells, for Python."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return notebook
+
+
+def _write(folder: Path, cells: Sequence[str] | NotebookNode) -> None:
+    notebook = cells if isinstance(cells, NotebookNode) else notebook_of(cells)
     (folder / "work").mkdir()
     nbformat.write(notebook, folder / "work" / "page.ipynb")
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"

@@ -15,7 +15,7 @@ from dgemma_viz.tiny.tasks import TASKS
 
 prompt = TASKS["story"].example_prompts[1]
 explorer = dv.explore(record_run(*dv.load_tiny(), prompt))
-explorer.selection.step, explorer.selection.position = 12, 9
+explorer.place = {"step": 12, "position": 9}
 explorer
 """
 
@@ -26,7 +26,6 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
         with serve_notebook(CELL) as url, open_page(browser, url, width=1280, height=1000) as visit:
             visit.page.get_by_text("How the canvas came to rest").wait_for()
-            visit.page.locator(".js-plotly-plot .main-svg").nth(8).wait_for()
             visit.page.wait_for_timeout(3000)
             visit.page.screenshot(path=TARGET, full_page=True)
         browser.close()

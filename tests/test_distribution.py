@@ -21,14 +21,15 @@ NEEDED = (
     "dgemma_viz/serving/deploy/nginx.conf",
     "dgemma_viz/serving/jupyter/voila/templates/dgemma/index.html.j2",
     "dgemma_viz/serving/jupyter/voila/templates/dgemma/static/session.js",
-    "dgemma_viz/serving/pages/trace.ipynb",
+    "dgemma_viz/serving/static/published_trace.js",
     "dgemma_viz/tiny/drafter/weights/model.safetensors",
     "dgemma_viz/tiny/masked/weights/model.safetensors",
     "dgemma_viz/tiny/weights/chat_template.jinja",
     "dgemma_viz/tiny/weights/model.safetensors",
     "dgemma_viz/tiny/weights/tokenizer.json",
-    "dgemma_viz/widgets/static/token_canvas.css",
-    "dgemma_viz/widgets/static/token_canvas.js",
+    "dgemma_viz/views/static/token_canvas.css",
+    "dgemma_viz/views/static/viewer.js",
+    "dgemma_viz/widgets/static/viewer_widget.js",
 )
 MADE = {"__pycache__", ".ipynb_checkpoints"}
 

@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dgemma_viz as dv
+from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.trace import ARRAYS, Decision, Phase, RunFacts, load_trace, save_json_lines
 from dgemma_viz.trace.decision import NO_DECISION, is_accepted
 from dgemma_viz.trace.schema import TOKEN_ARRAYS
+from dgemma_viz.views import contents
 from tests.synthetic import synthetic_trace
 from tests.trace.hostile import HOSTILE_JSON
 
@@ -145,7 +147,11 @@ def test_every_reading_gives_a_result(folder, trace):
 
 @settings(CI, max_examples=20)
 @given(trace=hostile_traces())
-def test_every_trace_can_be_explored(trace):
+def test_every_trace_can_be_shown(trace):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
+        for shown in (contents(trace), contents(pair_of(trace, trace))):
+            assert shown.whole_page()
+            for place in shown.places():
+                assert shown.place(*place)
         dv.explore(trace).close()

@@ -17,13 +17,28 @@ ALLOWED = {
     "figures": {"diagnosis", "conformance", "analysis", "trace", "costs"},
     "tiny": set(),
     "recorders": {"trace"},
+    "views": {"figures", "diagnosis", "conformance", "analysis", "trace"},
     "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace", "costs"},
-    "widgets": {"figures", "labs", "costs", "diagnosis", "conformance", "analysis", "recorders", "tiny", "trace"},
     "costs": set(),
-    "serving": {"widgets", "labs", "tiny", "trace"},
-    "export": {"widgets", "figures", "diagnosis", "conformance", "analysis", "trace"},
+    "serving": {"views", "labs", "tiny", "trace"},
+    "export": {"views", "figures", "diagnosis", "conformance", "analysis", "trace"},
 }
+ALLOWED["widgets"] = set(ALLOWED) - {"export", "serving"}
 HEAVY = ("torch", "transformers", "diffusers")
+WIDGETS = ("ipywidgets", "anywidget", "voila", "IPython")
+CONTENTS = """
+from dataclasses import replace
+from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.views import contents
+from tests.synthetic import synthetic_trace
+trace = synthetic_trace()
+pin = {"kind": "Pin", "step": 1, "position": 0, "token": 2}
+changed = replace(trace, facts=replace(trace.facts, task={"interventions": [pin]}))
+for shown in (contents(trace, "an answer"), contents(pair_of(trace, changed))):
+    told = str(shown.whole_page()), shown.place(0, 0)
+assert "changed on purpose" in told[0]
+"""
+"""All that is shown of a trace, and of two of which one was changed on purpose."""
 
 
 def imported_layers(path: Path) -> set[str]:
@@ -58,7 +73,9 @@ def test_every_folder_of_the_package_is_a_known_layer():
 
 def modules_after(statement: str) -> set[str]:
     script = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
     return set(done.stdout.split())
 
 
@@ -68,10 +85,11 @@ def modules_after(statement: str) -> set[str]:
         ("import dgemma_viz", (*HEAVY, "numpy", "pandas", "plotly", "ipywidgets")),
         ("import dgemma_viz.recorders, dgemma_viz.labs.single_run, dgemma_viz.cli", HEAVY),
         ("import dgemma_viz.trace, dgemma_viz.analysis.positions", (*HEAVY, "pandas", "xarray", "plotly")),
-        ("import dgemma_viz.figures", (*HEAVY, "ipywidgets", "anywidget")),
+        ("import dgemma_viz.figures", (*HEAVY, *WIDGETS)),
+        (CONTENTS, (*HEAVY, *WIDGETS)),
         ("import dgemma_viz.tiny, dgemma_viz.tiny.tasks", HEAVY),
         ("import dgemma_viz.export.html, dgemma_viz.export.command", HEAVY),
-        ("import dgemma_viz.serving.server, dgemma_viz.serving.handlers, dgemma_viz.serving.trace_page", HEAVY),
+        ("import dgemma_viz.serving.server, dgemma_viz.serving.handlers, dgemma_viz.serving.trace_handlers", HEAVY),
         (
             "import dgemma_viz as dv; [getattr(dv, name) for name in dv.__all__ if not name.startswith('load_tiny')]",
             HEAVY,

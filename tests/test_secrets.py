@@ -44,7 +44,7 @@ def assert_clean(*texts):
 
 def unpacked(page):
     """What an exported page holds, and the page itself."""
-    packed = re.findall(r'<script type="text/plain" id="(?:contents|records)">([^<]*)</script>', page)
+    packed = re.findall(r'<script type="text/plain" id="(?:contents|place-0-0)">([^<]*)</script>', page)
     assert len(packed) == 2
     return [page, *(gzip.decompress(base64.b64decode(part)) for part in packed)]
 

@@ -10,6 +10,7 @@ from dgemma_viz.analysis.comparison import TracePair, pair_of
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.export.page import page_html
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.views import contents
 from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -47,16 +48,7 @@ def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | 
         The file cannot be written there; or the reference is not one, or its function failed.
     """
     target = check_target(path)
-    shown = shown_traces(what)
-    if isinstance(shown, TracePair):
-        from dgemma_viz.export.compared import compared
-
-        html = page_html(*compared(shown, reference))
-    else:
-        from dgemma_viz.export.explored import explored
-
-        html = page_html(*explored(shown, reference))
-    write_whole(target, html)
+    write_whole(target, page_html(contents(shown_traces(what), reference)))
     return target
 
 

@@ -36,10 +36,18 @@ _GAP_UP_TO = 1200
 
 @dataclass(frozen=True)
 class Colouring:
-    """What another quantity changes in the figure of :func:`heatmap`: properties of its traces, and of the layout."""
+    """What a quantity is in the figure of :func:`heatmap`, but for values, texts and hovers of the cells.
+
+    Attributes
+    ----------
+    data
+        Properties of the two traces.
+    subtitle
+        Of the figure.
+    """
 
     data: tuple[dict[str, Any], dict[str, Any]]
-    layout: dict[str, Any]
+    subtitle: str
 
 
 def heatmap(
@@ -94,24 +102,20 @@ def heatmap(
 def colouring(
     trace: Trace, canvas: int = 0, sample: int = 0, quantity: str = "confidence", theme: str | Theme = "light"
 ) -> Colouring:
-    """Values, colours and words of a quantity, for a run that has steps; arguments and errors as :func:`heatmap`'s.
+    """Colours and words of a quantity, for a run that has steps; arguments and errors as :func:`heatmap`'s.
 
-    With it, a map that is on screen turns to another quantity without being drawn up again.
+    With it, :func:`map_without_cells` turns to another quantity without being drawn up again.
     """
     look, run = theme_named(theme), resolve_run(trace, canvas, sample)
     shown = quantity_of(run.trace, quantity)
-    values = shown.values(run)
-    cells = _cells(run, shown, values) | _colours(run, shown, values, look)
-    return Colouring((cells, _taken_back(run, shown)), {"title.subtitle.text": _subtitle(shown)})
+    colours = _colours(run, shown, shown.values(run), look)
+    return Colouring((colours, _taken_back(run, shown)), _subtitle(shown))
 
 
-def map_without_cells(trace: Trace, canvas: int, sample: int, quantity: str) -> go.Figure:
-    """:func:`heatmap` without values, texts and hovers of its cells: for a page that fills them in itself."""
-    look, run = theme_named("light"), resolve_run(trace, canvas, sample)
-    if not run.n_steps:
-        return message_figure(NAME, look, _TITLE, no_steps(run))
+def map_without_cells(run: CanvasRun, quantity: str = "confidence", theme: str | Theme = "light") -> go.Figure:
+    """:func:`heatmap` of a run with steps but for what a page fills in: values, texts and hovers of the cells."""
     shown = quantity_of(run.trace, quantity)
-    return _drawn(run, shown, shown.values(run), look, {}, [])
+    return _drawn(run, shown, shown.values(run), theme_named(theme), {}, [])
 
 
 def _drawn(

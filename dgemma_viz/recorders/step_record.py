@@ -44,6 +44,11 @@ class StepRecord:
     mask_token_id: int | None
     text_of: Callable[[int], str] = field(repr=False)
 
+    @property
+    def length(self) -> int:
+        """Positions ``C`` of the step's canvas."""
+        return int(self.noised.shape[-1])
+
     def token_text(self, token_id: int) -> str:
         """Text of a token as :meth:`dgemma_viz.trace.model.Trace.token_text` will give it. NOT escaped."""
         return self.text_of(int(token_id))

@@ -23,7 +23,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--theme", choices=("light", "dark"))
     add("--open", dest="open_browser", action="store_const", const=True, help="open the page in the default browser")
     add("--traces", metavar="DIR", help="publish the recorded traces of a folder, read-only")
-    add("--most-sessions", type=int, metavar="N", help=f"most visitors at once (default: {_D.most_sessions})")
+    add(
+        "--trace-cache-megabytes",
+        type=int,
+        metavar="MB",
+        help=f"memory for what is shown of traces (default: {_D.trace_cache_megabytes})",
+    )
+    add(
+        "--most-sessions",
+        type=int,
+        metavar="N",
+        help=f"most visitors of dashboards at once; traces have no bound (default: {_D.most_sessions})",
+    )
     add("--most-sessions-per-visitor", type=int, metavar="N", help="most of them for one address (default: no bound)")
     add(
         "--forked-kernels",
@@ -51,6 +62,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--most-runs", type=int, metavar="N", help="most runs at one press (default: 1000)")
     add("--proxied", action="store_const", const=True, help="believe the X-Forwarded headers of a reverse proxy")
     add("--allow-origin", metavar="ORIGIN", help="origin that may open websockets, e.g. https://example.org")
+    add(
+        "--frame-ancestors",
+        metavar="ORIGINS",
+        help="origins whose pages may show these in a frame, e.g. 'https://example.org' (default: only our own)",
+    )
     add("--log-level", help=f"DEBUG, INFO, WARNING, ERROR or CRITICAL (default: {_D.log_level})")
 
 

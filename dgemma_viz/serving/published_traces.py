@@ -1,27 +1,30 @@
 """The traces of one folder, for strangers: only regular files inside it, read and never written.
 
-The same function decides in the server, which lists and answers, and in the kernel that shows a trace, so that neither
+The same function decides in the server, which lists and answers, and in the process that opens a trace, so that neither
 relies on the other's care.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import dgemma_viz
 from dgemma_viz.errors import DgemmaVizError, TraceFileError
-from dgemma_viz.plain_text import whole_characters
+from dgemma_viz.plain_text import isolated, visible, whole_characters
 from dgemma_viz.trace import Trace, load_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LONGEST_SHOWN = 300
 SUFFIXES = (".safetensors", ".jsonl")
 MOST_BYTES = 64 * 2**20
-"""Larger files are not opened: one would fill a visitor's session."""
+"""Larger files are not opened: one would fill the server's memory."""
 _EXCERPT = 120
 _MEGABYTE = 10**6
 
@@ -55,6 +58,11 @@ class TraceCard:
     trouble: str = ""
 
 
+def shown(text: str) -> str:
+    """A title, the name of a file or a message as visitors read it; NOT escaped."""
+    return isolated(visible(text, LONGEST_SHOWN))
+
+
 def published_file(folder: Path, name: str) -> Path:
     """Path of a published trace.
 
@@ -77,6 +85,35 @@ def published_file(folder: Path, name: str) -> Path:
     if path.parent != root or not regular:
         raise missing
     return path
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A file as it is at one time: when it was last written (ns), and its size in bytes."""
+
+    changed: int
+    size: int
+
+    @property
+    def tag(self) -> str:
+        """The same in few characters, with the version of this package, which has a say in what is shown."""
+        said = f"{dgemma_viz.__version__} {self.changed} {self.size}"
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def edition_of(folder: Path, name: str) -> Edition:
+    """The present edition of a published trace.
+
+    Raises
+    ------
+    TraceFileError
+        As :func:`published_file`.
+    """
+    try:
+        status = published_file(folder, name).stat()
+    except OSError as error:
+        raise TraceFileError(f"there is no published trace '{name}' (any more)") from error
+    return Edition(status.st_mtime_ns, status.st_size)
 
 
 def open_published(folder: Path, name: str) -> Trace:
@@ -110,17 +147,17 @@ def list_traces(folder: Path) -> list[TraceCard]:
     cards = []
     for name in names:
         try:
-            status = published_file(folder, name).stat()
-        except (TraceFileError, OSError):
+            edition = edition_of(folder, name)
+        except TraceFileError:
             continue
-        cards.append(_card(folder, name, status.st_mtime_ns, status.st_size))
+        cards.append(_card(folder, name, edition))
     return cards
 
 
 @lru_cache(maxsize=1000)
-def _card(folder: Path, name: str, changed: int, size: int) -> TraceCard:
-    """One card; read again only when the file's time or size has changed."""
-    date = datetime.fromtimestamp(changed / 1e9, UTC)
+def _card(folder: Path, name: str, edition: Edition) -> TraceCard:
+    """One card; read again only when the file has changed."""
+    date, size = datetime.fromtimestamp(edition.changed / 1e9, UTC), edition.size
     if (written := whole_characters(name)) != name:  # bytes that are no text: it has no address
         return TraceCard(written, "", 0, 0, _size(size), date, trouble="its name is not Unicode; rename it")
     try:

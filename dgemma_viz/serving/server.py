@@ -25,10 +25,15 @@ from dgemma_viz.redaction import without_secrets
 from dgemma_viz.serving import forked_kernels
 from dgemma_viz.serving.dashboards import read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
+from dgemma_viz.serving.site import Site
+from dgemma_viz.serving.trace_store import TraceStore
+from dgemma_viz.serving.viewer_files import FOLDER, viewer_files
+from dgemma_viz.views.plotly_module import ADDRESS_VARIABLE
 
 if TYPE_CHECKING:
     from dgemma_viz.serving.dashboards import Dashboard
     from dgemma_viz.serving.settings import ServeSettings
+    from dgemma_viz.serving.viewer_files import ViewerFiles
 
 TEMPLATES = Path(__file__).parent / "jupyter"
 _NOT_FOR_VOILA = ["@jupyter-notebook/lab-extension"]
@@ -52,13 +57,26 @@ def serve(settings: ServeSettings) -> None:
     chosen = [find_notebook(settings.notebook)] if settings.notebook else list(notebooks_folder().glob("*.ipynb"))
     dashboards = read_dashboards(chosen)
     port = _choose_port(settings)
-    _prepare_environment(settings)
+    files = viewer_files()
+    _prepare_environment(settings, files)
     with tempfile.TemporaryDirectory(prefix="dgemma-viz-pages-") as pages:
         own = settings.notebook is not None and Path(settings.notebook).is_file()
         # A notebook of the user's own may read files beside it; only its name is answered there, too.
         root = chosen[0].parent if own else _copy(dashboards, Path(pages))
         traits = _traits(settings, port, _pools(settings, dashboards))
-        _application_class(settings, dashboards, traits).launch_instance(argv=[str(root)])
+        traces = _trace_store(settings)
+        try:
+            site = Site(dashboards, traces, files, settings.framing)
+            _application_class(settings, site, traits).launch_instance(argv=[str(root)])
+        finally:
+            if traces:
+                traces.close()
+
+
+def _trace_store(settings: ServeSettings) -> TraceStore | None:
+    if settings.traces is None:
+        return None
+    return TraceStore(Path(settings.traces).resolve(), settings.trace_cache_megabytes * 10**6)
 
 
 def _copy(dashboards: dict[str, Dashboard], folder: Path) -> Path:
@@ -68,7 +86,7 @@ def _copy(dashboards: dict[str, Dashboard], folder: Path) -> Path:
 
 
 def _pools(settings: ServeSettings, dashboards: dict[str, Dashboard]) -> dict[str, Any]:
-    """Voila's pools of preheated kernels; the page of a trace has none, since its kernel must know which."""
+    """Voila's pools of preheated kernels."""
     names = [name.strip() for name in settings.preheated_dashboards.split(",") if name.strip()]
     if settings.preheated and settings.notebook is None and (unknown := sorted(set(names) - set(dashboards))):
         raise SettingError(f"cannot preheat {', '.join(unknown)}; published are {', '.join(dashboards)}")
@@ -146,7 +164,7 @@ def _choose_port(settings: ServeSettings) -> int:
     raise SettingError(f"ports {wanted[0]} to {wanted[-1]} on {settings.host} are all taken; choose one with --port")
 
 
-def _prepare_environment(settings: ServeSettings) -> None:
+def _prepare_environment(settings: ServeSettings, files: ViewerFiles) -> None:
     """What the kernels inherit."""
     paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
@@ -164,22 +182,23 @@ def _prepare_environment(settings: ServeSettings) -> None:
         os.environ.pop(variable, None)
         if limit is not None:
             os.environ[variable] = str(limit)
-    if settings.traces is not None:
-        os.environ["DGEMMA_VIZ_TRACES"] = str(Path(settings.traces).resolve())
+    os.environ[ADDRESS_VARIABLE] = f"{settings.base_url}{FOLDER}/{files.plotly}"
 
 
-def _application_class(settings: ServeSettings, dashboards: dict[str, Dashboard], traits: dict[str, Any]) -> Any:
+def _application_class(settings: ServeSettings, site: Site, traits: dict[str, Any]) -> Any:
     from jupyter_server.utils import url_path_join
     from tornado.ioloop import IOLoop
     from traitlets.config import Config
     from voila.app import Voila
+    from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
     from voila.tornado.contentshandler import VoilaContentsHandler
     from voila.tornado.handler import TornadoVoilaHandler
     from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
     from dgemma_viz.serving import handlers as own
+    from dgemma_viz.serving import trace_handlers as of_traces
 
-    site = own.Site(dashboards, Path(settings.traces) if settings.traces else None)
+    replaced = {VoilaShutdownKernelHandler: own.GoodbyeHandler}
     left_out = (VoilaContentsHandler, TornadoVoilaHandler, TornadoVoilaTreeHandler)
 
     class DashboardServer(Voila):  # type: ignore[misc]
@@ -202,13 +221,18 @@ def _application_class(settings: ServeSettings, dashboards: dict[str, Dashboard]
                 log.addFilter(_harmless)
             found: dict[str, Any] = super().init_settings()
             page = {"voila_configuration": self.voila_configuration, "site": site}
+            found["headers"] = {**found.get("headers", {}), "Content-Security-Policy": site.framing}
             found |= {"default_handler_class": own.NotFoundHandler, "default_handler_args": page}
             if settings.allow_origin:
                 found["allow_origin"] = settings.allow_origin
             return found
 
         def init_handlers(self) -> list[Any]:
-            kept = [handler for handler in super().init_handlers() if handler[1] not in left_out]
+            kept = [
+                (handler[0], replaced.get(handler[1], handler[1]), *handler[2:])
+                for handler in super().init_handlers()
+                if handler[1] not in left_out
+            ]
             page = {"voila_configuration": self.voila_configuration, "site": site}
             kernel_page = {**page, "template_paths": self.template_paths, "config": self.config}
             at = partial(url_path_join, self.server_url)
@@ -217,7 +241,11 @@ def _application_class(settings: ServeSettings, dashboards: dict[str, Dashboard]
                 *kept,
                 (at("/"), *front),
                 (at(r"/dashboards/([^/]+)"), own.DashboardHandler, kernel_page),
-                (at(r"/traces/([^/]+)"), own.TraceHandler, kernel_page),
+                (at(r"/traces/([^/]+)"), of_traces.TraceHandler, page),
+                (at(r"/traces/([^/]+)/contents"), of_traces.TraceContentsHandler, page),
+                (at(r"/traces/([^/]+)/findings"), of_traces.TraceFindingsHandler, page),
+                (at(r"/traces/([^/]+)/places/(\d{1,6})-(\d{1,6})"), of_traces.TracePlaceHandler, page),
+                (at(rf"/{FOLDER}/([\w.-]+)"), of_traces.ViewerFileHandler, page),
                 (at(r"/sessions/(\w+-\w+-\w+-\w+-\w+)"), own.SessionHandler, page),
             ]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PREFIX = "DGEMMA_VIZ_"
 _HIGHEST_PORT = 65535
 _BASE_URL = re.compile(r"/([A-Za-z0-9._~-]+/)*")
+_FRAME_ANCESTOR = re.compile(r"\*|https?://(\*\.)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(\d{1,5}|\*))?")
 _STEPS_AT_FIRST = 48
 """Dashboards open with a run of so many denoising steps a canvas, which has to be allowed."""
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -45,8 +46,11 @@ class ServeSettings:
         ``"light"`` or ``"dark"``.
     traces
         Folder whose recorded traces are published, read-only.
+    trace_cache_megabytes
+        Memory for what is shown of published traces, which is made once and sent to everybody.
     most_sessions
-        Most visitors' kernels at once; further visitors are asked to wait.
+        Most visitors' kernels at once; further visitors of dashboards are asked to wait. A published trace needs no
+        kernel, so its visitors are not counted.
     most_sessions_per_visitor
         Most of them for one IP address (IPv6: one network of 64 bits), so that nobody takes all places. None: no such
         bound, which suits a class behind one address. Behind a proxy it needs ``proxied``: without, all visitors have
@@ -71,6 +75,9 @@ class ServeSettings:
         Believe ``X-Forwarded-For`` and ``X-Forwarded-Proto``; only behind a proxy that sets them.
     allow_origin
         Origin whose pages may open websockets here, when a proxy changes the Host header: ``https://example.org``.
+    frame_ancestors
+        Origins whose pages may show ours in a frame, separated by spaces: ``https://example.org``; ``*`` for all. None:
+        only our own.
     open_browser
         Open the page in the default browser.
     log_level
@@ -88,6 +95,7 @@ class ServeSettings:
     base_url: str = "/"
     theme: str = "light"
     traces: str | None = None
+    trace_cache_megabytes: int = 200
     most_sessions: int = 10
     most_sessions_per_visitor: int | None = None
     forked_kernels: bool = True
@@ -101,6 +109,7 @@ class ServeSettings:
     most_runs: int | None = None
     proxied: bool = False
     allow_origin: str | None = None
+    frame_ancestors: str | None = None
     open_browser: bool = False
     log_level: str = "ERROR"
 
@@ -115,8 +124,15 @@ class ServeSettings:
             raise SettingError(f"there is no log level '{self.log_level}'; choose from {', '.join(_LOG_LEVELS)}")
         if self.traces is not None and not Path(self.traces).is_dir():
             raise SettingError(f"there is no folder '{self.traces}' to publish traces from")
+        for origin in (self.frame_ancestors or "").split():
+            if not _FRAME_ANCESTOR.fullmatch(origin):
+                raise SettingError(
+                    f"'{origin}' in frame_ancestors is not an origin; give those whose pages may show these in a "
+                    "frame, separated by spaces, e.g. https://example.org https://*.example.net:8000"
+                )
         smallest = {"most_sessions": 1, "preheated": 0, "idle_seconds": 1, "disconnected_seconds": 1}
         smallest |= {
+            "trace_cache_megabytes": 1,
             "most_sessions_per_visitor": 1,
             "most_session_megabytes": 1,
             "most_run_seconds": 1,
@@ -127,6 +143,11 @@ class ServeSettings:
             value = getattr(self, name)
             if value is not None and not least <= value < float("inf"):
                 raise SettingError(f"{name} is {value}; choose a number from {least} on")
+
+    @property
+    def framing(self) -> str:
+        """Who may show the pages in a frame, as a directive of Content-Security-Policy."""
+        return " ".join(["frame-ancestors 'self'", *(self.frame_ancestors or "").split()])
 
     def to_json(self) -> str:
         """The same as a JSON file for ``--config``."""

@@ -13,10 +13,10 @@ from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.figures import accepted_by_bound, entropy_budget
 from dgemma_viz.figures.frame import no_bound
 from dgemma_viz.plain_text import nats
+from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.notices import status
 from dgemma_viz.widgets.panels import close_tree, columns, panel
-from dgemma_viz.widgets.themed_chart import ThemedChart
-from dgemma_viz.widgets.token_canvas import TokenCanvas
+from dgemma_viz.widgets.viewer import Viewer
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -46,8 +46,12 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
     ----------
     bound
         Slider; its value is the what-if bound in nats.
-    token_canvas
+    reset, words
+        Button back to the recorded bound, and what the what-if bound changes.
+    viewer
         The canvas; accepted and re-noised are those of the what-if bound.
+    budget, counts
+        Charts: entropies of the step in ascending order with the budget, and how many positions each step accepts.
     """
 
     def __init__(self, trace: Trace, canvas: int = 0, sample: int = 0) -> None:
@@ -65,23 +69,24 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
             layout=ipw.Layout(width="34rem", max_width="100%"),
         )
         self._start = self.bound.value
-        self._reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {nats(used, 6)}")
-        self._words = ipw.HTML()
-        self.token_canvas = TokenCanvas.of(self._recorded, quantity="accepted")
-        self._budget = ThemedChart(self._draw_budget, self._clicked)
-        self._counts = ThemedChart(self._draw_counts, self._step_clicked)
+        self.reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {nats(used, 6)}")
+        self.words = ipw.HTML()
+        self.viewer = Viewer(quantity="accepted")
+        self.viewer.show_canvas(self._recorded)
+        self.budget = Chart(self._draw_budget, self._clicked)
+        self.counts = Chart(self._draw_counts, self._step_clicked)
         self.bound.observe(lambda _: self._decide(), "value")
-        self._reset.on_click(lambda _: self._set(self._start))
-        self.token_canvas.observe(self._looked_elsewhere, ["step", "position"])
-        row = ipw.Box([self.bound, self._reset], layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
-        charts = columns(panel(self._budget), panel(self._counts))
+        self.reset.on_click(lambda _: self._set(self._start))
+        self.viewer.observe(self._looked_elsewhere, ["step", "position"])
+        row = ipw.Box([self.bound, self.reset], layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
+        charts = columns(panel(self.budget), panel(self.counts))
         layout = ipw.Layout(width="100%", min_width="0", grid_gap="10px")
         reason = no_bound(self._recorded)
-        shown = [self._words, self.token_canvas] if reason else [row, self._words, self.token_canvas, charts]
+        shown = [self.words, self.viewer] if reason else [row, self.words, self.viewer, charts]
         self._kept_back = [row, charts] if reason else []
         super().__init__(shown, layout=layout)
         if reason:
-            self._words.value = status(f"Nothing to vary: {reason.replace('<br>', ' ')}.")
+            self.words.value = status(f"Nothing to vary: {reason.replace('<br>', ' ')}.")
         else:
             self._decide()
 
@@ -112,38 +117,38 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
         run, bound = self._recorded, self.bound.value
         derived = f"Accepted and re-noised as {nats(bound)} would decide: derived, not measured."
         if self._as_recorded:
-            self.token_canvas.show(run)
+            self.viewer.show_canvas(run)
         else:
-            self.token_canvas.show(_decided(run, bound), derived)
-        self._budget.redraw()
-        self._counts.redraw()
-        self._words.value = status(_summary(run, None if self._as_recorded else bound, self._used))
+            self.viewer.show_canvas(_decided(run, bound), derived)
+        self.budget.redraw()
+        self.counts.redraw()
+        self.words.value = status(_summary(run, None if self._as_recorded else bound, self._used))
 
     def _set(self, bound: float) -> None:
         self.bound.value = bound
 
     def _looked_elsewhere(self, change: traitlets.Bunch) -> None:
-        self._budget.redraw()
+        self.budget.redraw()
         if change["name"] == "step":
-            self._counts.redraw()
+            self.counts.redraw()
 
     def _clicked(self, x: float, _y: float) -> None:
-        step, rank = self.token_canvas.step, round(x) - 1
+        step, rank = self.viewer.step, round(x) - 1
         if self._recorded.n_steps and 0 <= rank < self._recorded.canvas_length:
             order = np.argsort(self._recorded.array("entropy")[step], kind="stable")
-            self.token_canvas.position = int(order[rank])
+            self.viewer.position = int(order[rank])
 
     def _step_clicked(self, x: float, _y: float) -> None:
-        self.token_canvas.step = max(0, min(round(x), self._recorded.n_steps - 1))
+        self.viewer.step = max(0, min(round(x), self._recorded.n_steps - 1))
 
     def _draw_budget(self, theme: str) -> go.Figure:
-        position = self.token_canvas.position if self.token_canvas.position >= 0 else None
+        position = self.viewer.position if self.viewer.position >= 0 else None
         what_if = None if self._as_recorded else self.bound.value
-        chosen = {"step": self.token_canvas.step, "position": position} if self._recorded.n_steps else {}
+        chosen = {"step": self.viewer.step, "position": position} if self._recorded.n_steps else {}
         return entropy_budget(*self._place, **chosen, bound=what_if, theme=theme)
 
     def _draw_counts(self, theme: str) -> go.Figure:
-        step = self.token_canvas.step if self._recorded.n_steps else None
+        step = self.viewer.step if self._recorded.n_steps else None
         return accepted_by_bound(*self._place, step=step, bound=self.bound.value, theme=theme)
 
 

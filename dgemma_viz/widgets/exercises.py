@@ -11,9 +11,10 @@ import traitlets
 
 from dgemma_viz.errors import DgemmaVizError, SettingError
 from dgemma_viz.plain_text import visible
-from dgemma_viz.widgets.esm import style_sheet
+from dgemma_viz.views.modules import style_sheets
+from dgemma_viz.views.run_header import readable
+from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.notices import alert, status
-from dgemma_viz.widgets.run_header import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+|(?=\.\d))(\.\d*)?(e[-+]?\d+)?"
 """Each piece begins where the one before cannot go on, so that a long answer is read in one pass."""
 _QUOTED = 60
 """Most characters of an answer that are repeated back."""
-_STYLE = f"<style>{style_sheet('exercises.css')}</style>"
+_STYLE = f"<style>{style_sheets('exercises.css', folder=STATIC)}</style>"
 
 
 class Exercise(widgets.VBox):  # type: ignore[misc]

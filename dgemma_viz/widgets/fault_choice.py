@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as ipw
 
-from dgemma_viz.widgets.run_header import readable
+from dgemma_viz.views.run_header import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +35,9 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
             description="Break",
             layout=ipw.Layout(width="calc(100% - 4px)"),
         )
-        self._about = ipw.HTML()
+        self.about = ipw.HTML()
         self.fault.observe(lambda _: self._explain(), "value")
-        super().__init__([self.fault, self._about] if faults else [])
+        super().__init__([self.fault, self.about] if faults else [])
 
     def planted(self, model: Any) -> AbstractContextManager[None]:
         """The chosen fault, in the model for the time of a block."""
@@ -53,7 +53,7 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
     def _explain(self) -> None:
         fault: Fault | Literal[""] = self.fault.value
         source = f" Seen in {fault.source}." if fault and fault.source else ""
-        self._about.value = explanation(f"{fault.description}{source}") if fault else ""
+        self.about.value = explanation(f"{fault.description}{source}") if fault else ""
 
 
 def explanation(text: str) -> str:

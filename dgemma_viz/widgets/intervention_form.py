@@ -1,7 +1,7 @@
-"""Say what to change at the place that the explorer shows: one action, and the few fields that it needs.
+"""Say what to change at the place that a viewer shows: one action, and the few fields that it needs.
 
-The place is not typed: it is the canvas, step, position and sample of the explorer's selection, so that a reader scrubs
-to the step, clicks the token, and chooses what to do with it.
+The place is not typed: it is the canvas, step, position and sample that the viewer shows, so that a reader scrubs to
+the step, clicks the token, and chooses what to do with it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dgemma_viz.labs.interventions import (
 )
 from dgemma_viz.labs.interventions.sampler_of_class import sampler_of
 from dgemma_viz.widgets.fault_choice import explanation
+from dgemma_viz.widgets.panels import close_tree
 from dgemma_viz.widgets.parameter_choice import ParameterChoice
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from dgemma_viz.labs.interventions import Intervention
     from dgemma_viz.trace.model import CanvasRun, Trace
-    from dgemma_viz.widgets.selection import Selection
 
 ACTIONS: Mapping[str, tuple[str, str]] = {
     "replace": ("Replace the token that the step reads", "The step reads another token here; then the run goes on."),
@@ -79,7 +79,7 @@ class InterventionForm(ipw.VBox):  # type: ignore[misc]
         self.token = ipw.Combobox(description="Token", ensure_option=False, continuous_update=False, layout=wide)
         self.share = ipw.BoundedIntText(value=25, min=1, max=100, description="Per cent", layout=wide)
         self.change = ParameterChoice()
-        self._about, self._place = ipw.HTML(), ipw.HTML()
+        self.about, self._place = ipw.HTML(), ipw.HTML()
         self._run: CanvasRun | None = None
         self._step, self._position = 0, -1
         self._ids: dict[str, int] = {}
@@ -87,9 +87,13 @@ class InterventionForm(ipw.VBox):  # type: ignore[misc]
         super().__init__()
         self._choose()
 
-    def look_at(self, run: CanvasRun, selection: Selection) -> None:
-        """Follow the selection: its place, and its alternatives as suggestions."""
-        self._run, self._step, self._position = run, selection.step, selection.position
+    def close(self) -> None:
+        """Close every field."""
+        close_tree(self, super().close, besides=(self.token, self.share, self.change))
+
+    def look_at(self, run: CanvasRun, step: int, position: int) -> None:
+        """Follow what is looked at: its place, and its alternatives as suggestions."""
+        self._run, self._step, self._position = run, step, position
         self._ids = {}
         where = f"canvas {run.canvas}, step {self._step}"
         if self._position >= 0 and run.n_steps:
@@ -146,7 +150,7 @@ class InterventionForm(ipw.VBox):  # type: ignore[misc]
 
     def _choose(self) -> None:
         action = self.action.value
-        self._about.value = explanation(ACTIONS[action][1])
+        self.about.value = explanation(ACTIONS[action][1])
         fields = {"noise": [self.share], "change": [self.change]}
         fields |= {name: [self.token] for name in _WITH_A_TOKEN}
-        self.children = [self._place, self.action, self._about, *fields.get(action, [])]
+        self.children = [self._place, self.action, self.about, *fields.get(action, [])]

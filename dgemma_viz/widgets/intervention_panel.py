@@ -15,17 +15,18 @@ from dgemma_viz.errors import DgemmaVizError, RunFailedError, SettingError, Trac
 from dgemma_viz.labs.interventions import intervene
 from dgemma_viz.labs.interventions.around import model_of
 from dgemma_viz.labs.interventions.lacking import check_repeatable
+from dgemma_viz.views.run_header import readable
 from dgemma_viz.widgets.background_job import BackgroundJob
-from dgemma_viz.widgets.comparison import Comparison
 from dgemma_viz.widgets.intervention_form import InterventionForm
-from dgemma_viz.widgets.run_header import readable
+from dgemma_viz.widgets.panels import close_tree
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.reference import Reference
     from dgemma_viz.labs.interventions import Intervention
-    from dgemma_viz.trace.model import CanvasRun, Trace
-    from dgemma_viz.widgets.selection import Selection
+    from dgemma_viz.trace.model import Trace
+    from dgemma_viz.widgets.viewer import Viewer
 
+_FOLLOWED = ["canvas", "sample", "step", "position"]
 _TITLE = "Change something at this step, and let the run go on from there"
 
 
@@ -36,6 +37,8 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
     ----------
     model, tokenizer
         What the trace was recorded with.
+    viewer
+        Shows the trace; the form follows what is looked at in it.
 
     Attributes
     ----------
@@ -43,50 +46,54 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
         Button that shows the form.
     form
         Fields of the next intervention.
-    chosen
-        Interventions of the next run.
+    job
+        Repeats the run: its buttons and its status line.
+    chosen, listed
+        Interventions of the next run, and their rows on the page.
     changed
         Trace of the last changed run, or None.
     comparison
         Original (A) and changed run (B), or None.
     """
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model, self._tokenizer = model, tokenizer
+    def __init__(self, model: Any, tokenizer: Any, viewer: Viewer) -> None:
+        self._model, self._tokenizer, self._viewer = model, tokenizer, viewer
         self._trace: Trace | None = None
         self._reference: Reference | None = None
         self.form = InterventionForm()
         self.chosen: list[Intervention] = []
         self.changed: Trace | None = None
-        self.comparison: Comparison | None = None
+        self.comparison: Viewer | None = None
         self.add_button = ipw.Button(description="Add another", tooltip="Put this change on the list, to add another")
         self.job = BackgroundJob(self._work, tooltip="Repeat the run with the changes on the list, or with this one")
-        self._list, self._result = ipw.VBox(), ipw.VBox()
+        self.listed, self.result = ipw.VBox(), ipw.VBox()
         self.add_button.on_click(lambda _: self.add())
         rows = ipw.Layout(flex_flow="row wrap", align_items="center", grid_gap="0.25rem 0.75rem")
         self._controls = [
             self.form,
-            self._list,
+            self.listed,
             ipw.Box([self.job.run_button, self.job.stop_button, self.add_button], layout=rows),
             self.job.status_line,
         ]
-        self._inside = ipw.VBox(self._controls)
-        self._inside.layout.display = "none"
+        self._refusal = ipw.HTML()
+        self.inside = ipw.VBox(self._controls)
+        self.inside.layout.display = "none"
         # A button, not an accordion: ipywidgets' accordion cannot be opened by keyboard.
         self.opened = ipw.ToggleButton(
             description="What if?", tooltip=_TITLE, icon="code-fork", layout=ipw.Layout(width="9rem")
         )
         self.opened.observe(lambda _: self._open(), "value")
-        super().__init__([self.opened, self._inside, self._result], layout=ipw.Layout(width="100%", min_width="0"))
+        super().__init__([self.opened, self.inside, self.result], layout=ipw.Layout(width="100%", min_width="0"))
         self.add_class("dgv-interventions")
 
     def show(self, trace: Trace, reference: Reference | None = None) -> None:
         """Another trace: nothing is chosen and nothing was run yet."""
         self._trace, self._reference = trace, reference
         self.chosen, self.changed = [], None
-        self._result.children = []
+        self.result.children = []
         self.job.say("")
         self._offer(trace)
+        self._look()
         self._redraw()
 
     def _offer(self, trace: Trace) -> None:
@@ -95,16 +102,32 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
             check_repeatable(trace, model_of(self._model), self._tokenizer)
             self.form.offer(trace)
         except (TraceError, SettingError) as error:
-            self._inside.children = [ipw.HTML(readable(f"Nothing can be changed here: {error}."))]
+            self._refusal.value = readable(f"Nothing can be changed here: {error}.")
+            self.inside.children = [self._refusal]
         else:
-            self._inside.children = self._controls
+            self.inside.children = self._controls
 
-    def look_at(self, run: CanvasRun, selection: Selection) -> None:
-        """Follow the explorer's selection."""
-        self.form.look_at(run, selection)
+    def _look(self, _change: object = None) -> None:
+        """Follow what is looked at."""
+        if self._viewer.trace is self._trace and self._trace is not None and self._trace.n_steps:
+            self.form.look_at(self._viewer.run, self._viewer.step, self._viewer.position)
 
     def _open(self) -> None:
-        self._inside.layout.display = None if self.opened.value else "none"
+        """The form follows while it is open."""
+        self.inside.layout.display = None if self.opened.value else "none"
+        if self.opened.value:
+            self._look()
+            self._viewer.observe(self._look, _FOLLOWED)
+        else:
+            self._viewer.unobserve(self._look, _FOLLOWED)
+
+    def close(self) -> None:
+        """Stop, and close every view."""
+        self.job.stop()
+        self.job.wait()
+        self.opened.value = False
+        compared = [] if self.comparison is None else [self.comparison]
+        close_tree(self, super().close, besides=[*self._controls, self._refusal, *compared])
 
     def add(self) -> None:
         """Add what the form says to the list."""
@@ -127,7 +150,7 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
             remove = ipw.Button(description="Remove", tooltip=f"Remove: {words}", layout=ipw.Layout(width="6rem"))
             remove.on_click(lambda _, index=index: self._remove(index))
             rows.append(ipw.HBox([remove, ipw.HTML(readable(words))], layout=ipw.Layout(align_items="center")))
-        self._list.children = rows
+        self.listed.children = rows
 
     def _work(self) -> None:
         if self._trace is None:
@@ -151,8 +174,10 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
         self.changed = changed
         pair = pair_of(self._trace, changed)
         if self.comparison is None:
-            self.comparison = Comparison(pair, self._reference)
+            from dgemma_viz.widgets.viewer import Viewer
+
+            self.comparison = Viewer(pair, self._reference)
         else:
             self.comparison.show(pair, self._reference)
         self.comparison.jump_to_first()
-        self._result.children = [self.comparison]
+        self.result.children = [self.comparison]

@@ -30,7 +30,7 @@ CHARTS_TITLE = "How errors spread, how well confidence is calibrated, how early 
 
 
 class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
-    """Controls, a progress bar, and the explorer of the runs.
+    """Controls, a progress bar, and the runs to click through.
 
     Parameters
     ----------
@@ -40,64 +40,75 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
         Task selected at first.
     faults
         Faults that the reader may plant in the model.
+
+    Attributes
+    ----------
+    task, prompts, seeds, steps, faults
+        Controls.
+    job, progress
+        Buttons and status line of the runs in progress, and how many are done.
+    explorer
+        Shows the runs; None before the first.
+    charts
+        Charts over all runs, drawn when they are unfolded.
     """
 
     def __init__(
         self, model: Any = None, tokenizer: Any = None, *, task: str = "story", faults: Sequence[Fault] = ()
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
-        self._job = BackgroundJob(self._run, tooltip="Run every prompt with every seed")
-        self._view: RunSetExplorer | None = None
+        self.job = BackgroundJob(self._run, tooltip="Run every prompt with every seed")
+        self.explorer: RunSetExplorer | None = None
         wide, small = ipw.Layout(width="calc(100% - 4px)"), ipw.Layout(width="11rem")
         titles = [(entry.title, name) for name, entry in TASKS.items()]
-        self._task = ipw.Dropdown(options=titles, value=task, description="Task", layout=wide)
-        self._prompts = ipw.BoundedIntText(value=30, min=1, max=_MOST_PROMPTS, description="Prompts", layout=small)
-        self._seeds = ipw.BoundedIntText(value=1, min=1, max=_MOST_SEEDS, description="Seeds", layout=small)
-        self._steps = ipw.IntText(value=48, description="Steps", layout=small)
-        self._faults = FaultChoice(faults)
-        self._progress = ipw.IntProgress(value=0, max=1, layout=ipw.Layout(width="100%", visibility="hidden"))
+        self.task = ipw.Dropdown(options=titles, value=task, description="Task", layout=wide)
+        self.prompts = ipw.BoundedIntText(value=30, min=1, max=_MOST_PROMPTS, description="Prompts", layout=small)
+        self.seeds = ipw.BoundedIntText(value=1, min=1, max=_MOST_SEEDS, description="Seeds", layout=small)
+        self.steps = ipw.IntText(value=48, description="Steps", layout=small)
+        self.faults = FaultChoice(faults)
+        self.progress = ipw.IntProgress(value=0, max=1, layout=ipw.Layout(width="100%", visibility="hidden"))
         self._stage = ipw.VBox(layout=ipw.Layout(width="100%", min_width="0", grid_gap="14px"))
-        self._more = ipw.Accordion(titles=(CHARTS_TITLE,), children=[ipw.VBox()])
-        self._more.observe(lambda _: self._draw_charts(), "selected_index")
+        self.charts = ipw.Accordion(titles=(CHARTS_TITLE,), children=[ipw.VBox()])
+        self.charts.observe(lambda _: self._draw_charts(), "selected_index")
         rows = ipw.Layout(flex_flow="row wrap", align_items="center", width="100%", grid_gap="0.25rem 0.75rem")
         controls = ipw.VBox(
             [
-                self._task,
-                ipw.Box([self._prompts, self._seeds, self._steps], layout=rows),
-                self._faults,
-                ipw.Box([self._job.run_button, self._job.stop_button], layout=rows),
-                self._progress,
+                self.task,
+                ipw.Box([self.prompts, self.seeds, self.steps], layout=rows),
+                self.faults,
+                ipw.Box([self.job.run_button, self.job.stop_button], layout=rows),
+                self.progress,
             ],
             layout=ipw.Layout(width="100%", max_width="52rem"),
         )
-        super().__init__([controls, self._job.status_line, self._stage])
+        super().__init__([controls, self.job.status_line, self._stage])
 
     def start(self) -> None:
         """Start with what the controls say; a job in progress is left alone."""
-        self._job.start()
+        self.job.start()
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the job in progress has ended, at most ``timeout`` seconds."""
-        self._job.wait(timeout)
+        self.job.wait(timeout)
 
     @property
     def runs(self) -> RunSet | None:
         """What is looked at; None before the first run."""
-        return self._view.runs if self._view else None
+        return self.explorer.runs if self.explorer else None
 
     def _run(self) -> None:
-        settings = RunSettings(max_denoising_steps=self._steps.value)
-        check_steps(self._steps.value)
-        check_runs(self._prompts.value * self._seeds.value)
+        settings = RunSettings(max_denoising_steps=self.steps.value)
+        check_steps(self.steps.value)
+        check_runs(self.prompts.value * self.seeds.value)
         if self._model is None:
-            self._job.say("Loading the model…")
+            self.job.say("Loading the model…")
             self._model, self._tokenizer = load_model()
-        task, random = TASKS[self._task.value], np.random.default_rng(0)
-        prompts = [sample_example(task, random, held_out=True).prompt for _ in range(self._prompts.value)]
-        seeds = range(self._seeds.value)
-        self._progress.layout.visibility = "visible"
+        task, random = TASKS[self.task.value], np.random.default_rng(0)
+        prompts = [sample_example(task, random, held_out=True).prompt for _ in range(self.prompts.value)]
+        seeds = range(self.seeds.value)
+        self.progress.layout.visibility = "visible"
         try:
-            with self._faults.planted(self._model):
+            with self.faults.planted(self._model):
                 runs = run_many(
                     self._model,
                     self._tokenizer,
@@ -108,31 +119,31 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
                     progress=self._report,
                 )
         finally:
-            self._progress.layout.visibility = "hidden"
+            self.progress.layout.visibility = "hidden"
         self._show(runs)
 
     def _report(self, done: int, of: int) -> None:
-        self._progress.max, self._progress.value = of, done
-        self._job.say(f"{done} of {of} runs")
-        self._job.pause()
+        self.progress.max, self.progress.value = of, done
+        self.job.say(f"{done} of {of} runs")
+        self.job.pause()
 
     def _draw_charts(self) -> None:
         """Draw what is opened, and only then: it takes a second or two over a thousand runs."""
-        if self._more.selected_index == 0 and self.runs is not None and not self._more.children[0].children:
-            self._more.children = [RunSetCharts(self.runs)]
+        if self.charts.selected_index == 0 and self.runs is not None and not self.charts.children[0].children:
+            self.charts.children = [RunSetCharts(self.runs)]
 
     def _show(self, runs: RunSet) -> None:
         if not len(runs):
-            self._job.say("Stopped before the first run had ended.")
+            self.job.say("Stopped before the first run had ended.")
             return
-        if self._view is None:
-            self._view = RunSetExplorer(runs)
-            self._stage.children = [self._view, self._more]
+        if self.explorer is None:
+            self.explorer = RunSetExplorer(runs)
+            self._stage.children = [self.explorer, self.charts]
         else:
-            self._view.show(runs)
-        close_tree(self._more.children[0])
-        self._more.children = [ipw.VBox()]
+            self.explorer.show(runs)
+        close_tree(self.charts.children[0])
+        self.charts.children = [ipw.VBox()]
         self._draw_charts()
         trouble = f" · {len(runs.problems)} could not be run: {runs.problems[0].what}" if runs.problems else ""
         right = sum(run.right is True for run in runs)
-        self._job.say(f"{right} of {len(runs)} answers right, says the checker{trouble}")
+        self.job.say(f"{right} of {len(runs)} answers right, says the checker{trouble}")

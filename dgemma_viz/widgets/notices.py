@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgemma_viz.widgets.run_header import readable
+from dgemma_viz.views.run_header import readable
 
 _WRAP = "line-height:1.5;overflow-wrap:anywhere;max-height:12em;overflow:auto"
 """A message may quote a prompt without a space in it, of any length."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 _NARROWEST = "400px"
@@ -35,11 +35,25 @@ def columns(*children: widgets.Widget, narrowest: str = _NARROWEST) -> widgets.G
     return widgets.GridBox(list(children), layout=layout)
 
 
-def close_tree(widget: widgets.Widget, closing: Callable[[], None] | None = None) -> None:
-    """Close what a container holds and then the container (by ``closing``, if its own ``close`` calls this)."""
-    for child in getattr(widget, "children", ()):
+def close_tree(
+    widget: widgets.Widget, closing: Callable[[], None] | None = None, besides: Iterable[widgets.Widget] = ()
+) -> None:
+    """Close what a container holds and then the container (by ``closing``, if its own ``close`` calls this).
+
+    ``besides`` are those that it holds at other times.
+    """
+    for child in (*getattr(widget, "children", ()), *besides):
         if getattr(child, "children", ()):
             close_tree(child)
         else:
-            child.close()
+            close_with_looks(child)
+    close_with_looks(widget, closing)
+
+
+def close_with_looks(widget: widgets.Widget, closing: Callable[[], None] | None = None) -> None:
+    """Close a widget (by ``closing``, as above), and its layout and style, which are widgets that would stay."""
     (closing or widget.close)()
+    for name in ("layout", "style"):
+        look = getattr(widget, name, None)
+        if isinstance(look, widgets.Widget):
+            look.close()

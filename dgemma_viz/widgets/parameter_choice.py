@@ -10,6 +10,7 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions import CHANGEABLE
 from dgemma_viz.labs.samplers import sampler_named
 from dgemma_viz.widgets.fault_choice import explanation
+from dgemma_viz.widgets.panels import close_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +36,18 @@ class ParameterChoice(ipw.VBox):  # type: ignore[misc]
         self.number = ipw.FloatText(description="Value", layout=ipw.Layout(width="14rem"))
         self.choice = ipw.Dropdown(description="Value", layout=wide)
         self.off = ipw.Checkbox(description="off", indent=False, layout=ipw.Layout(width="5rem"))
+        self._value = ipw.HBox(layout=ipw.Layout(align_items="center"))
         self._about = ipw.HTML()
         self._known: dict[str, Parameter] = {}
         self._settings: Mapping[str, Any] = {}
         self.parameter.observe(lambda _: self._offer_value(), "value")
         self.off.observe(lambda _: self._grey_out(), "value")
         super().__init__()
+
+    def close(self) -> None:
+        """Close every field."""
+        fields = (self.parameter, self._value, self.number, self.choice, self.off, self._about)
+        close_tree(self, super().close, besides=fields)
 
     def offer(self, sampler: str, settings: Mapping[str, Any]) -> None:
         """Parameters of a sampler, at the values that they had in a run."""
@@ -79,12 +86,12 @@ class ParameterChoice(ipw.VBox):  # type: ignore[misc]
             self.choice.value = value if value in parameter.choices else parameter.default
         elif isinstance(value, int | float):
             self.number.value = value
-        fields = [
+        self._value.children = [
             self.choice if parameter.kind == "choice" else self.number,
             *([self.off] if parameter.optional else []),
         ]
         self._about.value = explanation(parameter.meaning)
-        self.children = [self.parameter, ipw.HBox(fields, layout=ipw.Layout(align_items="center")), self._about]
+        self.children = [self.parameter, self._value, self._about]
         self._grey_out()
 
     def _grey_out(self) -> None:

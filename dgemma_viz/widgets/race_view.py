@@ -1,7 +1,7 @@
 """A race to watch: the ways of decoding beside each other, played by decoder passes or by wall time.
 
-Plotly's own animation (:func:`dgemma_viz.figures.race_track`) needs frames, which a FigureWidget does not have. So the
-frames stay in the kernel, and each tick of the player sends the grid of one of them.
+The frames of :func:`dgemma_viz.figures.race_track` stay in the kernel, so that a slider of ours moves them; each tick
+of the player sends the figure with the grid of one of them, a few kilobytes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import ipywidgets as ipw
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import race_track
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, panel
-from dgemma_viz.widgets.themed_chart import ThemedChart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,8 @@ class RaceView(ipw.VBox):  # type: ignore[misc]
         Choosers; ``clock.value`` is ``"forwards"`` or ``"seconds"``.
     tick
         Slider over the ticks of the clock; the last one shows all ways done.
+    now
+        Where the race is, in words.
     chart
         The chart.
 
@@ -72,9 +74,9 @@ class RaceView(ipw.VBox):  # type: ignore[misc]
         self.clock = ipw.Dropdown(options=list(_CLOCKS.items()), value=clock, description="Clock")
         self.player = ipw.Play(interval=_MILLISECONDS, max=1, show_repeat=False, playing=False)
         self.tick = ipw.IntSlider(max=1, readout=False, description="Tick", layout=ipw.Layout(width="min(24rem, 90%)"))
-        self._now = ipw.HTML()
+        self.now = ipw.HTML()
         self._link = ipw.jslink((self.player, "value"), (self.tick, "value"))
-        self.chart = ThemedChart(self._draw)
+        self.chart = Chart(self._draw)
         rows = [ipw.Box(those, layout=ipw.Layout(flex_flow="row wrap", align_items="center")) for those in self._rows]
         super().__init__([*rows, panel(self.chart)], layout=ipw.Layout(width="100%", min_width="0"))
         self._to_the_end()
@@ -84,7 +86,7 @@ class RaceView(ipw.VBox):  # type: ignore[misc]
 
     @property
     def _rows(self) -> list[list[ipw.Widget]]:
-        return [[self.prompt, self.clock], [self.player, self.tick, self._now]]
+        return [[self.prompt, self.clock], [self.player, self.tick, self.now]]
 
     def close(self) -> None:
         """Close every view."""
@@ -119,10 +121,10 @@ class RaceView(ipw.VBox):  # type: ignore[misc]
     def _show_tick(self) -> None:
         frame = self._frames[min(self.tick.value, len(self._frames) - 1)]
         unit = "decoder passes" if self.clock.value == "forwards" else "ms"
-        self._now.value = f"after {frame.name} {unit} · measured"
+        self.now.value = f"after {frame.name} {unit} · measured"
         now = frame.data[0]
-        with self.chart.batch_update():
-            self.chart.data[0].update(z=now.z, text=now.text, customdata=now.customdata)
+        self.chart.figure.data[0].update(z=now.z, text=now.text, customdata=now.customdata)
+        self.chart.show(self.chart.figure)
 
 
 def _cut(prompt: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dgemma_viz.plain_text import NO_FORMULAS
-from dgemma_viz.widgets.run_header import readable
+from dgemma_viz.views.run_header import readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from dgemma_viz.widgets.esm import joined_module, style_sheet
+from dgemma_viz.views.modules import joined_module, style_sheets
+from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.lab_run import LabRun
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class RunHistory(anywidget.AnyWidget):  # type: ignore[misc]
         Number of the run that all others are held against, or :data:`NONE`: each is then held against the one before.
     """
 
-    _esm = joined_module("run_history.js")
-    _css = style_sheet("run_history.css")
+    _esm = joined_module("run_history.js", STATIC)
+    _css = style_sheets("run_history.css", folder=STATIC)
 
     rows = t.List().tag(sync=True)
     a = t.Int(NONE).tag(sync=True)

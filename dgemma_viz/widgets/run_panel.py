@@ -13,11 +13,11 @@ import ipywidgets as ipw
 from dgemma_viz.errors import RecordingError, RunFailedError
 from dgemma_viz.labs.single_run import RunSettings, load_model, record_run
 from dgemma_viz.widgets.background_job import BackgroundJob
-from dgemma_viz.widgets.explorer import Explorer
 from dgemma_viz.widgets.fault_choice import FaultChoice
+from dgemma_viz.widgets.live_run import LiveRun
 from dgemma_viz.widgets.prompt_chooser import PromptChooser
 from dgemma_viz.widgets.run_summary import run_summary
-from dgemma_viz.widgets.watcher import LiveCanvas
+from dgemma_viz.widgets.viewer import Viewer
 from dgemma_viz.work_limits import check_steps
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SLOW_MOTION = 0.25
 
 
 class RunPanel(ipw.VBox):  # type: ignore[misc]
-    """Controls, the live canvas, and the explorer of the last run.
+    """Controls, the live canvas, and the viewer of the last run.
 
     Parameters
     ----------
@@ -49,8 +49,14 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
 
     Attributes
     ----------
-    prompts
-        Chooser of task and prompt.
+    prompts, seed, steps, bound, faults, slowly
+        Controls: chooser of task and prompt, fields, and whether each step is left on screen for a while.
+    job
+        Runs them: its buttons and its status line.
+    live
+        Shows the run in progress, canvas alone.
+    viewer
+        Shows the last run; None before the first.
     """
 
     def __init__(
@@ -66,18 +72,18 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._trace: Trace | None = None
-        self._job = BackgroundJob(self._record, tooltip="Denoise this prompt")
-        # One live canvas and one explorer serve all runs: views closed while a page still builds them fail there.
-        self._live = LiveCanvas()
-        self._live.token_canvas.shows = "noised"
-        self._explorer: Explorer | None = None
+        self.job = BackgroundJob(self._record, tooltip="Denoise this prompt")
+        # One live canvas and one viewer serve all runs: views closed while a page still builds them fail there.
+        self.live = Viewer(views="canvas", shows="noised")
+        self._live_run = LiveRun(self.live)
+        self.viewer: Viewer | None = None
         self.prompts = PromptChooser(task, example)
         self._build_controls(faults, seed)
         self._stage = ipw.VBox()
-        super().__init__([self._controls, self._job.status_line, self._stage])
+        super().__init__([self._controls, self.job.status_line, self._stage])
         self.add_class("dgv-run-panel")
         if autorun:
-            self._job.run_here()
+            self.job.run_here()
 
     @property
     def trace(self) -> Trace:
@@ -94,22 +100,22 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
 
     def start(self) -> None:
         """Start a run with what the controls say; a run in progress is left alone."""
-        self._job.start()
+        self.job.start()
 
     def stop(self) -> None:
         """End the run in progress within one denoising step; what was recorded so far is shown."""
-        self._job.stop()
+        self.job.stop()
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the run in progress has ended, at most ``timeout`` seconds."""
-        self._job.wait(timeout)
+        self.job.wait(timeout)
 
     # -- building ------------------------------------------------------------------------------------------------
 
     def _build_controls(self, faults: Sequence[Fault], seed: int) -> None:
-        self._seed = ipw.IntText(value=seed, description="Seed", layout=ipw.Layout(width="11rem"))
-        self._steps = ipw.IntText(value=48, description="Steps", layout=ipw.Layout(width="11rem"))
-        self._bound = ipw.FloatLogSlider(
+        self.seed = ipw.IntText(value=seed, description="Seed", layout=ipw.Layout(width="11rem"))
+        self.steps = ipw.IntText(value=48, description="Steps", layout=ipw.Layout(width="11rem"))
+        self.bound = ipw.FloatLogSlider(
             value=0.1,
             min=-2,
             max=2,
@@ -120,8 +126,8 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             style={"description_width": "initial"},
             layout=ipw.Layout(width="22rem", max_width="100%"),
         )
-        self._faults = FaultChoice(faults)
-        self._slowly = ipw.Checkbox(
+        self.faults = FaultChoice(faults)
+        self.slowly = ipw.Checkbox(
             value=True,
             description="Slow motion",
             tooltip=f"Wait {_SLOW_MOTION:g} s after each step, to follow it by eye; the result is the same",
@@ -132,9 +138,9 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
         self._controls = ipw.VBox(
             [
                 self.prompts,
-                ipw.Box([self._seed, self._steps, self._bound], layout=rows),
-                self._faults,
-                ipw.Box([self._job.run_button, self._job.stop_button, self.prompts.another, self._slowly], layout=rows),
+                ipw.Box([self.seed, self.steps, self.bound], layout=rows),
+                self.faults,
+                ipw.Box([self.job.run_button, self.job.stop_button, self.prompts.another, self.slowly], layout=rows),
             ],
             layout=ipw.Layout(width="100%", max_width="52rem"),
         )
@@ -144,44 +150,43 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
     def _record(self) -> None:
         prompt = self.prompts.checked()
         settings = RunSettings(
-            seed=self._seed.value, max_denoising_steps=self._steps.value, entropy_bound=self._bound.value
+            seed=self.seed.value, max_denoising_steps=self.steps.value, entropy_bound=self.bound.value
         )
-        check_steps(self._steps.value)
+        check_steps(self.steps.value)
         if self._model is None:
-            self._job.say("Loading the model…")
+            self.job.say("Loading the model…")
             self._model, self._tokenizer = load_model()
-        if not self._job.in_background:  # the first run, before anybody looks
+        if not self.job.in_background:  # the first run, before anybody looks
             self._run(prompt, settings)
             return
-        self._job.say("Denoising…")
-        live = self._live
-        self._stage.children = [live]
+        self.job.say("Denoising…")
+        self._stage.children = [self.live]
 
         def on_step(step: StepRecord) -> None:
-            live.add_step(step)
-            self._job.pause(_SLOW_MOTION if self._slowly.value else 0)
+            self._live_run.add_step(step)
+            self.job.pause(_SLOW_MOTION if self.slowly.value else 0)
 
         self._run(prompt, settings, on_step)
 
     def _run(self, prompt: str, settings: RunSettings, on_step: Callable[[StepRecord], None] | None = None) -> None:
         """Run and show; of a run that fails, what was recorded until then."""
         try:
-            with self._faults.planted(self._model):
+            with self.faults.planted(self._model):
                 trace = record_run(
-                    self._model, self._tokenizer, prompt, settings, on_step=on_step, task=self._faults.facts
+                    self._model, self._tokenizer, prompt, settings, on_step=on_step, task=self.faults.facts
                 )
         except RunFailedError as error:
             self._show(error.trace, prompt)
             raise
         finally:
-            self._stage.children = [self._explorer] if self._explorer is not None else []
+            self._stage.children = self.viewer.parts if self.viewer is not None else []
         self._show(trace, prompt)
 
     def _show(self, trace: Trace, prompt: str) -> None:
         self._trace = trace
-        if self._explorer is None:
-            self._explorer = Explorer(trace, model=self._model, tokenizer=self._tokenizer)
+        if self.viewer is None:
+            self.viewer = Viewer(trace, model=self._model, tokenizer=self._tokenizer)
         else:
-            self._explorer.show(trace)
-        self._stage.children = [self._explorer]
-        self._job.say(run_summary(trace, prompt))
+            self.viewer.show(trace)
+        self._stage.children = self.viewer.parts
+        self.job.say(run_summary(trace, prompt))

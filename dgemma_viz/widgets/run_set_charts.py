@@ -15,8 +15,8 @@ from dgemma_viz.analysis.error_spread import error_spread
 from dgemma_viz.analysis.judged_drafts import pooled_drafts
 from dgemma_viz.analysis.reliability import reliability_table
 from dgemma_viz.errors import SettingError
+from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import columns, panel
-from dgemma_viz.widgets.themed_chart import ThemedChart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,5 +88,5 @@ class RunSetCharts(ipw.VBox):  # type: ignore[misc]
     def __init__(self, runs: RunSet, names: Sequence[str] | None = None) -> None:
         if unknown := [name for name in names or () if name not in CHARTS]:
             raise SettingError(f"there is no chart {unknown}; choose from {list(CHARTS)}")
-        shown = [panel(ThemedChart(CHARTS[name](runs))) for name in names or CHARTS]
+        shown = [panel(Chart(CHARTS[name](runs))) for name in names or CHARTS]
         super().__init__([columns(*shown)], layout=ipw.Layout(width="100%", min_width="0"))

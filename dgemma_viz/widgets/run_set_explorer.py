@@ -9,9 +9,9 @@ import ipywidgets as ipw
 from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kinds
 from dgemma_viz.figures import failure_bars
 from dgemma_viz.plain_text import isolated, visible
-from dgemma_viz.widgets.explorer import Explorer
+from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel
-from dgemma_viz.widgets.themed_chart import ThemedChart
+from dgemma_viz.widgets.viewer import Viewer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _NO_FAILURE = {FailureKind.RIGHT.value, FailureKind.NOT_JUDGED.value}
 
 
 class RunSetExplorer(ipw.VBox):  # type: ignore[misc]
-    """Kinds of failure as bars, the runs of the chosen kind as a list, and the explorer of the chosen run.
+    """Kinds of failure as bars, the runs of the chosen kind as a list, and the viewer of the chosen run.
 
     Parameters
     ----------
@@ -35,12 +35,14 @@ class RunSetExplorer(ipw.VBox):  # type: ignore[misc]
     ----------
     runs
         What is looked at.
+    bars
+        Chart of the kinds; a click chooses one.
     kind
         Dropdown of the kinds that occur.
     run
         List of the runs of that kind; its value is the run's index in the set.
-    explorer
-        Explorer of the chosen run.
+    viewer
+        Shows the chosen run.
     """
 
     def __init__(self, runs: RunSet) -> None:
@@ -49,20 +51,20 @@ class RunSetExplorer(ipw.VBox):  # type: ignore[misc]
         self._replacing = False
         self.kind = ipw.Dropdown(description="Kind", layout=wide)
         self.run = ipw.Select(description="Runs", rows=8, layout=wide)
-        self.explorer = Explorer(runs[0].trace, runs[0].reference)
+        self.viewer = Viewer(runs[0].trace, runs[0].reference)
         self._table = failure_kinds(runs)
-        self._bars = ThemedChart(lambda theme: failure_bars(self._table, theme=theme), self._bar_clicked)
+        self.bars = Chart(lambda theme: failure_bars(self._table, theme=theme), self._bar_clicked)
         self.kind.observe(lambda _: self._offer_runs(), "value")
         self.run.observe(lambda _: self._open(), "value")
         choice = ipw.VBox([self.kind, self.run], layout=ipw.Layout(min_width="0", width="100%"))
         layout = ipw.Layout(width="100%", min_width="0", grid_gap="14px")
-        super().__init__([columns(panel(self._bars), choice), self.explorer], layout=layout)
+        super().__init__([columns(panel(self.bars), choice), self.viewer], layout=layout)
         self.show(runs)
 
     def show(self, runs: RunSet) -> None:
         """Look at other runs: the most frequent kind of failure first, its first run opened."""
         self.runs, self._table = runs, failure_kinds(runs)
-        self._bars.redraw()
+        self.bars.redraw()
         found = self._table[self._table["count"] > 0]
         failures = found[~found.kind.isin(_NO_FAILURE)]
         self._replacing = True
@@ -73,7 +75,7 @@ class RunSetExplorer(ipw.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close every view."""
-        self.explorer.close()
+        self.viewer.close()
         close_tree(self, closing=super().close)
 
     def _bar_clicked(self, _x: Any, kind: Any) -> None:
@@ -94,9 +96,9 @@ class RunSetExplorer(ipw.VBox):  # type: ignore[misc]
         if self._replacing or self.run.value is None:
             return
         run = self.runs[self.run.value]
-        if run.trace is not self.explorer.trace:
-            self.explorer.show(run.trace, run.reference)
-        self.explorer.selection.sample = run.sample
+        if run.trace is not self.viewer.trace:
+            self.viewer.show(run.trace, run.reference)
+        self.viewer.sample = run.sample
 
 
 def _rows(table: pd.DataFrame) -> Any:

@@ -17,7 +17,8 @@ import traitlets as t
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers import SAMPLERS, sampler_named
-from dgemma_viz.widgets.esm import joined_module, style_sheet
+from dgemma_viz.views.modules import joined_module, style_sheets
+from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.parameter_entry import parameter_entry
 from dgemma_viz.widgets.reader_choices import heed_choices
 
@@ -52,8 +53,8 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
         There is no such sampler, or a value cannot be used.
     """
 
-    _esm = joined_module("sampler_controls.js")
-    _css = style_sheet("sampler_controls.css")
+    _esm = joined_module("sampler_controls.js", STATIC)
+    _css = style_sheets("sampler_controls.css", folder=STATIC)
 
     samplers = t.List().tag(sync=True)
     sampler = t.Unicode().tag(sync=True)

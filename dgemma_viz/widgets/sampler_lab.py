@@ -22,6 +22,7 @@ from dgemma_viz.labs.samplers import SAMPLERS, noise_of, run_sampler, sampler_na
 from dgemma_viz.labs.single_run import RunSettings, load_model
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.lab_stage import LabStage
+from dgemma_viz.widgets.live_run import LiveRun
 from dgemma_viz.widgets.panels import close_tree, columns
 from dgemma_viz.widgets.prompt_chooser import PromptChooser
 from dgemma_viz.widgets.rerun import Rerun
@@ -29,7 +30,7 @@ from dgemma_viz.widgets.run_history import RunHistory
 from dgemma_viz.widgets.run_progress import RunProgress
 from dgemma_viz.widgets.run_summary import run_summary
 from dgemma_viz.widgets.sampler_controls import SamplerControls
-from dgemma_viz.widgets.watcher import LiveCanvas
+from dgemma_viz.widgets.viewer import Viewer
 from dgemma_viz.work_limits import check_steps
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _LARGEST_RANDOM_SEED = 9999
 
 
 class SamplerLab(ipw.VBox):  # type: ignore[misc]
-    """Controls, history, and the explorer of one run or the comparison of two.
+    """Controls, history, and the views of one run or of two compared.
 
     Parameters
     ----------
@@ -68,8 +69,17 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
 
     Attributes
     ----------
-    prompts, controls, history
-        Chooser of task and prompt, the sampler with its parameters, and the table of runs.
+    prompts, controls, seed, slowly, every_change
+        What is asked for: task and prompt, the sampler with its parameters, seed, and whether each step is left on
+        screen for a while, or every change runs at once.
+    history
+        Table of the runs.
+    job, progress
+        Buttons and status line of the run in progress, and how far it has come.
+    live
+        Shows the run in progress, canvas alone.
+    stage
+        Shows what the history has chosen.
 
     Raises
     ------
@@ -88,8 +98,8 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
         seed: int = 0,
         autorun: bool = True,
     ) -> None:
-        self._job = BackgroundJob(self._record, tooltip="Denoise this prompt with these settings")
-        self._rerun = Rerun(self._job)
+        self.job = BackgroundJob(self._record, tooltip="Denoise this prompt with these settings")
+        self._rerun = Rerun(self.job)
         self._name = model if isinstance(model, str) else None
         self._models: dict[Noise, tuple[Any, Any]] = {}
         own: Noise | None = "uniform" if self._name is not None else None
@@ -97,7 +107,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
             own = noise_of(model)
             self._models[own] = (model, tokenizer)
         self._showing = threading.RLock()  # a run ends in its own thread
-        self._job.stop_button.description = "Cancel"
+        self.job.stop_button.description = "Cancel"
         self.prompts = PromptChooser(task)
         offered = tuple(name for name, known in SAMPLERS.items() if own in (None, known.noise))
         sampler = sampler or offered[0]
@@ -105,18 +115,16 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
             SAMPLERS[sampler].need_model(model)
         self.controls = SamplerControls(sampler, parameters, offered)
         self.history = RunHistory()
-        self._progress = RunProgress()
-        self._live = LiveCanvas()
-        self._live.token_canvas.shows = "noised"
-        hidden = ipw.Layout(width="100%", min_width="0", display="none")
-        self._live_place = ipw.VBox([self._live], layout=hidden)
-        self._stage = LabStage(lambda: self._loaded(own or "uniform"))
+        self.progress = RunProgress()
+        self.live = Viewer(views="canvas", shows="noised", layout=ipw.Layout(min_width="0", display="none"))
+        self._live_run = LiveRun(self.live)
+        self.stage = LabStage(lambda: self._loaded(own or "uniform"))
         layout = ipw.Layout(width="100%", min_width="0", grid_gap="8px")
-        super().__init__([*self._build_controls(seed), self._live_place, self._stage], layout=layout)
+        super().__init__([*self._build_controls(seed), self.live, self.stage], layout=layout)
         self.add_class("dgv-sampler-lab")
         self.history.observe(lambda _: self._show(), ["a", "b", "opened"])
         if autorun:
-            self._job.run_here()
+            self.job.run_here()
 
     @property
     def runs(self) -> tuple[LabRun, ...]:
@@ -138,55 +146,55 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
 
     def start(self) -> None:
         """Start a run with what the controls say; a run in progress is left alone."""
-        self._job.start()
+        self.job.start()
 
     def stop(self) -> None:
         """End the run in progress within one denoising step; what was recorded so far is kept."""
         self._rerun.forget()
-        self._job.stop()
+        self.job.stop()
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the run in progress has ended, and one that a change has asked for; at most ``timeout`` each."""
         self._rerun.wait(timeout)
-        self._job.wait(timeout)
+        self.job.wait(timeout)
 
     def close(self) -> None:
         """Stop, and close every view."""
         self.stop()
-        self._job.wait()
+        self.job.wait()
         close_tree(self, closing=super().close)
 
     # -- building ------------------------------------------------------------------------------------------------
 
     def _build_controls(self, seed: int) -> list[ipw.Widget]:
-        self._seed = ipw.IntText(value=seed, description="Seed", layout=ipw.Layout(width="11rem"))
+        self.seed = ipw.IntText(value=seed, description="Seed", layout=ipw.Layout(width="11rem"))
         another_seed = ipw.Button(description="Another seed", tooltip="Draw a seed: other noise, other candidates")
-        self._slowly = _checkbox("Slow motion", f"Wait {_SLOW_MOTION:g} s after each step; the result is the same")
-        self._every_change = _checkbox("Run on every change", "Run anew whenever one of these controls changes")
-        another_seed.on_click(lambda _: setattr(self._seed, "value", random.randint(0, _LARGEST_RANDOM_SEED)))  # noqa: S311
-        self._job.stop_button.on_click(lambda _: self._rerun.forget())
+        self.slowly = _checkbox("Slow motion", f"Wait {_SLOW_MOTION:g} s after each step; the result is the same")
+        self.every_change = _checkbox("Run on every change", "Run anew whenever one of these controls changes")
+        another_seed.on_click(lambda _: setattr(self.seed, "value", random.randint(0, _LARGEST_RANDOM_SEED)))  # noqa: S311
+        self.job.stop_button.on_click(lambda _: self._rerun.forget())
         for control, name in (
             (self.prompts.prompt, "value"),
-            (self._seed, "value"),
+            (self.seed, "value"),
             (self.controls, "values"),
             (self.controls, "sampler"),
         ):
             control.observe(lambda _: self._changed(), name)
-        self._every_change.observe(lambda change: None if change["new"] else self._rerun.forget(), "value")
+        self.every_change.observe(lambda change: None if change["new"] else self._rerun.forget(), "value")
         rows = ipw.Layout(flex_flow="row wrap", align_items="center", width="100%", grid_gap="0.25rem 0.75rem")
-        run = [self._job.run_button, self._job.stop_button, self._every_change, self._slowly]
+        run = [self.job.run_button, self.job.stop_button, self.every_change, self.slowly]
         right = [
             self.prompts,
-            ipw.Box([self._seed, another_seed, self.prompts.another], layout=rows),
+            ipw.Box([self.seed, another_seed, self.prompts.another], layout=rows),
             ipw.Box(run, layout=rows),
-            self._progress,
-            self._job.status_line,
+            self.progress,
+            self.job.status_line,
         ]
         asked = ipw.VBox(right, layout=ipw.Layout(min_width="0", width="100%", grid_gap="4px"))
         return [columns(self.controls, asked, narrowest="480px"), self.history]
 
     def _changed(self) -> None:
-        if self._every_change.value:
+        if self.every_change.value:
             self._rerun.soon()
 
     # -- running -------------------------------------------------------------------------------------------------
@@ -194,25 +202,25 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     def _record(self) -> None:
         prompt, sampler, values = self.prompts.checked(), self.controls.sampler, self.controls.checked()
         check_steps(values["max_denoising_steps"])
-        seed = RunSettings(seed=self._seed.value).seed
+        seed = RunSettings(seed=self.seed.value).seed
         SAMPLERS[sampler].need_library()
         noise = SAMPLERS[sampler].noise
         if noise not in self._models:
-            self._job.say("Loading the model…")
+            self.job.say("Loading the model…")
         model, tokenizer = self._loaded(noise)
-        self._job.pause()
-        self._job.say("Denoising…")
-        self._progress.begin(_canvases(model), values["max_denoising_steps"])
+        self.job.pause()
+        self.job.say("Denoising…")
+        self.progress.begin(_canvases(model), values["max_denoising_steps"])
         started = time.monotonic()
 
         def on_step(step: StepRecord) -> None:
-            self._progress.step(step)
-            if not self._job.in_background:  # the first run, before anybody looks
+            self.progress.step(step)
+            if not self.job.in_background:  # the first run, before anybody looks
                 return
-            self._live.add_step(step)
-            if self._slowly.value or time.monotonic() - started > _SHORT:
-                self._live_place.layout.display = ""
-            self._job.pause(_SLOW_MOTION if self._slowly.value else 0)
+            self._live_run.add_step(step)
+            if self.slowly.value or time.monotonic() - started > _SHORT:
+                self.live.layout.display = ""
+            self.job.pause(_SLOW_MOTION if self.slowly.value else 0)
 
         try:
             trace = run_sampler(model, tokenizer, prompt, sampler, values, seed=seed, on_step=on_step)
@@ -220,8 +228,8 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
             self._keep(error.trace, prompt)
             raise
         finally:
-            self._progress.end()
-            self._live_place.layout.display = "none"
+            self.progress.end()
+            self.live.layout.display = "none"
         if trace.facts.status == "interrupted" and self._rerun.pending:
             return
         self._keep(trace, prompt)
@@ -237,14 +245,14 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     def _keep(self, trace: Trace, prompt: str) -> None:
         with self._showing:
             self.history.add(trace)
-            self._job.say(run_summary(trace, prompt))
+            self.job.say(run_summary(trace, prompt))
 
     def _show(self) -> None:
         """Show what the history has chosen."""
         with self._showing:
             history = self.history
             opened, a, b = (history.run(number) for number in (history.opened, history.a, history.b))
-            self._stage.show([opened] if opened else [run for run in (a, b) if run])
+            self.stage.show([opened] if opened else [run for run in (a, b) if run])
 
 
 def _checkbox(description: str, tooltip: str) -> ipw.Checkbox:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from dgemma_viz.widgets.esm import joined_module, style_sheet
+from dgemma_viz.views.modules import joined_module, style_sheets
+from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.parameter_entry import parameter_entry
 from dgemma_viz.widgets.reader_choices import heed_choices
 
@@ -56,8 +57,8 @@ class SettingsForm(anywidget.AnyWidget):  # type: ignore[misc]
         Parameter to value, as typed; see :meth:`checked`.
     """
 
-    _esm = joined_module("settings_form.js")
-    _css = style_sheet("sampler_controls.css")
+    _esm = joined_module("settings_form.js", STATIC)
+    _css = style_sheets("sampler_controls.css", folder=STATIC)
 
     title = t.Unicode().tag(sync=True)
     groups = t.List().tag(sync=True)

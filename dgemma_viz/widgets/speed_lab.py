@@ -14,14 +14,15 @@ from dgemma_viz.costs.scenario import WAY_NAMES
 from dgemma_viz.costs.this_machine import this_machine
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times, roofline, speeds_by_batch
+from dgemma_viz.views.modules import style_sheets
+from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.background_job import BackgroundJob
-from dgemma_viz.widgets.esm import style_sheet
+from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.notices import alert
 from dgemma_viz.widgets.panels import close_tree, columns, panel
 from dgemma_viz.widgets.settings_form import SettingsForm
 from dgemma_viz.widgets.speed_settings import groups_for, known_machines, scenario_of
 from dgemma_viz.widgets.speed_table import WAY_TITLES, crossings, hardware_table, speed_table, validation_table
-from dgemma_viz.widgets.themed_chart import ThemedChart
 
 if TYPE_CHECKING:
     from typing import Any
@@ -54,10 +55,10 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
         self.scenario: Scenario = scenario_of(self.settings.checked(), self._machines)
         self._told, self._crossings, self._trouble = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self._devices = ipw.HTML()
-        self._charts = [ThemedChart(draw) for draw in (self._times, self._rates, self._roof)]
+        self._charts = [Chart(draw) for draw in (self._times, self._rates, self._roof)]
         self._measure.run_button.description = "Measure this machine"
         self._measure.run_button.layout.width = "auto"
-        style = ipw.HTML(f"<style>{style_sheet('speed_lab.css')}</style>")
+        style = ipw.HTML(f"<style>{style_sheets('speed_lab.css', folder=STATIC)}</style>")
         wide = ipw.Layout(width="100%", min_width="0", grid_gap="8px")
         asked = ipw.VBox(
             [self.settings, self._measure.run_button, self._measure.status_line], layout=ipw.Layout(min_width="0")

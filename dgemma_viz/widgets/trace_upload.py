@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anywidget
 import traitlets as t
 
-from dgemma_viz.widgets.esm import joined_module, style_sheet
+from dgemma_viz.views.modules import joined_module, style_sheets
+from dgemma_viz.widgets import STATIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +40,8 @@ class TraceUpload(anywidget.AnyWidget):  # type: ignore[misc]
         What was wrong with the last file; empty if nothing.
     """
 
-    _esm = joined_module("trace_upload.js")
-    _css = style_sheet("trace_upload.css")
+    _esm = joined_module("trace_upload.js", STATIC)
+    _css = style_sheets("trace_upload.css", folder=STATIC)
 
     most_bytes = t.Int(64 * MEGABYTE).tag(sync=True)
     accept = t.Unicode(".safetensors,.jsonl").tag(sync=True)

@@ -29,7 +29,7 @@ from dgemma_viz.figures.marks import (
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.figures.theme import DARK, LIGHT
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.widgets.esm import STATIC
+from dgemma_viz.views.modules import STATIC
 from tests.browser import open_page
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 

@@ -10,7 +10,7 @@ from tests.browser import TEMPLATES, assert_fits, open_page, serve_dashboards
 pytestmark = pytest.mark.browser
 
 VERDICT = "says the checker"
-LONG_RUN = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
+LONG_RUN = TASKS["story"].example_prompts[1]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_clicking_a_token_shows_it_in_the_inspector_and_scrubbing_changes_it(vis
     panel_of(page).get_by_role("slider", name="Denoising step").focus()
     page.keyboard.press("Home")
     panel_of(page).locator(".dgv-token").nth(3).click()
-    inspector = page.locator(".dgx-inspector")
+    inspector = panel_of(page).locator(".dgx-inspector")
     inspector.get_by_text("Position 3 at step 0").wait_for()
     before = inspector.inner_text()
     page.keyboard.press("Escape")
@@ -108,18 +108,37 @@ def test_a_new_task_runs(visit):
     asked = prompt.input_value()
     run_and_wait(page)
     page.get_by_text(VERDICT).wait_for()
-    page.locator(".dgx-texts").get_by_text(asked).wait_for()
+    panel_of(page).locator(".dgx-texts").get_by_text(asked).wait_for()
 
 
-def test_a_run_in_slow_motion_is_seen_live_and_can_be_stopped(visit):
+COUNTED = r"""([after, staysAt]) => {
+  const words = document.querySelector(".dgv-run-panel .dgv-count").textContent;
+  const [, step, last] = words.match(/step (\d+) of (\d+)/) ?? [];
+  return Number(last) > after && step === (staysAt ?? last) && Number(last);
+}"""
+
+
+def steps_come(page, after, stays_at=None):
+    """Wait for steps beyond one, of which the canvas shows the newest, or one at which it stays; returns the newest."""
+    return page.wait_for_function(COUNTED, arg=[after, stays_at]).json_value()
+
+
+def test_a_run_in_slow_motion_is_followed_scrubbed_and_stopped_and_so_is_the_next(visit):
     page = visit.page
     page.get_by_label("Prompt", exact=True).fill(LONG_RUN)
+    page.get_by_label("Steps", exact=True).fill("200")  # it takes 127 of them: time to press Stop
     page.get_by_label("Slow motion").check()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("denoising canvas 0").wait_for()
-    panel_of(page).locator("[data-step='1']").wait_for()
-    page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text("stopped after").wait_for()
+    slider = panel_of(page).get_by_role("slider", name="Denoising step")
+    for _ in range(2):
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_text("denoising canvas 0").wait_for()
+        newest = steps_come(page, 0)
+        slider.press("Home")
+        steps_come(page, newest, stays_at="0")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.get_by_text("stopped after").wait_for()
+        page.get_by_role("heading", name="Prompt").first.wait_for()
+    page.get_by_label("Steps", exact=True).fill("48")
     page.get_by_label("Slow motion").uncheck()
     run_and_wait(page)
     page.get_by_text(VERDICT).wait_for()

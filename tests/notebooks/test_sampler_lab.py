@@ -183,7 +183,7 @@ def test_any_two_runs_are_chosen_and_one_is_explored(visit):
     page.keyboard.press("Enter")
     page.locator(".dgx-facts li", has_text=re.compile(r"entropy bound.* 5(\.0)? nats")).wait_for()
     expect(explore).to_have_attribute("aria-pressed", "true")
-    # Its charts were drawn anew while they were hidden, and have the width of their place all the same.
+    # Its charts have the width of their place.
     page.wait_for_function(
         "() => [...document.querySelectorAll('.js-plotly-plot')].filter((node) => node.offsetParent)"
         ".every((node) => node.querySelector('.main-svg').clientWidth <= node.clientWidth + 1)"

@@ -7,7 +7,7 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz import Recorder, check_conformance, diagnose, explore
-from dgemma_viz.errors import RecordingError, TraceFileError
+from dgemma_viz.errors import RecordingError, SettingError, TraceFileError
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.trace import load_trace
@@ -77,10 +77,12 @@ def test_rules_leave_such_a_step_out_by_name_and_judge_the_rest():
 
 
 def test_it_can_be_explored():
-    explorer = explore(handed_over(two_canvases(5, 11)).trace)
+    viewer = explore(handed_over(two_canvases(5, 11)).trace)
     for canvas, last in ((0, 11), (1, 4)):
-        explorer.selection.canvas, explorer.selection.step, explorer.selection.position = canvas, 5, last
-    explorer.close()
+        viewer.go(canvas=canvas, step=5, position=last)
+        with pytest.raises(SettingError, match=rf"no position {last + 1} here; choose from -1 to {last}"):
+            viewer.position = last + 1
+    viewer.close()
 
 
 def test_a_first_step_may_make_no_decision():

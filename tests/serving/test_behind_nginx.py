@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dgemma_viz.cli import main
-from tests.browser import end_process, free_port, open_page, serve_dashboards
+from tests.browser import COMPLETE, end_process, free_port, open_page, serve_dashboards
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,6 +19,12 @@ pytestmark = [
         not shutil.which("nginx"), reason="nginx is not installed (Debian: apt-get install nginx-light)"
     ),
 ]
+
+ASKED_AGAIN = """async () => {
+  const address = location.pathname + "/contents", first = await fetch(address, { cache: "no-store" });
+  const etag = first.headers.get("etag");
+  return (await fetch(address, { cache: "no-store", headers: { "If-None-Match": etag } })).status;
+}"""
 
 
 def test_two_servers_behind_nginx(chromium, tmp_path):
@@ -49,10 +55,24 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
             wait_for(ports[0])
             with open_page(chromium, address, wait_for="main") as visit:
                 page = visit.page
-                page.get_by_role("link", name="run.safetensors").click()
-                page.locator(".dgv-token").first.wait_for()
-                page.locator(".dgv-token").first.click()  # a round trip through the websocket
-                page.locator(".dgx-inspector").get_by_text("Position 0 at step 0").wait_for()
+                with page.expect_response("**/viewer/plotly-*.js") as plotly:
+                    page.get_by_role("link", name="run.safetensors").click()
+                assert plotly.value.headers["cache-control"].endswith("immutable")
+                page.locator(".dgv-token").first.click()
+                page.get_by_text("Position 0 at step 0").first.wait_for()
+                with page.expect_response("**/run.safetensors/contents") as contents:
+                    page.reload()
+                assert contents.value.headers["content-encoding"] == "gzip"
+                assert contents.value.headers["etag"].startswith("W/")
+                assert page.evaluate(ASKED_AGAIN) == 304
+                page.get_by_role("link", name="All dashboards").click()
+                page.locator("a[href$='/dashboards/speed_lab']").click()
+                page.locator(COMPLETE).wait_for()
+                answers = page.locator(".dgv-speed-ways")
+                before = answers.inner_text()
+                page.get_by_label("Steps of a canvas", exact=True).fill("4")
+                page.keyboard.press("Tab")
+                expect(answers).not_to_have_text(before)  # a round trip through the websocket
                 with page.expect_response("**/sessions/*") as said:
                     pass
                 assert said.value.json() == {"state": "running"}

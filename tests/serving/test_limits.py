@@ -11,7 +11,7 @@ LONG_RUN = TASKS["story"].example_prompts[1]
 
 
 def status_of(panel):
-    return panel._job.status_line.value
+    return panel.job.status_line.value
 
 
 def run(panel):
@@ -24,10 +24,10 @@ def test_too_many_steps_are_refused(monkeypatch):
     monkeypatch.setenv("DGEMMA_VIZ_MOST_STEPS", "48")
     panel = RunPanel()
     shown = panel.trace
-    panel._steps.value = 49
+    panel.steps.value = 49
     assert "49 denoising steps a canvas are more than this server allows: choose at most 48" in run(panel)
     assert panel.trace is shown
-    panel._steps.value = 48
+    panel.steps.value = 48
     assert "says the checker" in run(panel)
     lab = SamplerLab(autorun=False, parameters={"max_denoising_steps": 60})
     assert "choose at most 48" in run(lab)
@@ -36,9 +36,9 @@ def test_too_many_steps_are_refused(monkeypatch):
 def test_too_many_runs_are_refused(monkeypatch):
     monkeypatch.setenv("DGEMMA_VIZ_MOST_RUNS", "5")
     panel = ManyRunsPanel(task="sort")
-    panel._prompts.value, panel._seeds.value = 3, 2
+    panel.prompts.value, panel.seeds.value = 3, 2
     assert "6 runs at a time are more than this server allows: choose at most 5" in run(panel)
-    panel._seeds.value = 1
+    panel.seeds.value = 1
     assert "3 of 3 answers right" in run(panel)
 
 

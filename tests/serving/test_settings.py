@@ -44,6 +44,10 @@ def test_what_is_printed_can_be_read_again(tmp_path, capsys, monkeypatch):
         ('{"most_sessions": 0}', "most_sessions is 0; choose a number from 1 on"),
         ('{"idle_seconds": 0.5}', "idle_seconds is 0.5"),
         ('{"most_sessions_per_visitor": 0}', "most_sessions_per_visitor is 0; choose a number from 1 on"),
+        ('{"trace_cache_megabytes": 0}', "trace_cache_megabytes is 0; choose a number from 1 on"),
+        ('{"frame_ancestors": "example.org"}', "'example.org' in frame_ancestors is not an origin; give those whose"),
+        ('{"frame_ancestors": "https://a.example/path"}', "'https://a.example/path' in frame_ancestors is not an"),
+        ('{"frame_ancestors": "https://a.example; script-src"}', "'https://a.example;' in frame_ancestors is not an"),
         ('{"most_steps": 20}', "most_steps is 20; choose a number from 48 on"),
     ],
 )
@@ -77,6 +81,21 @@ def test_mistakes_in_the_environment():
         gather(None, {"DGEMMA_VIZ_PORT": "many"})
     with pytest.raises(SettingError, match="DGEMMA_VIZ_PROXIED must be true or false"):
         gather(None, {"DGEMMA_VIZ_PROXIED": "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("origins", "framing"),
+    [
+        (None, "frame-ancestors 'self'"),
+        ("*", "frame-ancestors 'self' *"),
+        (
+            "https://a.example  http://*.b.example:8000 http://[::1]:*",
+            "frame-ancestors 'self' https://a.example http://*.b.example:8000 http://[::1]:*",
+        ),
+    ],
+)
+def test_who_may_frame_the_pages(origins, framing):
+    assert ServeSettings(frame_ancestors=origins).framing == framing
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,8 @@ def test_an_older_file_opens_and_means_the_same(name, tmp_path):
     assert not list(dv.diagnose(trace, ANSWER))
     assert "wrong-answer" in {finding.rule for finding in dv.diagnose(trace, ANSWER.replace("gold", "black"))}
     assert dv.check_conformance(trace).ok
-    explorer = dv.explore(trace, ANSWER)
-    explorer.selection.canvas, explorer.selection.step, explorer.selection.position = 1, 1, 3
-    assert (explorer.token_canvas.step, explorer.token_canvas.n_steps) == (1, 2)
+    viewer = dv.explore(trace, ANSWER, place={"canvas": 1, "step": 1, "position": 3})
+    assert (viewer.step, viewer.run.n_steps, viewer.position) == (1, 2, 3)
 
     trace.save(tmp_path / "again.safetensors")
     with safe_open(tmp_path / "again.safetensors", framework="numpy") as file:

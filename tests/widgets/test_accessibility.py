@@ -22,7 +22,6 @@ from dgemma_viz.widgets.race_view import RaceView
 from dgemma_viz.widgets.reading_table import reading_table
 from dgemma_viz.widgets.run_set_charts import RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
-from dgemma_viz.widgets.words import Glossary
 from tests.synthetic import synthetic_trace
 
 model, tokenizer = dv.load_tiny()
@@ -31,7 +30,7 @@ race = dv.race(model, tokenizer, ["add 347+678="], ["autoregressive", "diffusion
 trace, other = (synthetic_trace(length=24, steps=6, seed=seed) for seed in (0, 1))
 display(dv.explore(trace, model=model, tokenizer=tokenizer), BoundExplorer(trace), RaceView(race))
 display(dv.compare(trace, other), RunSetExplorer(runs), RunSetCharts(runs, ["error spread", "reliability"]))
-display(Exercises(Exercise("How many?", 3.0), Exercise("Which?", "a", options=("a", "b"))), Glossary())
+display(Exercises(Exercise("How many?", 3.0), Exercise("Which?", "a", options=("a", "b"))))
 display(reading_table(race.table()[["way", "output", "tokens"]]), pd.DataFrame({"a": [1]}))
 display(dv.diagnose(trace), dv.check_conformance(trace))
 """
@@ -52,7 +51,7 @@ def visit(chromium, tmp_path_factory):
         open_page(chromium, url, wait_for=".dgc") as visit,
     ):
         visit.page.wait_for_function(
-            "() => { const plots = [...document.querySelectorAll('.js-plotly-plot')];"
+            "() => { const plots = [...document.querySelectorAll('.dgp-figure')];"
             " return plots.length === 12 && plots.every((plot) => plot.getAttribute('aria-label')); }"
         )
         expect(visit.page.locator(".dgv-tokens")).to_have_count(5)
@@ -62,8 +61,8 @@ def visit(chromium, tmp_path_factory):
 
 @pytest.fixture
 def explorer(visit):
-    """The explorer, first on the page."""
-    return visit.page.locator(".widget-vbox", has=visit.page.locator(".dgx-head")).first
+    """The viewer of one trace, first on the page."""
+    return visit.page.locator(".dge", has=visit.page.locator(".dgx-head")).first
 
 
 def test_axe_finds_nothing_serious(visit):
@@ -131,9 +130,9 @@ def test_figures_say_in_words_what_they_show(visit, explorer):
     explorer.get_by_text("Position 1 at step 1").wait_for()
     selected = explorer.get_by_role("img", name="Selected: step 1, position 1,")
     selected.wait_for()
-    value = page.evaluate("(plot) => plot._fullData[0].z[1][1]", selected.element_handle())
+    value = selected.locator(".js-plotly-plot").evaluate("(plot) => plot.data[0].z[1][1]")
     assert selected.get_attribute("aria-label").endswith(f"position 1, {float(f'{value:.3g}'):g}.")
-    explorer.get_by_role("img", name="alternatives").first.wait_for()
+    explorer.get_by_role("table", name="Alternatives").wait_for()
     explorer.get_by_label("Colour").select_option("accepted")
     explorer.get_by_role("img", name="accepted · measured. A map").wait_for()
     assert " re-noised " in explorer.get_by_role("img", name="accepted · measured.").get_attribute("aria-label")

@@ -28,11 +28,10 @@ controls = SamplerControls()
 form = SettingsForm([Group("All", SAMPLERS["entropy_bound"].parameters)], "Form")
 prompts = PromptChooser()
 explorer = dv.explore(synthetic_trace(length=8, steps=8))
-selection = explorer.selection
 ipw.VBox([
     *place(controls, "controls", controls, "values", lambda: controls.values["max_denoising_steps"]),
     *place(form, "form", form, "values", lambda: form.values["max_denoising_steps"]),
-    *place(explorer, "explorer", selection, "step", lambda: f"{selection.step} {selection.position}"),
+    *place(explorer, "explorer", explorer, "step", lambda: f"{explorer.step} {explorer.position}"),
     *place(prompts, "prompt", prompts.prompt, "value", prompts.checked),
 ])
 """

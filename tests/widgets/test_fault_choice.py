@@ -19,19 +19,19 @@ def test_a_fault_is_explained_with_its_source():
     choice = FaultChoice(tuple(FAULTS.values()))
     for fault in FAULTS.values():
         choice.fault.value = fault
-        assert escape(fault.source) in choice._about.value
-        assert len(choice._about.value) > len(fault.source) + 60
+        assert escape(fault.source) in choice.about.value
+        assert len(choice.about.value) > len(fault.source) + 60
     choice.fault.value = NOTHING
-    assert choice._about.value == ""
+    assert choice.about.value == ""
 
 
 def test_a_broken_run_is_found_and_the_next_one_is_healthy():
     panel = RunPanel(*dv.load_tiny(), autorun=False, faults=tuple(FAULTS.values()))
-    panel._slowly.value = False
+    panel.slowly.value = False
     for fault, found in ((FAULTS["never-stops"], True), (NOTHING, False)):
-        panel._faults.fault.value = fault
+        panel.faults.fault.value = fault
         panel.start()
         panel.wait(60)
-        rules = {finding.rule for finding in panel._explorer.diagnosis}
+        rules = {finding.rule for finding in panel.viewer.diagnosis}
         assert ("step-budget-exhausted" in rules) is found
     assert not rules

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions import Pin, Replace, intervene
+from dgemma_viz.labs.interventions import ForceAccept, Pin, Replace, intervene
 from dgemma_viz.labs.samplers import run_sampler
 from dgemma_viz.tiny.tasks import TASKS
+from dgemma_viz.views.contents import unframe
 from dgemma_viz.widgets.intervention_form import ACTIONS
 from dgemma_viz.widgets.run_panel import RunPanel
 
@@ -35,7 +37,8 @@ def explorer(bundled, trace):
 @pytest.fixture
 def panel(explorer, trace):
     explorer.show(trace)
-    explorer.selection.step, explorer.selection.position = 2, 3
+    explorer.step, explorer.position = 2, 3
+    explorer.interventions.opened.value = True
     return explorer.interventions
 
 
@@ -64,7 +67,7 @@ def test_the_token_that_is_looked_at_is_replaced_by_the_chosen_alternative(panel
     by_code = intervene(*bundled, trace, [Replace({3: runner_up}, step=2, sample=0)]).trace
     assert np.array_equal(panel.changed.draft, by_code.draft)
     assert panel.comparison.pair.traces == (trace, panel.changed)
-    assert panel._result.children == (panel.comparison,)
+    assert panel.result.children == (panel.comparison,)
 
 
 def test_a_written_token_need_not_be_among_the_alternatives(panel, bundled):
@@ -95,7 +98,7 @@ def test_every_action_runs_and_shows_what_it_did(panel, action):
 
 
 def test_position_actions_want_a_click_first(panel, explorer):
-    explorer.selection.position = -1
+    explorer.position = -1
     for action in ("replace", "pin", "accept", "renoise"):
         panel.form.action.value = action
         panel.add_button.click()
@@ -127,8 +130,8 @@ def test_several_changes_make_one_run_and_each_can_be_taken_back(panel):
     for action in ("renoise", "forget"):
         panel.form.action.value = action
         panel.add_button.click()
-    assert [len(row.children) for row in panel._list.children] == [2, 2]
-    panel._list.children[0].children[0].click()
+    assert [len(row.children) for row in panel.listed.children] == [2, 2]
+    panel.listed.children[0].children[0].click()
     run(panel)
     assert [data["kind"] for data in panel.changed.facts.task["interventions"]] == ["DropSelfConditioning"]
 
@@ -137,10 +140,10 @@ def test_another_trace_begins_anew_and_says_if_it_cannot_be_repeated(panel, expl
     panel.form.action.value = "noise"
     run(panel)
     explorer.show(replace(trace, generator_state=None))
-    assert (panel.chosen, panel.changed, panel._result.children) == ([], None, ())
-    assert "no state of the random generator" in panel._inside.children[0].value
+    assert (panel.chosen, panel.changed, panel.result.children) == ([], None, ())
+    assert "no state of the random generator" in panel.inside.children[0].value
     explorer.show(trace)
-    assert panel.form in panel._inside.children
+    assert panel.form in panel.inside.children
 
 
 def test_parameters_are_those_of_the_sampler_that_ran(explorer, panel, bundled):
@@ -157,7 +160,7 @@ def test_parameters_are_those_of_the_sampler_that_ran(explorer, panel, bundled):
 def test_every_action_is_explained(panel):
     for action in ACTIONS:
         panel.form.action.value = action
-        assert ACTIONS[action][1].split(",")[0] in panel.form._about.value
+        assert ACTIONS[action][1].split(",")[0] in panel.form.about.value
 
 
 def test_a_run_with_a_planted_fault_cannot_be_repeated(bundled):
@@ -165,10 +168,10 @@ def test_a_run_with_a_planted_fault_cannot_be_repeated(bundled):
 
     fault = FAULTS["never-stops"]
     panel = RunPanel(*bundled, autorun=False, faults=(fault,))
-    panel._faults.fault.value = fault
-    panel._job.run_here()
+    panel.faults.fault.value = fault
+    panel.job.run_here()
     assert panel.trace.facts.task["fault"] == fault.title
-    assert "planted fault" in panel._explorer.interventions._inside.children[0].value
+    assert "planted fault" in panel.viewer.interventions.inside.children[0].value
 
 
 def test_the_comparison_begins_where_the_runs_part_and_says_that_it_was_on_purpose(panel):
@@ -176,9 +179,42 @@ def test_the_comparison_begins_where_the_runs_part_and_says_that_it_was_on_purpo
     panel.form.token.value = "9"
     run(panel)
     comparison = panel.comparison
-    assert (comparison.selection.step, comparison.selection.position) == (2, 3)
-    head = comparison._head.value
+    assert (comparison.step, comparison.position) == (2, 3)
+    head = comparison.page["heads"][0]
     assert "Run B was changed here on purpose." in head
     assert "Run B was changed on purpose: canvas 0, sample 0, from step 2 on: pin &#x27;9&#x27; to position 3." in head
-    assert "changed on purpose" in comparison._headings[1].value
-    assert "changed on purpose" not in comparison._headings[0].value
+    of_a, of_b = unframe(comparison.frame)[0]["headings"]
+    assert "changed on purpose" in of_b
+    assert "changed on purpose" not in of_a
+
+
+def test_the_form_follows_while_it_is_open(panel, explorer):
+    """Only then does the browser tell each step at once."""
+    panel.opened.value = False
+    assert not explorer.followed
+    explorer.step, explorer.position = 4, 5
+    panel.opened.value = True
+    assert explorer.followed
+    panel.form.action.value = "accept"
+    panel.add_button.click()
+    explorer.step = 1
+    panel.add_button.click()
+    assert panel.chosen == [ForceAccept((5,), step=step, sample=0) for step in (4, 1)]
+
+
+def test_closed_the_panel_leaves_nothing_and_opened_again_it_is_there(bundled, trace):
+    dv.explore(trace)  # Plotly's bundle stays
+    before = set(_instances)
+    viewer = dv.explore(trace, model=bundled[0], tokenizer=bundled[1])
+    viewer._repr_mimebundle_()
+    viewer.interventions.opened.value = True
+    viewer.step = 2
+    viewer.close()
+    assert not set(_instances) - before
+    viewer.reopen()
+    assert viewer.step == 2
+    assert viewer.interventions.opened.comm is not None
+    assert viewer.own_box is None
+    viewer._repr_mimebundle_()
+    assert viewer.own_box.children == (viewer, viewer.interventions)
+    viewer.close()

@@ -32,8 +32,8 @@ def test_the_most_frequent_failure_is_opened_first(runs):
     index = view.run.value
     assert failure_kind(runs[index]).value == view.kind.value
     assert view.kind.value not in {"right", "not judged"}
-    assert view.explorer.trace is runs[index].trace
-    assert view.explorer.diagnosis.findings, "a wrong answer is a finding"
+    assert view.viewer.trace is runs[index].trace
+    assert view.viewer.diagnosis.findings, "a wrong answer is a finding"
 
 
 def test_every_kind_and_run_can_be_opened(runs):
@@ -43,7 +43,7 @@ def test_every_kind_and_run_can_be_opened(runs):
         view.kind.value = kind
         for label, index in view.run.options:
             view.run.value = index
-            assert view.explorer.trace is runs[index].trace
+            assert view.viewer.trace is runs[index].trace
             assert failure_kind(runs[index]) is FailureKind(kind)
             assert label.startswith(f"{index} · seed 0")
             seen.add(index)
@@ -52,47 +52,47 @@ def test_every_kind_and_run_can_be_opened(runs):
 
 def test_a_click_on_a_bar_chooses_its_kind(runs):
     view = RunSetExplorer(runs)
-    view._bar_clicked(3, "right")
+    view.bars.click(3, "right")
     assert view.kind.value == "right"
-    view._bar_clicked(3, "no such kind")
+    view.bars.click(3, "no such kind")
     assert view.kind.value == "right"
 
 
 def test_other_runs_replace_them_in_the_same_views(runs):
     view = RunSetExplorer(runs)
-    explorer = view.explorer
+    viewer = view.viewer
     right = [index for index, run in enumerate(runs) if run.right]
     view.show(runs[right[0] : right[0] + 1])
-    assert view.explorer is explorer
+    assert view.viewer is viewer
     assert view.kind.options == (("right: 1 of 1", "right"),)
-    assert explorer.trace is runs[right[0]].trace
+    assert viewer.trace is runs[right[0]].trace
 
 
 def test_the_panel_runs_counts_and_shows(bundled):
     panel = ManyRunsPanel(*bundled, task="sort")
-    panel._prompts.value, panel._seeds.value = 3, 2
+    panel.prompts.value, panel.seeds.value = 3, 2
     panel.start()
     panel.wait(PATIENCE)
     assert len(panel.runs) == 6
     assert {run.seed for run in panel.runs} == {0, 1}
-    assert "of 6 answers right, says the checker" in panel._job.status_line.value
-    assert not panel._job.run_button.disabled
+    assert "of 6 answers right, says the checker" in panel.job.status_line.value
+    assert not panel.job.run_button.disabled
 
 
 def test_charts_over_the_runs_are_drawn_when_they_are_opened(bundled):
     panel = ManyRunsPanel(*bundled, task="story")
-    panel._prompts.value = 4
+    panel.prompts.value = 4
     for _ in range(2):
         panel.start()
         panel.wait(PATIENCE)
-        panel._more.selected_index = 0
-        charts = panel._more.children[0].children[0].children
+        panel.charts.selected_index = 0
+        charts = panel.charts.children[0].children[0].children
         assert len(charts) == len(CHARTS)
-    panel._more.selected_index = None
-    panel._prompts.value = 1
+    panel.charts.selected_index = None
+    panel.prompts.value = 1
     panel.start()
     panel.wait(PATIENCE)
-    assert panel._more.children[0].children == ()
+    assert panel.charts.children[0].children == ()
 
 
 def test_only_known_charts(runs):
@@ -102,22 +102,22 @@ def test_only_known_charts(runs):
 
 def test_stop_keeps_the_runs_so_far(bundled):
     panel = ManyRunsPanel(*bundled, task="sort")
-    panel._prompts.value = 50
+    panel.prompts.value = 50
     panel.start()
-    while panel._progress.value < 2:
+    while panel.progress.value < 2:
         panel.wait(0.01)
-    panel._job.stop_button.click()
+    panel.job.stop_button.click()
     panel.wait(PATIENCE)
     assert 2 <= len(panel.runs) < 50
 
 
 def test_a_mistake_is_a_message_and_the_panel_stays_usable(bundled):
     panel = ManyRunsPanel(*bundled, task="sort")
-    panel._prompts.value, panel._steps.value = 1, 0
+    panel.prompts.value, panel.steps.value = 1, 0
     panel.start()
     panel.wait(PATIENCE)
-    assert "0 denoising steps is out of range" in panel._job.status_line.value
-    panel._steps.value = 4
+    assert "0 denoising steps is out of range" in panel.job.status_line.value
+    panel.steps.value = 4
     panel.start()
     panel.wait(PATIENCE)
     assert len(panel.runs) == 1

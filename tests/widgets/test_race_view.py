@@ -15,7 +15,7 @@ def race():
 
 
 def states(view):
-    return [list(row) for row in view.chart.data[0].z]
+    return [list(row) for row in view.chart.figure.data[0].z]
 
 
 def test_it_opens_with_everything_done_and_goes_through_the_passes(race):
@@ -28,7 +28,7 @@ def test_it_opens_with_everything_done_and_goes_through_the_passes(race):
     view.tick.value = 1
     assert states(view)[0][0] == 2, "token by token, the first token stands after the first pass"
     assert 0 in states(view)[0]
-    assert "after 1 decoder passes" in view._now.value
+    assert "after 1 decoder passes" in view.now.value
     view.close()
 
 
@@ -38,10 +38,10 @@ def test_another_prompt_and_another_clock(race):
     view.prompt.value = 1
     assert len(states(view)[0]) != len(first[0])
     view.clock.value = "seconds"
-    assert "ms" in view._now.value
+    assert "ms" in view.now.value
     slowest = max(run.seconds for run in race.of(1).values()) * 1e3
-    assert float(view._now.value.split()[1]) == pytest.approx(slowest, abs=0.06)
-    assert view.chart.layout.sliders == ()
+    assert float(view.now.value.split()[1]) == pytest.approx(slowest, abs=0.06)
+    assert view.chart.figure.layout.sliders == ()
     view.chart.dark = True
     assert states(view), "drawn again for a dark page"
     view.close()

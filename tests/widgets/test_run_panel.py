@@ -22,23 +22,23 @@ def bundled():
 @pytest.fixture
 def panel(bundled):
     panel = RunPanel(*bundled, autorun=False)
-    panel._slowly.value = False
+    panel.slowly.value = False
     return panel
 
 
 def run(panel):
-    panel._job.run_button.click()
+    panel.job.run_button.click()
     panel.wait(PATIENCE)
-    assert not panel._job.run_button.disabled
-    assert panel._job.stop_button.disabled
-    return panel._job.status_line.value
+    assert not panel.job.run_button.disabled
+    assert panel.job.stop_button.disabled
+    return panel.job.status_line.value
 
 
 def test_autorun_shows_a_run_at_once(bundled):
     panel = RunPanel(*bundled)
     assert panel.trace.facts.status == "complete"
-    assert panel._explorer in panel._stage.children
-    assert "says the checker" in panel._job.status_line.value
+    assert panel.viewer.trace is panel.trace
+    assert "says the checker" in panel.job.status_line.value
 
 
 def test_nothing_recorded_yet(panel):
@@ -67,7 +67,7 @@ def test_an_answer_that_no_program_can_check_is_not_called_wrong(panel, prompt):
 
 
 def test_settings_reach_the_sampler(panel):
-    panel._seed.value, panel._steps.value, panel._bound.value = 9, 3, 5.0
+    panel.seed.value, panel.steps.value, panel.bound.value = 9, 3, 5.0
     run(panel)
     facts = panel.trace.facts
     assert facts.seed == 9
@@ -82,9 +82,9 @@ def test_settings_reach_the_sampler(panel):
         ({"prompts.prompt": "   "}, "prompt is empty"),
         ({"prompts.prompt": "sort ☃<b>"}, "☃"),
         ({"prompts.prompt": "1" * 3000}, "3,000 characters"),
-        ({"_steps": 0}, "0 denoising steps is out of range"),
-        ({"_steps": -3}, "-3 denoising steps is out of range"),
-        ({"_seed": -1}, "seed -1 is out of range"),
+        ({"steps": 0}, "0 denoising steps is out of range"),
+        ({"steps": -3}, "-3 denoising steps is out of range"),
+        ({"seed": -1}, "seed -1 is out of range"),
     ],
 )
 def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
@@ -102,17 +102,18 @@ def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
 
 
 def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
-    panel._slowly.value = True
+    panel.slowly.value = True
     panel.prompts.task.value = "story"
     panel.prompts.prompt.value = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
     panel.start()
-    while not panel._live.token_canvas.n_steps:
+    while not panel.live.tail:
         panel.wait(0.01)
-    panel._job.stop_button.click()
+    assert panel.live.live
+    panel.job.stop_button.click()
     panel.wait(PATIENCE)
     assert panel.trace.facts.status == "interrupted"
-    assert "stopped after" in panel._job.status_line.value
-    panel._slowly.value = False
+    assert "stopped after" in panel.job.status_line.value
+    panel.slowly.value = False
     assert "says the checker" in run(panel)
 
 
@@ -125,29 +126,28 @@ def test_other_examples_were_not_trained_on(panel):
     assert len(seen) == 5
 
 
-def test_a_failure_of_the_model_itself_is_a_message(panel, monkeypatch):
+def test_a_failure_of_the_model_itself_is_a_message(panel, bundled, monkeypatch):
     def broken(*_args, **_kwargs):
         raise MemoryError("no memory <left>")
 
-    monkeypatch.setattr(type(panel._model), "generate", broken)
+    monkeypatch.setattr(type(bundled[0]), "generate", broken)
     assert "MemoryError: no memory &lt;left&gt;" in run(panel)
     monkeypatch.undo()
     assert "says the checker" in run(panel)
 
 
-def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel):
+def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel, bundled):
     def failing(_module, _args, kwargs, calls=[]):  # noqa: B006 - counts its calls
         calls.append(kwargs)
         if len(calls) == 3:
             raise MemoryError("no memory left")
 
     panel.prompts.prompt.value = TASKS["story"].example_prompts[1]
-    hook = panel._model.model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
+    hook = bundled[0].model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
     status = run(panel)
     hook.remove()
     assert "failed after 2 steps with MemoryError: no memory left" in status
     assert "role='alert'" in status
     assert panel.trace.facts.status == "failed"
-    assert panel._explorer.trace is panel.trace
-    assert panel._explorer in panel._stage.children
+    assert panel.viewer.trace is panel.trace
     assert "says the checker" in run(panel)

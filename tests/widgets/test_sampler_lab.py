@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,6 @@ from dgemma_viz.analysis.divergence import divergence
 from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
 from dgemma_viz.tiny.tasks import TASKS
-from dgemma_viz.widgets.comparison import Comparison
-from dgemma_viz.widgets.explorer import Explorer
 from dgemma_viz.widgets.run_history import NONE
 from dgemma_viz.widgets.sampler_lab import SamplerLab
 
@@ -33,13 +32,31 @@ def lab(bundled):
 
 def run(lab, **values):
     lab.controls.values = {**lab.controls.values, **values}
-    lab._job.run_button.click()
+    lab.job.run_button.click()
     lab.wait(PATIENCE)
-    assert not lab._job.run_button.disabled
-    assert lab._job.stop_button.disabled
-    assert lab._progress.layout.visibility == "hidden"
-    assert lab._live_place.layout.display == "none"
-    return lab._job.status_line.value
+    assert not lab.job.run_button.disabled
+    assert lab.job.stop_button.disabled
+    assert lab.progress.layout.visibility == "hidden"
+    assert lab.live.layout.display == "none"
+    return lab.job.status_line.value
+
+
+def traces(lab):
+    return [run.trace for run in lab.runs]
+
+
+def shown(lab):
+    """Traces on the stage: none, one, or two."""
+    viewer = lab.stage.viewer
+    if viewer not in lab.stage.children:
+        return []
+    return [viewer.trace] if viewer.pair is None else [*viewer.pair.traces]
+
+
+def steps_seen(lab):
+    """Steps of the run in progress that were sent to the browser."""
+    live = lab.live
+    return len(live.data + live.tail) // live.packing["stride"] if live.packing else 0
 
 
 def wait_until(fulfilled):
@@ -49,17 +66,15 @@ def wait_until(fulfilled):
         time.sleep(0.005)
 
 
-def test_it_opens_with_a_run_in_the_explorer(bundled):
+def test_it_opens_with_a_run(bundled):
     lab = SamplerLab(*bundled)
-    view = lab._stage.view
-    assert isinstance(view, Explorer)
-    assert view.trace is lab.trace
-    assert "says the checker" in lab._job.status_line.value
+    assert shown(lab) == [lab.trace]
+    assert "says the checker" in lab.job.status_line.value
     lab.close()
 
 
 def test_a_run_is_that_of_the_sampler_with_these_settings(lab, bundled):
-    lab._seed.value = 9
+    lab.seed.value = 9
     run(lab, max_denoising_steps=5, entropy_bound=2.0, confidence_threshold=None)
     alone = run_sampler(
         *bundled,
@@ -73,38 +88,35 @@ def test_a_run_is_that_of_the_sampler_with_these_settings(lab, bundled):
     assert lab.trace.n_steps == 5 * lab.trace.n_canvases, "adaptive stopping is off"
 
 
-def test_the_second_run_stands_beside_the_first_and_the_views_are_kept(lab):
+def test_the_second_run_stands_beside_the_first_in_the_same_view(lab):
     run(lab)
-    explorer = lab._stage.explorer
+    viewer = lab.stage.viewer
     run(lab, entropy_bound=5.0)
-    view = lab._stage.view
-    assert isinstance(view, Comparison)
-    assert [*view.pair.traces] == [run.trace for run in lab.runs]
-    first = divergence(*view.pair.traces)
-    assert view.first == first
+    assert shown(lab) == traces(lab)
+    first = divergence(*viewer.pair.traces)
+    assert viewer.first_difference == first
     assert lab.history.rows[0]["where"] == f"canvas {first.canvas}, step {first.step}"
     run(lab, entropy_bound=0.01)
-    assert lab._stage.view is view
-    assert [*view.pair.traces] == [run.trace for run in lab.runs[1:]]
+    assert shown(lab) == traces(lab)[1:]
     lab.history.opened = 1
-    assert lab._stage.view is explorer
-    assert explorer.trace is lab.runs[0].trace
+    assert shown(lab) == traces(lab)[:1]
     lab.history.opened = NONE
-    assert lab._stage.view is view
+    assert shown(lab) == traces(lab)[1:]
+    assert lab.stage.viewer is viewer
 
 
 def test_the_same_settings_twice_are_the_same_run(lab):
     run(lab)
     run(lab)
     assert lab.history.rows[0]["where"] == "none"
-    assert "No difference" in lab._stage.comparison._head.value
+    assert "No difference" in lab.stage.viewer.page["heads"][0]
 
 
 def test_any_two_are_compared(lab):
     for bound in (0.1, 1.0, 5.0):
         run(lab, entropy_bound=bound)
     lab.history.a, lab.history.b = 3, 1
-    assert [*lab._stage.comparison.pair.traces] == [lab.runs[2].trace, lab.runs[0].trace]
+    assert shown(lab) == [lab.runs[2].trace, lab.runs[0].trace]
 
 
 def test_a_base_stays_the_first_of_the_two(lab):
@@ -112,40 +124,33 @@ def test_a_base_stays_the_first_of_the_two(lab):
         run(lab, entropy_bound=bound)
     lab.history.base = 1
     run(lab, entropy_bound=5.0)
-    assert [*lab._stage.comparison.pair.traces] == [lab.runs[0].trace, lab.runs[2].trace]
+    assert shown(lab) == [lab.runs[0].trace, lab.runs[2].trace]
 
 
 def test_the_stage_follows_what_is_removed(lab):
     run(lab)
     run(lab, entropy_bound=5.0)
     lab.history.remove(1)
-    assert lab._stage.view is lab._stage.explorer
-    assert lab._stage.explorer.trace is lab.runs[0].trace
+    assert shown(lab) == traces(lab)
     lab.history.remove(2)
-    assert lab._stage.view is None
+    assert shown(lab) == []
     with pytest.raises(RecordingError, match="press Run"):
         _ = lab.trace
     run(lab)
-    assert lab._stage.view is lab._stage.explorer
+    assert shown(lab) == traces(lab)
 
 
 def test_two_vocabularies_are_not_compared_and_that_is_said(lab):
     run(lab)
     trace = lab.trace
-    with lab._showing:
-        lab.history.add(_other_vocabulary(trace))
-    assert "cannot be compared" in lab._stage.problem.value
-    assert lab._stage.view is None
+    other = {token: f"{text}x" for token, text in trace.token_texts.items()}
+    lab.history.add(replace(trace, token_texts=other))
+    assert "cannot be compared" in lab.stage.problem.value
+    assert shown(lab) == []
     run(lab)
     lab.history.a = 1
-    assert lab._stage.problem.value == ""
-    assert lab._stage.view is lab._stage.comparison
-
-
-def _other_vocabulary(trace):
-    from dataclasses import replace
-
-    return replace(trace, token_texts={token: f"{text}x" for token, text in trace.token_texts.items()})
+    assert lab.stage.problem.value == ""
+    assert shown(lab) == [lab.runs[0].trace, lab.runs[2].trace]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +159,7 @@ def _other_vocabulary(trace):
         (lambda lab: setattr(lab.prompts.prompt, "value", " "), "prompt is empty"),
         (lambda lab: setattr(lab.prompts.prompt, "value", "sort ☃<b>"), "☃"),
         (lambda lab: setattr(lab.prompts.prompt, "value", "1" * 3000), "3,000 characters"),
-        (lambda lab: setattr(lab._seed, "value", -1), "seed -1 is out of range"),
+        (lambda lab: setattr(lab.seed, "value", -1), "seed -1 is out of range"),
         (lambda lab: _set(lab, max_denoising_steps=0), "max_denoising_steps of 0 is out of range"),
         (lambda lab: _set(lab, max_denoising_steps=None), "max_denoising_steps must be a whole number"),
         (lambda lab: _set(lab, t_max=0.3), "t_max of 0.3 must be above t_min of 0.4"),
@@ -169,7 +174,7 @@ def test_a_mistake_is_a_message_and_the_runs_are_kept(lab, change, message):
     assert "role='alert'" in status
     assert "<b>" not in status
     assert lab.runs == before
-    lab._seed.value = 0
+    lab.seed.value = 0
     lab.prompts.task.value = "sort"
     lab.controls.reset()
     assert "says the checker" in run(lab)
@@ -181,8 +186,8 @@ def _set(lab, **values):
 
 def test_a_model_that_cannot_be_loaded_is_a_message(tmp_path):
     lab = SamplerLab(str(tmp_path))
-    assert "no DiffusionGemma could be loaded" in lab._job.status_line.value
-    assert not lab._job.run_button.disabled
+    assert "no DiffusionGemma could be loaded" in lab.job.status_line.value
+    assert not lab.job.run_button.disabled
     lab.close()
 
 
@@ -200,62 +205,62 @@ def test_what_cannot_be_shown_is_refused_at_once():
 
 
 def test_cancel_ends_within_a_step_and_keeps_what_there_is(lab):
-    lab._slowly.value = True
+    lab.slowly.value = True
     lab.prompts.prompt.value = LONG_RUN
     lab.start()
-    wait_until(lambda: lab._live.token_canvas.n_steps)
-    assert lab._live_place.layout.display == ""
-    assert "canvas 0, step" in lab._progress.value
-    seen = lab._live.token_canvas.n_steps
-    lab._job.stop_button.click()
+    wait_until(lambda: steps_seen(lab))
+    assert lab.live.layout.display == ""
+    assert "canvas 0, step" in lab.progress.value
+    seen = steps_seen(lab)
+    lab.job.stop_button.click()
     lab.wait(PATIENCE)
     assert lab.trace.facts.status == "interrupted"
     assert seen <= lab.trace.n_steps <= seen + 1
-    assert "stopped after" in lab._job.status_line.value
+    assert "stopped after" in lab.job.status_line.value
     assert lab.history.rows[0]["verdict"] == "‖ cancelled"
-    lab._slowly.value = False
+    lab.slowly.value = False
     assert "says the checker" in run(lab)
 
 
-def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab):
+def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab, bundled):
     def failing(_module, _args, kwargs, calls=[]):  # noqa: B006 - counts its calls
         calls.append(kwargs)
         if len(calls) == 3:
             raise MemoryError("no memory <left>")
 
     lab.prompts.prompt.value = LONG_RUN
-    hook = lab._models["uniform"][0].model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
+    hook = bundled[0].model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
     status = run(lab)
     hook.remove()
     assert "failed after 2 steps with MemoryError: no memory &lt;left&gt;" in status
     assert "role='alert'" in status
     assert lab.history.rows[0]["verdict"] == "✕ failed"
     assert lab.history.rows[0]["error"]
-    assert lab._stage.view is lab._stage.explorer
+    assert shown(lab) == [lab.trace]
     assert "says the checker" in run(lab)
 
 
 def test_every_change_runs_and_only_the_last_one_is_kept(lab):
     run(lab)
-    lab._every_change.value = True
+    lab.every_change.value = True
     for bound in (0.2, 0.5, 1.0, 5.0):
         lab.controls.values = {**lab.controls.values, "entropy_bound": bound}
     lab.wait(PATIENCE)
     assert [run.trace.facts.task["parameters"]["entropy_bound"] for run in lab.runs] == [0.1, 5.0]
-    lab._every_change.value = False
-    lab._seed.value = 5
+    lab.every_change.value = False
+    lab.seed.value = 5
     lab.wait(PATIENCE)
     assert len(lab.runs) == 2
 
 
 def test_a_change_replaces_the_run_in_progress(lab):
-    lab._slowly.value = True
+    lab.slowly.value = True
     lab.prompts.prompt.value = LONG_RUN
-    lab._every_change.value = True
+    lab.every_change.value = True
     lab.start()
-    wait_until(lambda: lab._live.token_canvas.n_steps)
-    lab._slowly.value = False
-    lab._seed.value = 3
+    wait_until(lambda: steps_seen(lab))
+    lab.slowly.value = False
+    lab.seed.value = 3
     wait_until(lambda: lab.runs)
     lab.wait(PATIENCE)
     assert [run.trace.facts.seed for run in lab.runs] == [3]
@@ -263,8 +268,8 @@ def test_a_change_replaces_the_run_in_progress(lab):
 
 
 def test_cancel_also_cancels_what_a_change_has_asked_for(lab):
-    lab._every_change.value = True
-    lab._seed.value = 3
+    lab.every_change.value = True
+    lab.seed.value = 3
     lab.stop()
     lab.wait(PATIENCE)
     assert lab.runs == ()
@@ -274,7 +279,7 @@ def test_another_seed_is_another_one(lab):
     seeds = set()
     for _ in range(5):
         next(button for button in _buttons(lab) if button.description == "Another seed").click()
-        seeds.add(lab._seed.value)
+        seeds.add(lab.seed.value)
     assert len(seeds) > 1
 
 
@@ -302,25 +307,19 @@ def test_runs_while_the_reader_chooses_never_break_it(lab):
     chooser.start()
     try:
         for seed in range(3):
-            lab._seed.value = seed
+            lab.seed.value = seed
             assert "says the checker" in run(lab)
     finally:
         stop.set()
         chooser.join(PATIENCE)
     lab.history.a, lab.history.b, lab.history.opened = 1, 5, NONE
-    assert [*lab._stage.comparison.pair.traces] == [lab.runs[0].trace, lab.runs[4].trace]
+    assert shown(lab) == [lab.runs[0].trace, lab.runs[4].trace]
 
 
 def test_closing_stops_and_closes_everything(bundled):
     lab = SamplerLab(*bundled)
     run(lab, entropy_bound=5.0)
-    views = [
-        lab._stage.comparison.map,
-        *lab._stage.comparison._links,
-        lab.controls,
-        lab.history,
-        lab._live.token_canvas,
-    ]
+    views = [*lab.stage.viewer.parts, lab.controls, lab.history, lab.live, *lab.stage.viewer.interventions.children]
     lab.close()
     assert all(view.comm is None for view in views)
 

@@ -21,9 +21,8 @@ def panel():
 
 def test_a_trace_file_is_explored(panel, saved):
     panel.open_file("run.safetensors", saved)
-    assert panel._explorer.trace.n_steps == 4
-    assert panel._explorer in panel._stage.children
-    assert "run.safetensors: 4 steps" in panel._status.value
+    assert panel.viewer.trace.n_steps == 4
+    assert "run.safetensors: 4 steps" in panel.status.value
 
 
 @pytest.mark.parametrize(
@@ -37,21 +36,21 @@ def test_a_trace_file_is_explored(panel, saved):
 )
 def test_a_bad_file_is_a_message_and_what_was_shown_stays(panel, saved, name, data):
     panel.open_file("run.safetensors", saved)
-    before = panel._explorer.trace
+    before = panel.viewer.trace
     panel.open_file(name, saved[:200] if data is None else data)
-    assert "role='alert'" in panel._status.value
-    assert name.split("<")[0] in panel._status.value
-    assert "<img" not in panel._status.value
-    assert tempfile.gettempdir() not in panel._status.value
-    assert panel._explorer.trace is before
+    assert "role='alert'" in panel.status.value
+    assert name.split("<")[0] in panel.status.value
+    assert "<img" not in panel.status.value
+    assert tempfile.gettempdir() not in panel.status.value
+    assert panel.viewer.trace is before
     panel.open_file("run.safetensors", saved)
-    assert "4 steps" in panel._status.value
+    assert "4 steps" in panel.status.value
 
 
 def test_the_right_answer_can_be_given_before_and_after(panel, saved):
     panel.reference.value = "something else"
     panel.open_file("run.safetensors", saved)
-    against = panel._explorer.diagnosis
+    against = panel.viewer.diagnosis
     assert against.judgements[0].reference == "something else"
     panel.reference.value = ""
-    assert panel._explorer.diagnosis.judgements[0] is None
+    assert panel.viewer.diagnosis.judgements[0] is None

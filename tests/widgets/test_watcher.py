@@ -1,3 +1,5 @@
+"""Runs in the making: their steps reach the viewer as they come, and afterwards it shows the whole run."""
+
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -5,10 +7,16 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 
+import dgemma_viz as dv
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.widgets import watcher
-from dgemma_viz.widgets.packing import FIELDS, Packing
-from dgemma_viz.widgets.watcher import NOTHING_RAN, WAITING, LiveCanvas, Watching
+from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.views.packing import FIELDS, Packing
+from dgemma_viz.widgets import cell_output, live_run
+from dgemma_viz.widgets.cell_output import show_in_cell
+from dgemma_viz.widgets.live_run import NOTHING_RAN, WAITING, LiveRun
+from dgemma_viz.widgets.viewer import Viewer
+from dgemma_viz.widgets.watcher import Watching
 from tests.synthetic import synthetic_trace
 
 PER_STEP = (*FIELDS, "active", "finished", "canvas", "step_in_canvas")
@@ -18,97 +26,69 @@ def step_records(trace):
     """The steps of a trace as a recorder gives them while the model runs."""
     for step in range(trace.n_steps):
         values = {name: getattr(trace, name)[step] for name in PER_STEP}
-        mask = trace.facts.mask_token_id
-        yield SimpleNamespace(**values, token_text=trace.token_text, mask_token_id=mask)
+        yield SimpleNamespace(**values, token_text=trace.token_text, mask_token_id=trace.facts.mask_token_id)
 
 
-def drafts(live):
-    canvas = live.token_canvas
-    packing = Packing(canvas.packing["positions"], canvas.packing["top_k"])
-    return packing.unpack(canvas.data + canvas.tail)["draft"]
+def drafts(viewer):
+    """What a page that opens now shows of the run, ``(T, C)``; all their texts are there."""
+    packing = Packing(viewer.packing["positions"], viewer.packing["top_k"])
+    found = packing.unpack(viewer.data + viewer.tail)["draft"]
+    assert {str(token) for token in found.ravel()} <= {*viewer.texts, *viewer.tail_texts}
+    return found
 
 
 @pytest.fixture
 def trace():
-    return synthetic_trace(canvases=2, samples=2, length=8, steps=[[7, 3], [4, 0]])
+    return synthetic_trace(canvases=2, samples=2, length=8, steps=[[17, 3], [4, 0]])
 
 
-def test_steps_appear_as_they_come(trace, monkeypatch):
-    monkeypatch.setattr(watcher, "_SECONDS_BETWEEN_MESSAGES", 0)
-    live = LiveCanvas()
-    assert live.token_canvas.message == WAITING
-    for done, step in enumerate(step_records(trace)):
-        live.add_step(step)
-        assert live.token_canvas.live
-        assert len(drafts(live)) == (done + 1 if done < 7 else done - 6)
+@pytest.fixture
+def live(monkeypatch):
+    """A viewer and its live run, without a pause between messages."""
+    monkeypatch.setattr(live_run, "_SECONDS_BETWEEN_MESSAGES", 0)
+    viewer = Viewer(views="canvas")
+    return viewer, LiveRun(viewer)
 
 
-def test_fast_steps_travel_together(trace, monkeypatch):
-    monkeypatch.setattr(watcher, "_SECONDS_BETWEEN_MESSAGES", 1000)
-    live = LiveCanvas()
-    steps = list(step_records(trace))
-    for step in steps[:7]:
-        live.add_step(step)
-    assert len(drafts(live)) == 1, "the first step goes out at once, the others wait"
-    live.finish(None)
-    assert len(drafts(live)) == 7
-
-
-def test_a_sample_that_has_ended_gets_no_more_steps(trace, monkeypatch):
-    monkeypatch.setattr(watcher, "_SECONDS_BETWEEN_MESSAGES", 0)
-    live = LiveCanvas(sample=1)
-    steps = list(step_records(trace))
-    for step in steps[:7]:
-        live.add_step(step)
-    assert len(drafts(live)) == 3
-    live.add_step(steps[7])
-    assert "Sample 1 has ended" in live.token_canvas.message
-
-
-def test_afterwards_every_canvas_and_sample_can_be_scrubbed(trace):
-    live = LiveCanvas()
+def test_steps_appear_as_they_come_and_a_page_that_opens_late_has_them_all(trace, live):
+    viewer, run = live
+    drafted = {canvas: trace.canvas_run(canvas, 0).array("draft") for canvas in range(2)}
     for step in step_records(trace):
-        live.add_step(step)
-    live.finish(trace)
-    _, choice, canvas = live.children
-    assert not canvas.live
-    assert (choice.canvas.value, choice.sample.value) == (1, 0)
-    assert (canvas.n_steps, canvas.step) == (4, 3)
-    choice.canvas.value = 0
-    np.testing.assert_array_equal(drafts(live), trace.canvas_run(0, 0).array("draft"))
-    choice.sample.value = 1
-    assert canvas.n_steps == 3
-    choice.canvas.value = 1
-    assert canvas.n_steps == 0
-    assert canvas.message
-    live.close()
-    assert canvas.comm is None
+        run.add_step(step)
+        assert viewer.live
+        np.testing.assert_array_equal(drafts(viewer), drafted[step.canvas][: step.step_in_canvas + 1])
+        assert viewer.status == f"● denoising canvas {step.canvas} …"
 
 
-def test_a_block_in_which_nothing_ran_says_what_to_do():
-    live = LiveCanvas()
-    live.finish(None)
-    assert live.token_canvas.message == NOTHING_RAN
+def test_fast_steps_travel_together(trace, live, monkeypatch):
+    monkeypatch.setattr(live_run, "_SECONDS_BETWEEN_MESSAGES", 1000)
+    viewer, run = live
+    for step in list(step_records(trace))[:7]:
+        run.add_step(step)
+    assert len(drafts(viewer)) == 1, "the first step goes out at once, the others wait"
 
 
-class FakeRecording:
-    """As much of a recording as the watcher uses."""
+def test_a_sample_that_has_ended_gets_no_more_steps(trace):
+    viewer = Viewer()
+    run = LiveRun(viewer, sample=1)
+    for step in list(step_records(trace))[:18]:
+        run.add_step(step)
+    assert len(drafts(viewer)) == 0
+    assert viewer.message == "Sample 1 has ended; the others go on."
+    run.finish(trace)
+    assert viewer.place.items() >= {"sample": 1, "canvas": 1, "step": 0}.items()
 
-    def __init__(self, traces):
-        self.traces, self.entered, self.left = traces, 0, []
 
-    @property
-    def trace(self):
-        if not self.traces:
-            raise RecordingError("nothing was recorded")
-        return self.traces[-1]
-
-    def __enter__(self):
-        self.entered += 1
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.left.append(kind)
+def test_afterwards_the_whole_run_is_there_at_its_last_step(trace, live):
+    viewer, run = live
+    for step in step_records(trace):
+        run.add_step(step)
+    run.finish(trace)
+    assert viewer.trace is trace
+    assert not viewer.live
+    assert viewer.place.items() >= {"canvas": 1, "sample": 0, "step": 3}.items()
+    assert viewer.status == "✓ complete · 21 steps, 2 canvases"
+    viewer.go(canvas=0, step=16)
 
 
 @contextmanager
@@ -121,36 +101,83 @@ def raising(kind):
         pytest.fail(f"{kind.__name__} did not pass through")
 
 
+class FakeRecording:
+    """As much of a recording as the watcher uses."""
+
+    def __init__(self, *traces):
+        self.traces, self.left = [*traces], []
+
+    @property
+    def trace(self):
+        if not self.traces:
+            raise RecordingError("nothing was recorded")
+        return self.traces[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.left.append(kind)
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
-def test_an_interrupt_passes_through_and_leaves_the_view_readable(trace, kind):
-    recording, box = FakeRecording([trace]), widgets.VBox()
-    view = LiveCanvas()
-    with raising(kind), Watching(recording, view, box) as watching:
+def test_an_interrupt_passes_through_and_leaves_the_view_readable(trace, live, kind):
+    viewer, run = live
+    recording, box = FakeRecording(trace), widgets.VBox()
+    with raising(kind), Watching(recording, viewer, run, box) as watching:
         for step in list(step_records(trace))[:3]:
-            view.add_step(step)
+            run.add_step(step)
         raise kind
     assert recording.left == [kind]
-    assert box.children == (view,)
-    assert watching.trace is trace
-    assert not view.token_canvas.live
-    assert view.token_canvas.n_steps == 4
+    assert box.children == (viewer,)
+    assert watching.trace is viewer.trace is trace
 
 
-def test_nothing_recorded_is_no_second_error():
-    view = LiveCanvas()
-    with Watching(FakeRecording([]), view, widgets.VBox()) as watching:
-        pass
-    assert view.token_canvas.message == NOTHING_RAN
+def test_a_block_in_which_nothing_ran_says_what_to_do_and_is_no_second_error(bundled):
+    box = widgets.VBox()
+    with dv.watch(*bundled, container=box) as watching:
+        assert watching.view.page["empty"] == WAITING
+    assert watching.view.page["empty"] == NOTHING_RAN
     with pytest.raises(RecordingError):
         watching.trace  # noqa: B018
 
 
-def test_a_masked_run_is_spoken_of_as_one_from_its_first_step():
-    import dgemma_viz as dv
-    from dgemma_viz.labs.samplers import run_sampler
+@pytest.fixture(scope="module")
+def bundled():
+    return dv.load_tiny()
 
-    live = LiveCanvas()
+
+def test_watching_shows_the_canvas_alone_which_can_be_unfolded(bundled):
+    model, tokenizer = bundled
+    talk = [{"role": "user", "content": "sort 53918="}]
+    inputs = tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+    box = widgets.VBox()
+    with dv.watch(model, tokenizer, container=box) as watching:
+        model.generate(**inputs)
+    (viewer,) = box.children
+    assert viewer is watching.view
+    assert viewer.trace is watching.trace
+    assert viewer.views == "canvas"
+    viewer.views = "all"
+    assert viewer.page["heads"]
+    assert viewer.diagnosis is not None
+
+
+def test_the_cell_keeps_a_picture_when_the_run_has_ended(bundled, monkeypatch):
+    left = []
+    monkeypatch.setattr(cell_output, "publish_display_data", lambda data, *_: left.append(data))
+    model, tokenizer = bundled
+    with dv.watch(model, tokenizer) as watching:
+        show_in_cell(watching.view)
+        model.generate(**encode_prompt(tokenizer, "sort 53918="), max_denoising_steps=2)
+        assert ["text/html" in data for data in left] == [False]
+    assert ["text/html" in data for data in left] == [False, True]
+    assert "✓ complete" in left[1]["text/html"]
+
+
+def test_a_masked_run_is_spoken_of_as_one_from_its_first_step():
     model, tokenizer = dv.load_tiny_masked()
-    run_sampler(model, tokenizer, "sort 27182818=", "llada2", on_step=live.add_step)
-    assert live.token_canvas.words["mask"] == tokenizer.mask_token_id
-    assert live.token_canvas.words["decisions"]["0"] == "masked"
+    viewer = Viewer()
+    run_sampler(model, tokenizer, "sort 27182818=", "llada2", on_step=LiveRun(viewer).add_step)
+    assert viewer.words["mask"] == tokenizer.mask_token_id
+    assert viewer.words["decisions"]["0"] == "masked"

@@ -14,7 +14,7 @@ model, tokenizer = dv.load_tiny()
 slowly = {"entropy_bound": 0.01, "confidence_threshold": None, "max_denoising_steps": 6}
 trace = run_sampler(model, tokenizer, TASKS["sudoku"].example_prompts[0], "entropy_bound", slowly)
 explorer = dv.explore(trace, model=model, tokenizer=tokenizer)
-explorer.selection.step = 2
+explorer.step = 2
 explorer
 """
 

@@ -22,10 +22,10 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.injection.choice import WRONG, Wrong, choose
 from dgemma_viz.labs.injection.result import InjectionResult
 from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, around_of
-from dgemma_viz.labs.interventions.intervention import whole
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 from dgemma_viz.labs.seeds import checked_seed
+from dgemma_viz.trace.interventions.intervention import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

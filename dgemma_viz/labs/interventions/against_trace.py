@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.cut import place_of
-from dgemma_viz.labs.interventions.forced_decisions import ForcedDecision
-from dgemma_viz.labs.interventions.run_conditions import ChangeParameters
 from dgemma_viz.labs.interventions.sampler_of_class import sampler_of
 from dgemma_viz.labs.samplers import sampler_named
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
+from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dgemma_viz.labs.interventions.intervention import Intervention
+    from dgemma_viz.trace.interventions.intervention import Intervention
     from dgemma_viz.trace.model import Trace
 
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.changeable import CHANGEABLE
 from dgemma_viz.labs.interventions.plan import plan_of
-from dgemma_viz.labs.interventions.run_conditions import ChangeParameters
 from dgemma_viz.labs.interventions.sampler_of_class import SAMPLER_OF_CLASS
 from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.recorders.registry import unwrapped
+from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from dgemma_viz.labs.interventions.intervention import Intervention
     from dgemma_viz.labs.interventions.plan import Plan
+    from dgemma_viz.trace.interventions.intervention import Intervention
 
 
 def around_of(

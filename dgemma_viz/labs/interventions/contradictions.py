@@ -6,14 +6,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.forced_decisions import ForceAccept, ForceRenoise
-from dgemma_viz.labs.interventions.run_conditions import ChangeParameters
-from dgemma_viz.labs.interventions.tokens_read import AddNoise, Pin, Replace
+from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForceRenoise
+from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
+from dgemma_viz.trace.interventions.tokens_read import AddNoise, Pin, Replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dgemma_viz.labs.interventions.intervention import Intervention
+    from dgemma_viz.trace.interventions.intervention import Intervention
 
 
 def refuse_contradictions(interventions: Sequence[Intervention]) -> None:

@@ -17,7 +17,7 @@ from dgemma_viz.trace.decision import Decision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dgemma_viz.labs.interventions.intervention import Intervention
+    from dgemma_viz.trace.interventions.intervention import Intervention
     from dgemma_viz.trace.model import Trace
 
 _WARNING = "accepted candidates are missing from the canvas of the step after"

@@ -16,18 +16,18 @@ from dgemma_viz.labs.interventions.against_trace import check_parameters, check_
 from dgemma_viz.labs.interventions.around import around_of, model_of, plan_for
 from dgemma_viz.labs.interventions.cut import cut, place_of
 from dgemma_viz.labs.interventions.lacking import check_repeatable
-from dgemma_viz.labs.interventions.recorded_interventions import recorded_interventions
 from dgemma_viz.labs.interventions.rerun import rerun
 from dgemma_viz.labs.interventions.sameness import first_difference
 from dgemma_viz.labs.interventions.suspects import suspects
-from dgemma_viz.labs.interventions.tokens_read import at_positions
+from dgemma_viz.trace.interventions import recorded_interventions
+from dgemma_viz.trace.interventions.tokens_read import at_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.labs.interventions.intervention import Intervention
     from dgemma_viz.recorders.step_record import StepRecord
+    from dgemma_viz.trace.interventions.intervention import Intervention
     from dgemma_viz.trace.model import Trace
 
 

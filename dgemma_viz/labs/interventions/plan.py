@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.contradictions import refuse_contradictions
-from dgemma_viz.labs.interventions.forced_decisions import ForceAccept, ForcedDecision
-from dgemma_viz.labs.interventions.intervention import Intervention
-from dgemma_viz.labs.interventions.run_conditions import ChangeParameters, DropSelfConditioning
 from dgemma_viz.labs.interventions.token_id import token_id
-from dgemma_viz.labs.interventions.tokens_read import AddNoise, Pin, Replace, TokensRead
+from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForcedDecision
+from dgemma_viz.trace.interventions.intervention import Intervention
+from dgemma_viz.trace.interventions.run_conditions import ChangeParameters, DropSelfConditioning
+from dgemma_viz.trace.interventions.tokens_read import AddNoise, Pin, Replace, TokensRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

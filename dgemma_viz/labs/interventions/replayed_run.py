@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.around import around_of, model_of
 from dgemma_viz.labs.interventions.cut import cut, place_of
-from dgemma_viz.labs.interventions.intervention import whole
 from dgemma_viz.labs.interventions.lacking import check_repeatable
-from dgemma_viz.labs.interventions.recorded_interventions import recorded_interventions
 from dgemma_viz.labs.interventions.rerun import rerun
 from dgemma_viz.labs.interventions.sameness import first_difference, identical
 from dgemma_viz.labs.interventions.suspects import suspects
+from dgemma_viz.trace.interventions import recorded_interventions
+from dgemma_viz.trace.interventions.intervention import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

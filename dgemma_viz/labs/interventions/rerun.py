@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.interventions.around import model_of
 from dgemma_viz.labs.interventions.expected_warnings import without_expected_warnings
-from dgemma_viz.labs.interventions.recorded_interventions import recorded_interventions
 from dgemma_viz.labs.interventions.sampler_of_class import sampler_of
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.samplers import Prepared, sampler_named
 from dgemma_viz.labs.samplers.given_ids import GivenIds
 from dgemma_viz.recorders.tokenizer_match import tokenizer_of
+from dgemma_viz.trace.interventions import recorded_interventions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
-    from dgemma_viz.labs.interventions.intervention import Token
+    from dgemma_viz.trace.interventions.intervention import Token
 
 
 def token_id(token: Token, tokenizer: Any, vocabulary: int) -> int:

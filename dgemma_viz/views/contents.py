@@ -1,0 +1,102 @@
+"""The contents of a page: what holds for all of it as JSON values, and each canvas of each sample as bytes.
+
+Whoever looks at one canvas needs no other, so a place (one canvas of one sample, in one run or in both) is made when it
+is asked for; and so are the findings, for which rules read all canvases. The bytes of a place are one frame: the length
+of the JSON (uint32, little-endian), the JSON in UTF-8, zeros up to a multiple of four, and the records that the JSON
+points into (:mod:`dgemma_viz.views.records`). ``static/place.js`` reads them, in every host.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dgemma_viz.analysis.comparison import TracePair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dgemma_viz.analysis.reference import Reference
+    from dgemma_viz.trace.model import Trace
+
+Place = tuple[dict[str, Any], bytes]
+"""What is shown of one canvas of one sample: JSON values, and the records that they point into."""
+
+_ALIGNMENT = 4
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a page shows.
+
+    Attributes
+    ----------
+    page
+        What holds for all canvases and samples, as JSON values; ``canvases`` and ``samples`` say how many there are.
+    make_place
+        Given canvas and sample: what is shown of them.
+    make_findings
+        Makes the list of findings as JSON values (:func:`dgemma_viz.views.findings.findings_json`); None where there
+        is no such list, as of two runs.
+    """
+
+    page: dict[str, Any]
+    make_place: Callable[[int, int], Place]
+    make_findings: Callable[[], dict[str, Any]] | None = None
+
+    def whole_page(self) -> dict[str, Any]:
+        """The page with its findings, for a host that has time."""
+        return self.page if self.make_findings is None else {**self.page, "findings": self.make_findings()}
+
+    def place(self, canvas: int, sample: int) -> bytes:
+        """The frame of one canvas of one sample."""
+        return frame(*self.make_place(canvas, sample))
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Every canvas with every sample."""
+        return ((canvas, sample) for canvas in range(self.page["canvases"]) for sample in range(self.page["samples"]))
+
+
+def contents(what: Trace | TracePair, reference: Reference | None = None) -> Contents:
+    """What a page shows of a trace, or of two compared.
+
+    Parameters
+    ----------
+    what
+        The trace, or the pair from :func:`dgemma_viz.analysis.comparison.pair_of`.
+    reference
+        The right answer, for the diagnosis or the rows of errors; the trace's own if None. See
+        :data:`dgemma_viz.analysis.reference.Reference`.
+
+    Raises
+    ------
+    SettingError
+        The reference is not one, or its function failed.
+    """
+    if isinstance(what, TracePair):
+        from dgemma_viz.views.compared import compared
+
+        return compared(what, reference)
+    from dgemma_viz.views.explored import explored
+
+    return explored(what, reference)
+
+
+def frame(values: dict[str, Any], records: bytes) -> bytes:
+    """JSON values and records as the bytes that travel."""
+    text = to_json(values)
+    return b"".join([struct.pack("<I", len(text)), text, bytes(-len(text) % _ALIGNMENT), records])
+
+
+def unframe(data: bytes) -> Place:
+    """JSON values and records of a frame: the browser's reading, in Python."""
+    (length,) = struct.unpack_from("<I", data)
+    begin = 4 + length + -length % _ALIGNMENT
+    return json.loads(data[4 : 4 + length]), data[begin:]
+
+
+def to_json(values: dict[str, Any]) -> bytes:
+    """Compact JSON in UTF-8; a number that JSON does not have is an error of ours."""
+    return json.dumps(values, allow_nan=False, separators=(",", ":")).encode()

@@ -1,0 +1,91 @@
+"""The findings of a diagnosis as a list to click through: worst first, each with its evidence and what to try.
+
+Plain texts: nothing in them is ever read as HTML.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.plain_text import isolated, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dgemma_viz.diagnosis.diagnosis import Diagnosis
+    from dgemma_viz.diagnosis.finding import Finding
+
+_LONGEST = 600
+_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+
+
+def findings_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The list of a diagnosis as ``static/findings_list.js`` draws it, and the place of each finding."""
+    trace, found = diagnosis.trace, diagnosis.findings
+    return {
+        "entries": [entry_of(one, samples=trace.n_samples, canvases=trace.n_canvases) for one in found],
+        "summary": summary(found),
+        "remark": remark_of(diagnosis),
+        "places": [
+            {"sample": one.sample, "canvas": one.canvas, "step": one.step, "positions": [int(p) for p in one.positions]}
+            for one in found
+        ],
+    }
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many findings of each severity, in words."""
+    counts = [(word, sum(f.severity == severity for f in findings)) for severity, word in _WORDS.items()]
+    parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts if count]
+    return ", ".join(parts) or "nothing found"
+
+
+def spans(positions: Iterable[int]) -> str:
+    """Ascending positions in words, neighbours joined: ``"3, 5–7"``."""
+    ordered = sorted(positions)
+    starts = [p for before, p in pairwise([-2, *ordered]) if p != before + 1]
+    ends = [p for p, after in pairwise([*ordered, ordered[-1] + 2]) if after != p + 1] if ordered else []
+    return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def entry_of(finding: Finding, *, samples: int, canvases: int) -> dict[str, Any]:
+    """One finding as the list draws it; with one sample or canvas its number is left out."""
+    return {
+        "severity": _WORDS[finding.severity],
+        "rule": finding.rule.replace("-", " "),
+        "where": _where(finding, samples, canvases),
+        "what": isolated(visible(finding.what, _LONGEST)),
+        "remedy": isolated(visible(finding.remedy, _LONGEST)),
+        "evidence": [[name.replace("_", " "), _number(value)] for name, value in finding.evidence.items()],
+    }
+
+
+def _where(finding: Finding, samples: int, canvases: int) -> str:
+    parts = []
+    if samples > 1:
+        parts.append(f"sample {finding.sample}")
+    if finding.canvas is not None and canvases > 1:
+        parts.append(f"canvas {finding.canvas}")
+    if finding.step is not None:
+        parts.append(f"step {finding.step}")
+    if finding.positions:
+        parts.append(f"position{'s' if len(finding.positions) > 1 else ''} {spans(finding.positions)}")
+    return " · ".join(parts) or "whole run"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "not a number"
+
+
+def remark_of(diagnosis: Diagnosis) -> str:
+    """Why some rules could not speak; empty if all could."""
+    if not diagnosis.not_applied:
+        return ""
+    reasons: dict[str, list[str]] = {}
+    for rule, why in diagnosis.not_applied:
+        reasons.setdefault(why, []).append(rule.replace("-", " "))
+    return "; ".join(f"not looked for ({why}): {', '.join(rules)}" for why, rules in reasons.items())

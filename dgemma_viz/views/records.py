@@ -1,0 +1,110 @@
+"""The records of the runs of one place, back to back, with the texts and words that they need.
+
+Places in the bytes are told as start and end. A run is packed as :mod:`dgemma_viz.views.packing` says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgemma_viz.figures.hover import PHASES
+from dgemma_viz.figures.marks import UNRECORDED, decision_marks, marks_for
+from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.views.packing import ID_FIELDS, Packing
+from dgemma_viz.views.position_rows import rows_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy.typing as npt
+
+    from dgemma_viz.figures.marks import Mark
+    from dgemma_viz.trace.model import CanvasRun
+
+    Array = npt.NDArray[Any]
+
+
+class Records:
+    """Bytes that grow run by run."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def add(self, run: CanvasRun, message: str = "", differing: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """Keep a run; returns what the page needs to draw it, bytes as places.
+
+        Parameters
+        ----------
+        run
+            Of a recorded trace.
+        message
+            Words shown above its tokens, e.g. why there are none.
+        differing
+            Bool ``(rows, C)``: where the draft differs from a compared run's. Rows are steps and go on to the end of
+            the longer run. None for a run that is compared with none.
+        """
+        packing = Packing.of(run)
+        emitted = [] if run.emitted is None else [run.emitted]
+        texts = display_texts([*(run.array(name) for name in ID_FIELDS), *emitted], run.trace.token_texts_of)
+        return {
+            "packing": packing.to_json(),
+            "data": self._keep(packing.pack_run(run)),
+            "differing": self._keep(b"" if differing is None else differing.astype("u1").tobytes()),
+            "texts": texts,
+            "words": run_words(run),
+            "message": message,
+        } | rows_to_json(run)
+
+    def to_bytes(self) -> bytes:
+        """All records."""
+        return b"".join(self._parts)
+
+    def _keep(self, data: bytes) -> list[int]:
+        start = self._length
+        self._parts.append(data)
+        self._length += len(data)
+        return [start, self._length]
+
+
+def run_words(run: CanvasRun) -> dict[str, Any]:
+    """What the browser calls decisions and steps of a recorded run.
+
+    ``decisions`` and ``outcomes`` (with their mark) by value; ``phases``, one a step, empty for denoising steps;
+    ``mask``, the mask token's id or None; ``outside``, positions that do not belong to the output.
+    """
+    phases = run.trace.phase[run.steps].tolist()
+    return words_for(run.trace.facts.mask_token_id, decision_marks(run.trace)) | {
+        "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
+        "outside": np.flatnonzero(~run.in_output).tolist(),
+    }
+
+
+def words_for(mask_token_id: int | None, marks: Mapping[int, Mark] | None = None) -> dict[str, Any]:
+    """What holds for a whole run, before it has any steps."""
+    marks = marks_for(mask_token_id) if marks is None else marks
+    return {
+        "decisions": {str(int(code)): mark.label for code, mark in marks.items()},
+        "outcomes": {str(int(code)): f"{mark.glyph} {mark.label}" for code, mark in marks.items()},
+        "mask": mask_token_id,
+    }
+
+
+def display_texts(
+    id_arrays: Iterable[Array], token_texts: Callable[[Array], list[str]], known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Readable text of each token id that occurs and is not known yet, under its id in decimal.
+
+    ``token_texts`` gives the texts of ids ``(n,)``.
+    """
+    ids = np.unique(np.concatenate([np.zeros(0, dtype=np.int32), *(array.ravel() for array in id_arrays)]))
+    if known:
+        ids = ids[[str(token) not in known for token in ids.tolist()]]
+    texts = {str(token): display_text(text) for token, text in zip(ids.tolist(), token_texts(ids), strict=True)}
+    if str(UNKNOWN_TOKEN) in texts:
+        texts[str(UNKNOWN_TOKEN)] = UNRECORDED.label
+    return texts

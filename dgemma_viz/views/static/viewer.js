@@ -1,0 +1,294 @@
+// The viewer: the views of one trace, or of two compared, linked by one small selection. It is the same in every host
+// (Jupyter, a file, a server); a host adds how contents, clicks and Plotly travel.
+//
+// `state` (model.js, or Jupyter's model) holds what is looked at: `canvas`, `sample`, `step`, `position`, `quantity`,
+// `shows`, `token_layout`, `playing`, `finding` (-1: none), `views` ("all", or "canvas" alone), and `dark`, which the viewer
+// finds out. Whoever changes a value says the whole of it: another canvas comes with its step, a finding with its place.
+//
+// `host`: `page()` (the contents as JSON, views/contents.py; without `canvases` where there are none), `places()`
+// (place.js), `plotly()` promises Plotly. Some have more: `grows()`, the canvas of a run that is still being made, or
+// nothing (live_run.py); `findings()` promises what the page does not bring; `status()`, words above the canvas; `link`
+// (place_link.js); `ownsPage`, there is nothing else.
+
+import { createCharts } from "./charts.js";
+import { element, originOf, setText } from "./dom.js";
+import { renderFindings } from "./findings_list.js";
+import { createInspection } from "./inspection.js";
+import { createModel } from "./model.js";
+import { watchTheme } from "./page_theme.js";
+import { createRunViews, LINKED } from "./run_views.js";
+
+const WATCHED = ["canvas", "sample", ...LINKED, "token_layout", "finding", "views"];
+const COUNTS = { canvas: "canvases", sample: "samples" }; // in the page: how many there are
+const SLOW = 250; // ms that a canvas may take to come before this is said
+
+const within = (value, size) => Math.max(0, Math.min(Math.round(value), size - 1));
+
+export function createViewer({ root, state, host }) {
+  let page = {}, place = null, wanted = null, scheduled = false, loading = false, dark = false;
+  const stale = new Set(), removers = [];
+  const get = (name) => state.get(name);
+  const compared = () => page.names?.length > 1;
+  const empty = () => !place?.steps;
+
+  // -- what the reader does --------------------------------------------------------------------------------------
+
+  const goTo = (step) => !empty() && state.put({ step: within(step, place.steps) });
+
+  // Another canvas starts at its first step, nothing pinned; another sample keeps both as far as it has them.
+  function chooseRun(name, value) {
+    state.put({ [name]: value, playing: false, ...(name === "canvas" && { step: 0, position: -1 }) });
+  }
+
+  // Where something points; what it does not name stays as it is.
+  function jumpTo({ canvas, sample, step, positions }, more = {}) {
+    const other = canvas !== null && canvas !== get("canvas");
+    state.put({
+      ...more, sample, ...(canvas !== null && { canvas }), ...(other && { step: 0, position: -1 }),
+      ...(step !== null && { step }), ...(positions.length && { position: positions[0] }),
+    });
+  }
+
+  function jumpToFirst() {
+    const first = page.firsts[get("sample")];
+    if (first) jumpTo({ ...first, sample: get("sample") });
+  }
+
+  const fold = () => state.put({ views: get("views") === "all" ? "canvas" : "all" });
+
+  // -- parts -----------------------------------------------------------------------------------------------------
+
+  const node = element("div", { class: "dge" });
+  const head = element("header"), table = element("div"), choice = element("div", { class: "dge-choice" });
+  const waiting = element("p", { class: "dge-waiting", role: "status", hidden: true });
+  const status = element("p", { class: "dge-waiting dge-status", role: "status", hidden: true });
+  const findings = createModel({ entries: [], summary: "", remark: "", chosen: -1 }), findingsPlace = element("div");
+  const jump = element("button", { type: "button", class: "dge-button", onclick: jumpToFirst }, "Jump to the first difference");
+  const unfold = element("button", { type: "button", class: "dge-button", onclick: fold });
+  const copy = element("button", { type: "button", class: "dge-button", onclick: () => host.link.copy() }, "Copy link to this place");
+  copy.hidden = !host.link;
+  const bar = element("div", { class: "dge-bar" }, unfold, copy, host.link?.told);
+  const glossary = element("div");
+  const keys = [["v", "the canvas alone, or all views"], ...(host.link ? [["l", "copy a link to this canvas, step and position"]] : [])];
+  const runs = createRunViews({ keys, changed: (name, value) => value === get(name) || state.put({ [name]: value }) });
+  const inspection = createInspection(goTo);
+  const charts = createCharts({
+    plotly: host.plotly,
+    step: goTo,
+    cell: (position, step) => state.put({ position: within(position, place.positions), step: within(step, place.steps) }),
+    table,
+  });
+  node.append(head, findingsPlace, jump, status, choice, waiting, runs.node, bar, inspection.node, charts.node, glossary);
+
+  // -- contents --------------------------------------------------------------------------------------------------
+
+  // Another trace, or none yet.
+  function open() {
+    page = host.page() ?? {};
+    place = null;
+    runs.open(page.names ?? ["Token canvas"], page.scales, get("token_layout"));
+    inspection.open(page);
+    showFindings(page.findings);
+    if (page.finds && !page.findings) findLater();
+    glossary.innerHTML = page.glossary ?? ""; // our own words
+    choice.replaceChildren(...Object.keys(COUNTS).map(chooser).filter(Boolean));
+    choice.hidden = !choice.children.length;
+    // What the reader has chosen meanwhile may be in the trace before alone.
+    const beyond = Object.keys(COUNTS).filter((name) => page.canvases && get(name) >= page[COUNTS[name]]);
+    if (beyond.length) state.put({ ...Object.fromEntries(beyond.map((name) => [name, 0])), step: 0, position: -1 });
+    load();
+  }
+
+  function showFindings(found) {
+    page.findings = found;
+    const none = { entries: [], summary: page.finds ? "still looking …" : "", remark: "", chosen: -1 };
+    findings.put({ ...none, ...found, chosen: get("finding") });
+    findingsPlace.hidden = !page.finds;
+  }
+
+  // Rules read all canvases: the tokens do not wait for them.
+  async function findLater() {
+    const of = page, none = ({ message }) => ({ entries: [], summary: `cannot be shown: ${message}`, remark: "", places: [] });
+    const found = await Promise.resolve(host.findings()).catch(none);
+    if (of !== page) return;
+    showFindings(found);
+    namePositions();
+    drawSoon("finding");
+  }
+
+  function chooser(name) {
+    const count = page[COUNTS[name]] ?? 0;
+    if (count < 2) return null;
+    const words = name === "canvas" ? "Canvas" : "Sample", onchange = () => chooseRun(name, Number(select.value));
+    const select = element("select", { name, class: "dge-select", "aria-label": words, onchange });
+    for (let n = 0; n < count; n++) select.append(element("option", { value: n }, `${n} (of ${count})`));
+    return element("label", {}, `${words} `, select);
+  }
+
+  // After all values that come together.
+  function loadSoon() {
+    if (loading === "soon") return;
+    loading = "soon";
+    queueMicrotask(load);
+  }
+
+  // The chosen canvas of the chosen sample; what was looked at stays until it is there.
+  async function load() {
+    const asked = (wanted = {}), canvas = get("canvas"), sample = get("sample");
+    loading = true;
+    const slow = setTimeout(() => asked === wanted && say(`Fetching canvas ${canvas} …`), SLOW);
+    let found = null, problem = "";
+    try {
+      if (page.canvases) found = await host.places().place(canvas, sample);
+    } catch (error) {
+      problem = `Canvas ${canvas} cannot be shown: ${error.message}`;
+    }
+    clearTimeout(slow);
+    if (asked !== wanted) return;
+    loading = false;
+    say("");
+    place = found;
+    const shown = place?.runs ?? [];
+    runs.show(shown, place, problem || page.empty);
+    const last = Math.max(0, (place?.steps ?? 0) - 1);
+    if (place && get("step") > last) state.put({ step: last });
+    if (place && get("position") >= place.positions) state.put({ position: -1 });
+    runs.put(Object.fromEntries(LINKED.map((name) => [name, get(name)])));
+    grow();
+    drawSoon("canvas", "sample");
+  }
+
+  // A run that is still being made: nothing but its canvas.
+  function grow() {
+    const grown = host.grows?.();
+    if (grown) runs.live(grown);
+    drawSoon("canvas");
+  }
+
+  function say(words) {
+    setText(waiting, words);
+    waiting.hidden = !words;
+  }
+
+  function told() {
+    setText(status, host.status?.() ?? "");
+    status.hidden = !status.textContent;
+  }
+
+  // -- drawing ---------------------------------------------------------------------------------------------------
+
+  // Changes that come together are drawn together, once; the tokens are painted before.
+  function drawSoon(...names) {
+    for (const name of names) stale.add(name);
+    if (scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(() => {
+      scheduled = false;
+      const changed = new Set(stale);
+      stale.clear();
+      draw(changed);
+    });
+  }
+
+  function draw(changed) {
+    const anew = ["canvas", "sample", "dark", "views"].some((name) => changed.has(name));
+    const sample = get("sample"), folded = page.alone || get("views") === "canvas", live = Boolean(host.grows?.());
+    node.classList.toggle("dge-dark", dark);
+    if (changed.has("sample") || changed.has("views")) {
+      head.innerHTML = page.heads?.[sample] ?? "";
+      table.innerHTML = page.tables?.[sample] ?? "";
+      jump.hidden = live || !page.firsts?.[sample];
+    }
+    for (const select of choice.querySelectorAll("select")) select.value = get(select.name);
+    const nothing = live || empty();
+    for (const part of [head, glossary]) part.hidden = folded || live;
+    findingsPlace.hidden = folded || live || !page.finds;
+    choice.hidden = live || !choice.children.length;
+    bar.hidden = live || !page.canvases || page.alone;
+    setText(unfold, folded ? "All views" : "The canvas alone");
+    unfold.setAttribute("aria-expanded", String(!folded));
+    inspection.node.hidden = charts.node.hidden = folded || nothing;
+    if (folded || nothing) return;
+    const at = { step: get("step"), position: get("position"), quantity: get("quantity") };
+    charts.draw({ page, place, stores: runs.stores(), look: dark ? "dark" : "light", changed, anew, ...at });
+    if (anew || changed.has("step") || changed.has("position")) inspection.show(place, runs.stores(), at);
+  }
+
+  function namePositions() {
+    const found = page.findings?.places[get("finding")];
+    const here = found && found.canvas === get("canvas") && found.sample === get("sample");
+    runs.name(here ? found.positions : []);
+  }
+
+  // -- links -----------------------------------------------------------------------------------------------------
+
+  function changed(name) {
+    if (name === "canvas" || name === "sample") {
+      if (page.canvases) loadSoon();
+    } else if (LINKED.includes(name) && !loading) runs.put({ [name]: get(name) });
+    if (name === "finding") findings.set("chosen", get("finding"));
+    if (["finding", "canvas", "sample"].includes(name)) namePositions();
+    if (name === "token_layout") open();
+    host.link?.moved();
+    drawSoon(name);
+  }
+
+  for (const name of WATCHED) {
+    const act = () => changed(name);
+    state.on(`change:${name}`, act);
+    removers.push(() => state.off(`change:${name}`, act));
+  }
+  removers.push(renderFindings(findings, findingsPlace));
+  findings.on("change:chosen", () => {
+    const chosen = findings.get("chosen");
+    if (chosen === get("finding")) return;
+    const found = page.findings?.places[chosen];
+    if (found) jumpTo(found, { finding: chosen });
+    else state.put({ finding: chosen });
+  });
+
+  // Kept from JupyterLab, whose command mode has keys of its own.
+  function onKey(event) {
+    const at = originOf(event), inside = node.contains(at) || (host.ownsPage && at === document.body);
+    if (!inside || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (at.closest("input:not([type=range]), textarea")) return;
+    if (event.key === "v" && page.canvases) fold();
+    else if (event.key === "l" && host.link) host.link.copy();
+    else if (!host.ownsPage || at !== document.body || empty() || !onPageKey(event.key)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+
+  // Keys of the canvas, where nothing has the focus.
+  function onPageKey(key) {
+    const last = place.steps - 1, step = get("step"), to = { ArrowLeft: step - 1, ArrowRight: step + 1, Home: 0, End: last }[key];
+    if (to !== undefined) goTo(to);
+    else if (key === " ") state.put({ playing: !get("playing") });
+    else return false;
+    return true;
+  }
+  window.addEventListener("keydown", onKey, true);
+  removers.push(() => window.removeEventListener("keydown", onKey, true));
+
+  root.append(node);
+  // Told to the state, which others may share whose page is another.
+  removers.push(watchTheme(node, (now) => {
+    runs.put({ dark: now });
+    if (now !== get("dark")) state.put({ dark: now });
+    if (now !== dark) drawSoon("dark");
+    dark = now;
+  }));
+  told();
+  open();
+  return {
+    open,
+    grow,
+    told,
+    close() {
+      for (const remove of removers) remove();
+      runs.close();
+      charts.close();
+      node.remove();
+    },
+  };
+}

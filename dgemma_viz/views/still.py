@@ -1,0 +1,166 @@
+"""A picture that stays: what a viewer shows in words and colour, for a notebook that is opened without a kernel.
+
+HTML with styles in its attributes and nothing else, of elements and properties that the sanitizers of notebook viewers
+let pass: JupyterLab's, for notebooks that are not trusted, and GitHub's, which takes all styles away, so that what is
+marked is an element of its own. Words without a colour behind them take the page's, light or dark. All that came from
+the model, the tokenizer or a file is escaped; invisible characters are made visible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dgemma_viz.analysis.comparison import TracePair
+from dgemma_viz.analysis.divergence import divergence_of
+from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis.report import MARKS
+from dgemma_viz.figures.run_pair import A, B
+from dgemma_viz.plain_text import NO_FORMULAS
+from dgemma_viz.views.comparison_head import differing_of, remarks_of, told
+from dgemma_viz.views.findings import findings_json
+from dgemma_viz.views.run_header import facts_of, names_of, no_output, notices_of, readable, readable_block, status_of
+from dgemma_viz.views.still_text import (
+    UNSURE,
+    Tokens,
+    legend,
+    output_of,
+    paragraph,
+    size_of,
+    text_box,
+    text_html,
+    unsure,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dgemma_viz.diagnosis import Diagnosis
+    from dgemma_viz.trace.model import Trace
+
+MOST_BYTES = 100_000
+"""A notebook keeps one such picture for each cell that shows a viewer."""
+_FOR_FINDINGS, _FOR_HEAD, _AROUND = 30_000, 12_000, 4_000
+_LONGEST_TEXT, _LONGEST_PLACE, _LONGEST_NAME = 400, 200, 80
+_MARKS = {severity.name.lower(): MARKS[severity] for severity in Severity}
+_FRAME = "border:1px solid #888888;border-radius:6px;padding:6px 12px;font-size:13px;line-height:1.5"
+
+
+def still_html(what: Trace | TracePair, diagnosis: Diagnosis | None = None, *, sample: int = 0, names: str = "") -> str:
+    """Head, output coloured by confidence, and findings; of a pair, the first difference and both outputs.
+
+    Parameters
+    ----------
+    what
+        A trace, or the pair from :func:`dgemma_viz.analysis.comparison.pair_of`.
+    diagnosis
+        What was found in the trace; None: nothing is said of findings.
+    sample
+        Which sample of a batch.
+    names
+        Classes of the element, by which a page can find it.
+
+    Returns
+    -------
+    str
+        At most :data:`MOST_BYTES` in UTF-8; what had to be left out is said.
+    """
+    parts = _of_pair(what, sample) if isinstance(what, TracePair) else _of_trace(what, diagnosis, sample)
+    remark = paragraph("<em>A picture of interactive views: run this cell to step through the run.</em>")
+    return f"<div class='{names} {NO_FORMULAS}' style='{_FRAME}'>{''.join(parts)}{remark}</div>"
+
+
+def _of_trace(trace: Trace, diagnosis: Diagnosis | None, sample: int) -> Iterator[str]:
+    head = _within(_FOR_HEAD, _head(trace, sample))
+    found = _within(_FOR_FINDINGS, _findings(diagnosis))
+    output = output_of(trace, sample)
+    yield head
+    yield _heading("Output", _of_batch(trace, sample))
+    shown = output._replace(marked=unsure(output.confidence))
+    yield _output(trace, sample, shown, MOST_BYTES - _AROUND - size_of(head) - size_of(found))
+    yield legend(trace, f"confidence below {UNSURE}")
+    yield found
+
+
+def _of_pair(pair: TracePair, sample: int) -> Iterator[str]:
+    title, words, why = told(pair, divergence_of(pair, sample), sample)
+    reason = f"<br>{readable(why, _LONGEST_TEXT)}" if why else ""
+    remarks = [paragraph(readable(remark, _LONGEST_TEXT)) for remark in remarks_of(pair)]
+    head = _within(_FOR_HEAD, [_title("Two runs compared"), paragraph(f"<b>{title}</b> {words}{reason}"), *remarks])
+    yield head
+    room = (MOST_BYTES - _AROUND - size_of(head)) // 2
+    for run, trace in zip((A, B), pair.traces, strict=True):
+        yield _heading(f"{run.glyph} Run {run.name}", _of_batch(trace, sample))
+        if sample >= trace.n_samples:
+            yield paragraph(f"It has no sample {sample}.")
+            continue
+        summary = _within(_FOR_HEAD, _summary(trace, sample))
+        yield summary
+        shown = output_of(trace, sample)._replace(marked=differing_of(pair, trace, sample))
+        yield _output(trace, sample, shown, room - size_of(summary))
+    yield legend(pair.a, "differs from the other run's token there")
+
+
+def _head(trace: Trace, sample: int) -> Iterator[str]:
+    yield from _summary(trace, sample)
+    for title, words, more in notices_of(trace):
+        yield paragraph(f"⚠ <b>{readable(title, _LONGEST_NAME)}</b> {readable(words, _LONGEST_TEXT)} {more}")
+    if prompt := readable_block(trace.prompt_text(sample), _LONGEST_TEXT):
+        yield f"{_heading('Prompt')}{text_box(prompt)}"
+
+
+def _summary(trace: Trace, sample: int) -> Iterator[str]:
+    """Model, status, sampler and steps."""
+    title, kind, status = (readable(words, _LONGEST_NAME) for words in (*names_of(trace), status_of(trace)))
+    facts = ((readable(name, _LONGEST_NAME), readable(value, _LONGEST_NAME)) for name, value in facts_of(trace, sample))
+    yield _title(title, f"{kind} <em>{status}</em>")
+    yield paragraph(" · ".join(f"{name} <b>{value}</b>" for name, value in facts))
+
+
+def _title(words: str, more: str = "") -> str:
+    return paragraph(f"<strong style='font-size:16px'>{words}</strong> {more}")
+
+
+def _heading(words: str, more: str = "") -> str:
+    return f"<p style='margin:8px 0 0'><b>{words}</b> {more}</p>"
+
+
+def _of_batch(trace: Trace, sample: int) -> str:
+    return f"sample {sample} of {trace.n_samples}, counted from 0" if trace.n_samples > 1 else ""
+
+
+def _findings(diagnosis: Diagnosis | None) -> Iterator[str]:
+    if diagnosis is None:
+        return
+    found = findings_json(diagnosis)
+    yield _heading("Findings", found["summary"])
+    for entry in found["entries"]:
+        place = f"{readable(entry['rule'])} ({readable(entry['where'], _LONGEST_PLACE)})"
+        words, remedy = (readable(entry[name], _LONGEST_TEXT) for name in ("what", "remedy"))
+        severity = f"{_MARKS[entry['severity']]} {entry['severity']}"
+        yield paragraph(f"<b>{severity}</b> {place}: {words}<br>Try: {remedy}")
+
+
+def _output(trace: Trace, sample: int, output: Tokens, room: int) -> str:
+    """The output, and the draft of a canvas that was not emitted any more."""
+    shown = text_html(trace, output, room) if len(output.ids) else paragraph(f"<i>{no_output(trace, sample)}</i>")
+    if trace.n_canvases == len(trace.emitted):
+        return shown
+    run = trace.canvas_run(trace.n_canvases - 1, sample)
+    if not run.n_steps:
+        return shown
+    words = paragraph(f"Draft of canvas {run.canvas} at its last step; it was not emitted:")
+    confidence = run.array("confidence")[-1]
+    draft = Tokens(run.array("draft")[-1], confidence, unsure(confidence))
+    return f"{shown}{words}{text_html(trace, draft, room - size_of(shown) - size_of(words))}"
+
+
+def _within(room: int, parts: Iterable[str]) -> str:
+    """As many of the parts as there is room for, and how many are left out."""
+    kept, left_out = [], 0
+    for part in parts:
+        room -= size_of(part)
+        if room < 0:
+            left_out += 1
+        else:
+            kept.append(part)
+    return "".join([*kept, paragraph(f"… and {left_out} more, which are left out here.") if left_out else ""])

@@ -1,0 +1,123 @@
+"""Tokens as a text of HTML: coloured by confidence, some of them marked, and no longer than there is room."""
+
+from __future__ import annotations
+
+from itertools import count, groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dgemma_viz.figures.colour_scales import colour_at
+from dgemma_viz.figures.contrast import text_on
+from dgemma_viz.figures.theme import LIGHT
+from dgemma_viz.views.run_header import readable_block
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from dgemma_viz.trace.model import Trace
+
+    Numbers = npt.NDArray[np.floating]
+
+UNSURE = 0.5
+_LEVELS = 8
+_BACKGROUNDS = [colour_at(LIGHT.scale("blue"), level / _LEVELS) for level in range(_LEVELS + 1)]
+_STYLES = [f"background:{colour};color:{text_on(colour)}" for colour in _BACKGROUNDS]
+"""Readable on any page: each brings both of its colours."""
+_NO_VALUE = -1
+_MOST_TOKENS = 200_000
+"""That are looked at: no more fit."""
+_LONGEST_TOKEN, _TOGETHER = 200, 32
+_ENOUGH = 10 * _LONGEST_TOKEN * _TOGETHER
+_AROUND = 600
+_BOX = (
+    "white-space:pre-wrap;overflow-wrap:break-word;font-family:monospace;line-height:1.7;max-height:480px;"
+    "overflow:auto;border-left:3px solid #888888;padding-left:10px;margin:4px 0"
+)
+_MARK = "border-bottom:2px solid #c2410c"
+_PLAIN = "background:none;color:inherit"
+
+
+class Tokens(NamedTuple):
+    """A text: ids ``(n,)``, their confidence (NaN: no value), and whether each is marked."""
+
+    ids: npt.NDArray[np.int32]
+    confidence: Numbers
+    marked: npt.NDArray[np.bool_]
+
+
+def output_of(trace: Trace, sample: int) -> Tokens:
+    """The output, with the confidence of each token at the last step of its canvas; none is marked.
+
+    No value where another token was the draft there.
+    """
+    ids, canvases, begin = trace.output_ids(sample), len(trace.emitted), trace.output_span[0]
+    if not canvases:
+        return Tokens(ids, np.zeros(0), np.zeros(0, dtype=bool))
+    steps = np.flatnonzero(trace.active[:, sample] & (trace.canvas < canvases))
+    last = np.full(canvases, -1)
+    np.maximum.at(last, trace.canvas[steps], steps)
+    known = (last >= 0)[:, None] & (trace.draft[last, sample] == trace.emitted[:, sample])
+    confidence = np.where(known, trace.confidence[last, sample], np.nan)[trace.in_emitted]
+    return Tokens(ids, confidence[begin : begin + len(ids)], np.zeros(len(ids), dtype=bool))
+
+
+def unsure(confidence: Numbers) -> npt.NDArray[np.bool_]:
+    """Where a confidence is low; no value is not."""
+    return confidence < UNSURE
+
+
+def text_html(trace: Trace, tokens: Tokens, room: int) -> str:
+    """Tokens in pieces of one look, in so many bytes; says how many are left out."""
+    room -= _AROUND
+    shares = np.nan_to_num(tokens.confidence) * _LEVELS
+    levels = np.where(np.isnan(tokens.confidence), _NO_VALUE, shares.round()).astype(int)
+    looks = zip(levels.tolist(), tokens.marked.tolist(), (n // _TOGETHER for n in count()), strict=False)
+    texts = trace.token_texts_of(tokens.ids[:_MOST_TOKENS])
+    pieces, shown = [], 0
+    for (level, marked, _), group in groupby(zip(looks, texts, strict=False), key=lambda one: one[0]):
+        these = [text for _, text in group]
+        piece = _piece(level, these, marked=marked)
+        room -= size_of(piece)
+        if room < 0:
+            break
+        pieces.append(piece)
+        shown += len(these)
+    rest = len(tokens.ids) - shown
+    left_out = paragraph(f"… The other {rest:,} of {len(tokens.ids):,} tokens are left out here.") if rest else ""
+    return f"{text_box(''.join(pieces))}{left_out}"
+
+
+def _piece(level: int, texts: list[str], *, marked: bool) -> str:
+    cut = (text if len(text) <= _LONGEST_TOKEN else f"{text[:_LONGEST_TOKEN]}…" for text in texts)
+    words = readable_block("".join(cut), _ENOUGH)
+    style = _PLAIN if level == _NO_VALUE else _STYLES[level]
+    if marked:
+        return f"<mark style='{style};{_MARK}'>{words}</mark>"
+    return words if level == _NO_VALUE else f"<span style='{style}'>{words}</span>"
+
+
+def legend(trace: Trace, marked: str) -> str:
+    """What the colours mean, and what is marked."""
+    if "confidence" in trace.facts.absent:
+        colour = "Confidence was not recorded: no colour."
+    else:
+        shares = (0, _LEVELS // 2, _LEVELS)
+        scale = " ".join(f"<span style='{_STYLES[n]}'>&nbsp;{n / _LEVELS:g}&nbsp;</span>" for n in shares)
+        colour = f"Colour: confidence at the last step (measured) {scale}; without colour: no value."
+    return paragraph(f"{colour} <mark style='{_PLAIN};{_MARK}'>Marked</mark>: {marked} (derived).")
+
+
+def text_box(html: str) -> str:
+    """A box in which line ends and spaces count."""
+    return f"<div dir='auto' style='{_BOX}'>{html}</div>"
+
+
+def paragraph(html: str) -> str:
+    """A paragraph without much room around it."""
+    return f"<p style='margin:4px 0'>{html}</p>"
+
+
+def size_of(html: str) -> int:
+    """Bytes in UTF-8."""
+    return len(html.encode())

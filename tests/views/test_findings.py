@@ -1,0 +1,54 @@
+"""Findings as a list: words for places, numbers and severities, and nothing that could run."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgemma_viz.diagnosis.finding import Finding, Severity
+from dgemma_viz.views.findings import entry_of, spans, summary
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"),
+    [((), ""), ((4,), "4"), ((0, 1, 2), "0–2"), ((3, 5, 6, 7, 9), "3, 5–7, 9"), ((9, 8), "8–9")],
+)
+def test_spans(positions, words):
+    assert spans(positions) == words
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_spans_name_every_position_once(positions):
+    named = []
+    for part in filter(None, spans(positions).split(", ")):
+        first, _, last = part.partition("–")
+        named += range(int(first), int(last or first) + 1)
+    assert named == sorted(positions)
+
+
+def test_a_summary_counts_by_severity():
+    findings = [Finding("r", severity, "", "") for severity in (Severity.ERROR, Severity.NOTE, Severity.NOTE)]
+    assert summary(findings) == "1 error, 2 notes"
+    assert summary([]) == "nothing found"
+
+
+def test_an_entry_says_where_and_shows_what_is_invisible():
+    finding = Finding(
+        rule="right-then-lost",
+        severity=Severity.ERROR,
+        what="the token '\u202e<img src=x>' was lost",
+        remedy="look",
+        sample=1,
+        canvas=2,
+        step=5,
+        positions=(3, 4),
+        evidence={"final_confidence": 0.91234, "entropy": float("nan")},
+    )
+    entry = entry_of(finding, samples=2, canvases=3)
+    assert entry["where"] == "sample 1 · canvas 2 · step 5 · positions 3–4"
+    assert entry["rule"] == "right then lost"
+    assert "\u202e" not in entry["what"]
+    assert entry["evidence"] == [["final confidence", "0.9123"], ["entropy", "not a number"]]
+    json.dumps(entry)
+    assert entry_of(Finding("r", Severity.NOTE, "", ""), samples=1, canvases=1)["where"] == "whole run"
