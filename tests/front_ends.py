@@ -128,19 +128,21 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the server did not start; its log:\n{log.read_text()[-4000:]}")
 
 
-def run_cell(page: Page, index: int) -> None:
+def run_cell(page: Page, index: int, *, to_its_end: bool = False) -> None:
     """Run one cell. A kernel that has just started loses requests, though it is shown as idle: ask until it answers.
 
-    A dialog in the way, such as the question which kernel it shall be, is answered as it proposes.
+    ``to_its_end``: until it has run, for one that takes seconds at most; a request that is lost while the cell is shown
+    as running is made again. A dialog in the way, such as the question which kernel it shall be, is answered as it
+    proposes.
     """
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-    answered = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\d+|\*)\]:"))
+    answered = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]:" if to_its_end else r"\[(\d+|\*)\]:"))
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         try:
             cell.locator(".cm-content").click(timeout=10_000)
             page.keyboard.press("Shift+Enter")
-            answered.wait_for(timeout=5_000)
+            answered.wait_for(timeout=20_000 if to_its_end else 5_000)
         except PlaywrightError:
             if time.monotonic() > deadline:
                 raise

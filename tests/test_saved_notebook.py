@@ -63,14 +63,17 @@ RESTART = """async () => {
 
 
 def test_jupyterlab_shows_pictures_until_cells_are_run_and_after_the_kernel_is_gone(saved, chromium):
-    with serve_in("jupyterlab", saved) as url, open_page(chromium, url, wait_for=".dgs") as visit:
+    notebook = deepcopy(saved)
+    for cell in notebook.cells:
+        cell.execution_count = None  # so that a run which the kernel has heard of can be told from the saved one
+    with serve_in("jupyterlab", notebook) as url, open_page(chromium, url, wait_for=".dgs") as visit:
         page = visit.page
         pictures_of(page)  # sanitized: the notebook is not trusted
         expect(page.locator(".dgs span[style*='background']").first).to_be_visible()
         expect(page.get_by_text(NOT_FOUND)).to_have_count(0)
 
         for n in range(len(saved.cells)):
-            run_cell(page, n)
+            run_cell(page, n, to_its_end=True)
         page.locator(".dge").nth(1).get_by_text("No difference").wait_for()
         expect(page.locator(".dgs")).to_have_count(2)
         expect(page.locator(".dgs:visible")).to_have_count(0)
