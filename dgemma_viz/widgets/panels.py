@@ -18,10 +18,6 @@ def panel(child: widgets.Widget) -> widgets.Box:
     return widgets.VBox([child], layout=widgets.Layout(min_width="0", width="100%", overflow="hidden"))
 
 
-ONE_COLUMN = "minmax(0, 1fr)"
-"""Columns of a grid (``grid_template_columns``) whose children stand one under the other."""
-
-
 def side_by_side(narrowest: str = _NARROWEST) -> str:
     """Columns of a grid whose children stand side by side where each gets at least the ``narrowest`` width."""
     return f"repeat(auto-fit, minmax(min(100%, {narrowest}), 1fr))"
