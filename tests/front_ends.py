@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _READY_SECONDS = 90
+_CELL_SECONDS = 180
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}
 _ADDRESSES = {"jupyterlab": "lab/tree/page.ipynb?reset", "notebook": "notebooks/page.ipynb"}
 FRONT_ENDS = tuple(_ADDRESSES)
@@ -128,21 +129,20 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the server did not start; its log:\n{log.read_text()[-4000:]}")
 
 
-def run_cell(page: Page, index: int, *, to_its_end: bool = False) -> None:
-    """Run one cell. A kernel that has just started loses requests, though it is shown as idle: ask until it answers.
+def run_cell(page: Page, index: int) -> None:
+    """Run one cell to its end. A kernel that has just started loses requests, though it is shown as idle.
 
-    ``to_its_end``: until it has run, for one that takes seconds at most; a request that is lost while the cell is shown
-    as running is made again. A dialog in the way, such as the question which kernel it shall be, is answered as it
-    proposes.
+    A cell whose request was lost may be shown as running for ever: it is run again until it has a number. A dialog in
+    the way, such as the question which kernel it shall be, is answered as it proposes.
     """
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-    answered = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]:" if to_its_end else r"\[(\d+|\*)\]:"))
-    deadline = time.monotonic() + _READY_SECONDS
+    ended = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]:"))
+    deadline = time.monotonic() + _CELL_SECONDS
     while True:
         try:
             cell.locator(".cm-content").click(timeout=10_000)
             page.keyboard.press("Shift+Enter")
-            answered.wait_for(timeout=20_000 if to_its_end else 5_000)
+            ended.wait_for(timeout=30_000)
         except PlaywrightError:
             if time.monotonic() > deadline:
                 raise

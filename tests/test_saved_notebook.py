@@ -73,7 +73,7 @@ def test_jupyterlab_shows_pictures_until_cells_are_run_and_after_the_kernel_is_g
         expect(page.get_by_text(NOT_FOUND)).to_have_count(0)
 
         for n in range(len(saved.cells)):
-            run_cell(page, n, to_its_end=True)
+            run_cell(page, n)
         page.locator(".dge").nth(1).get_by_text("No difference").wait_for()
         expect(page.locator(".dgs")).to_have_count(2)
         expect(page.locator(".dgs:visible")).to_have_count(0)
