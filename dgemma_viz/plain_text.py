@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CUT = "…"
 
@@ -39,17 +39,21 @@ NO_FORMULAS = "mathjax_ignore"
 """Class of an HTML element in which JupyterLab leaves ``$...$`` as it is."""
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
+_LONE_BYTE = range(0xDC80, 0xDD00)
+"""Code points that Python's ``surrogateescape`` has for bytes that are no character by themselves."""
 _RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
 _RIGHT_TO_LEFT_RUN = re.compile(f"[{_RIGHT_TO_LEFT}](?:[^A-Za-z'\"\n]*[{_RIGHT_TO_LEFT}])?")
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 def seen(character: str) -> str:
-    """One character as a reader can see it: itself, ``␣``, ``↵``, a control picture, or ``⟨U+200B⟩``."""
+    """One character as a reader can see it: itself, ``␣``, ``↵``, a control picture, ``⟨U+200B⟩``, a byte ``⟨E3⟩``."""
     if " " < character <= "~":
         return character
     if character in _VISIBLE:
         return _VISIBLE[character]
+    if ord(character) in _LONE_BYTE:
+        return f"⟨{ord(character) - 0xDC00:02X}⟩"
     if character < " ":
         return chr(0x2400 + ord(character))
     if character in _BLANK_LETTERS or unicodedata.category(character) in _INVISIBLE_CATEGORIES:
@@ -97,6 +101,24 @@ def half_pairs(text: str) -> list[str]:
 def whole_characters(text: str) -> str:
     """The text with replacement characters in place of :func:`half_pairs`."""
     return _HALF_PAIR.sub("\ufffd", text)
+
+
+def to_bytes(text: str) -> bytes:
+    """A token's text as UTF-8; bytes that are no character by themselves (``surrogateescape``) as they are."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # other halves of surrogate pairs
+        return whole_characters(text).encode()
+
+
+def from_bytes(data: bytes) -> str:
+    """The text of a token; bytes that are no character by themselves stay, as Python's ``surrogateescape`` has them."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Texts of tokens one after the other: characters that were split over tokens are whole again."""
+    return b"".join(map(to_bytes, texts)).decode("utf-8", "replace")
 
 
 def _code_point(character: str) -> str:

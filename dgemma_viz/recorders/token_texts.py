@@ -8,14 +8,20 @@ play along, the token is decoded alone. Texts are made when a trace is built, no
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from dgemma_viz.plain_text import from_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+_BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+"""A piece of SentencePiece's byte fallback."""
 
 
 class TokenTexts:
@@ -64,8 +70,27 @@ class TokenTexts:
         return [int(token) for token in np.atleast_1d(encode("a", add_special_tokens=False))[-1:]]
 
     def _readable(self, token: int, text: str) -> str:
-        """The piece itself for a byte that is no character alone (``<0xE2>`` of byte fallback)."""
-        if text != _UNDECODABLE or not hasattr(self._tokenizer, "convert_ids_to_tokens"):
+        """The bytes of a token that holds a part of a character, where the tokenizer tells them."""
+        if _UNDECODABLE not in text:
             return text
+        data = self._bytes(token)
+        return text if data is None else from_bytes(data)
+
+    def _bytes(self, token: int) -> bytes | None:
+        if hasattr(self._tokenizer, "decode_single_token_bytes"):  # tiktoken
+            return bytes(self._tokenizer.decode_single_token_bytes(token))
+        if not hasattr(self._tokenizer, "convert_ids_to_tokens"):
+            return None
         piece = str(self._tokenizer.convert_ids_to_tokens(token))
-        return piece if piece.startswith("<0x") else text
+        if fallback := _BYTE_FALLBACK.fullmatch(piece):
+            return bytes([int(fallback[1], 16)])
+        letters = _byte_letters()
+        return bytes(letters[letter] for letter in piece) if piece and set(piece) <= letters.keys() else None
+
+
+@cache
+def _byte_letters() -> dict[str, int]:
+    """The letter of byte-level BPE (GPT-2) for each byte: printable ones themselves, the rest from U+0100 on."""
+    themselves = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in themselves]
+    return {chr(byte): byte for byte in themselves} | {chr(256 + n): byte for n, byte in enumerate(others)}

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
-from dgemma_viz.plain_text import printable
+from dgemma_viz.plain_text import joined, printable
 from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase, is_accepted
 from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
@@ -374,7 +374,10 @@ class Trace:
     # -- access --------------------------------------------------------------------------------------------------
 
     def token_text(self, token_id: int) -> str:
-        """Text of a token as the tokenizer shows it, or ``⟨id⟩`` where no tokenizer was given. NOT escaped."""
+        """Text of a token as the tokenizer shows it, or ``⟨id⟩`` where no tokenizer was given. NOT escaped.
+
+        Bytes that are no character by themselves stand in it as ``surrogateescape`` has them.
+        """
         return self.token_texts.get(int(token_id), f"⟨{int(token_id)}⟩")
 
     def token_texts_of(self, ids: Array) -> list[str]:
@@ -393,7 +396,7 @@ class Trace:
     def prompt_text(self, sample: int = 0) -> str:
         """The prompt, token texts joined, padding left out."""
         ids = self.prompt[sample][self.prompt_mask[sample]]
-        return "".join(self.token_text(i) for i in ids)
+        return joined(self.token_texts_of(ids))
 
     @property
     def output_span(self) -> tuple[int, int]:
@@ -427,7 +430,7 @@ class Trace:
 
     def output_text(self, sample: int = 0) -> str:
         """The output, token texts joined, up to the first end-of-sequence token."""
-        return "".join(self.token_text(i) for i in self.output_ids(sample))
+        return joined(self.token_texts_of(self.output_ids(sample)))
 
     # -- exchange (thin: the work is in trace.file and trace.tables) -----------------------------------------------
 

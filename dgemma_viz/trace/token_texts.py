@@ -2,6 +2,9 @@
 
 A run over many canvases meets most of the vocabulary, as noise is drawn from all of it. As a dict, the texts of 262,144
 ids take as much memory as all arrays of 64 canvases; here, about a tenth of that.
+
+Tokens of a byte-level vocabulary may hold a part of a character. Their bytes are kept: as Python's ``surrogateescape``
+writes them in a text, so that :func:`dgemma_viz.plain_text.joined` makes the characters whole again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dgemma_viz.errors import TraceError
-from dgemma_viz.plain_text import whole_characters
+from dgemma_viz.plain_text import from_bytes, to_bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,10 +58,10 @@ class TokenTexts(Mapping[int, str]):
         ids, ends, packed = array("i"), array("I", [0]), bytearray()
         try:
             for token, text in pairs:
-                packed += whole_characters(text).encode()
+                packed += to_bytes(text)
                 ids.append(index(token))
                 ends.append(len(packed))
-        except (OverflowError, TypeError) as error:
+        except (AttributeError, OverflowError, TypeError) as error:
             raise _not_texts(error) from error
         self._ids, self._ends, self._text = ids, ends, bytes(packed)
 
@@ -69,7 +72,7 @@ class TokenTexts(Mapping[int, str]):
         known, ends = np.frombuffer(self._ids, np.int32), np.frombuffer(self._ends, np.uint32)
         places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
         found = zip((known[places] == ids).tolist(), ends[places].tolist(), ends[places + 1].tolist(), strict=True)
-        return [self._text[begin:end].decode() if there else None for there, begin, end in found]
+        return [from_bytes(self._text[begin:end]) if there else None for there, begin, end in found]
 
     def __getitem__(self, token: int) -> str:
         place = self._place(token)
@@ -98,7 +101,7 @@ class TokenTexts(Mapping[int, str]):
         return place if place < len(self._ids) and self._ids[place] == token else -1
 
     def _at(self, place: int) -> str:
-        return self._text[self._ends[place] : self._ends[place + 1]].decode()
+        return from_bytes(self._text[self._ends[place] : self._ends[place + 1]])
 
 
 def _not_texts(error: Exception) -> TraceError:

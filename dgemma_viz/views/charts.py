@@ -33,8 +33,8 @@ QUANTITIES = ("confidence", "entropy", "accepted", "flips", "commit_step")
 SHOWS = ("draft", "noised", "candidate")
 """Whose token texts are shown."""
 
-LAYOUTS = ("grid",)
-"""How the tokens are laid out."""
+LAYOUTS = ("grid", "reading")
+"""How the tokens are laid out: in equal cells, or as text reads."""
 
 SCALES = {
     name: {quantity: list(theme.scale(DESCRIBED[quantity].scale)) for quantity in QUANTITIES}

@@ -12,6 +12,7 @@ import numpy as np
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import UNRECORDED, decision_marks, marks_for
 from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.plain_text import to_bytes
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.views.packing import ID_FIELDS, Packing
@@ -56,7 +57,7 @@ class Records:
             "data": self._keep(packing.pack_run(run)),
             "differing": self._keep(b"" if differing is None else differing.astype("u1").tobytes()),
             "texts": texts,
-            "words": run_words(run),
+            "words": run_words(run) | {"raw": raw_texts(run, texts)},
             "message": message,
         } | rows_to_json(run)
 
@@ -71,6 +72,25 @@ class Records:
         return [start, self._length]
 
 
+def raw_texts(run: CanvasRun, texts: Mapping[str, str]) -> dict[str, str | list[int]]:
+    """Tokens as they are, by id, where that does not follow from the readable text: a text, or the bytes of a part."""
+    raw: dict[str, str | list[int]] = {}
+    ids = np.array([int(key) for key in texts if int(key) != UNKNOWN_TOKEN], dtype=np.int64)
+    for token, text in zip(ids.tolist(), run.trace.token_texts_of(ids), strict=True):
+        if texts[str(token)].replace("␣", " ") != text:
+            data = to_bytes(text)
+            raw[str(token)] = text if _is_whole(data) else list(data)
+    return raw
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def run_words(run: CanvasRun) -> dict[str, Any]:
     """What the browser calls decisions and steps of a recorded run.
 
@@ -78,7 +98,11 @@ def run_words(run: CanvasRun) -> dict[str, Any]:
     ``mask``, the mask token's id or None; ``outside``, positions that do not belong to the output.
     """
     phases = run.trace.phase[run.steps].tolist()
-    return words_for(run.trace.facts.mask_token_id, decision_marks(run.trace)) | {
+    facts = run.trace.facts
+    ends = [*facts.eos_token_ids, *([] if facts.pad_token_id is None else [facts.pad_token_id])]
+    return words_for(facts.mask_token_id, decision_marks(run.trace)) | {
+        "ends": ends,
+        "special": ends,
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
         "outside": np.flatnonzero(~run.in_output).tolist(),
     }

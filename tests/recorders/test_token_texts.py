@@ -1,9 +1,10 @@
 """Joined token texts read as the tokenizer decodes, for decoders of every kind."""
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from dgemma_viz.plain_text import joined, seen, to_bytes
 from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.tokenizer_match import tokenizer_of
 from tests.recorders.conftest import small_tokenizer
@@ -32,9 +33,22 @@ def test_spaces_of_sentencepiece_stay(decoder):
     assert "".join(texts[token] for token in ids).strip() == tokenizer.decode(ids).strip()
 
 
-def test_bytes_that_are_no_character_alone_show_their_piece():
-    texts = TokenTexts(sentencepiece_like(GEMMA)).of([7, 8])
-    assert texts == {7: "<0xE2>", 8: "<0x98>"}
+def test_parts_of_a_character_keep_their_bytes():
+    texts = TokenTexts(sentencepiece_like(GEMMA)).of([7, 8, 9])
+    assert [to_bytes(text) for text in texts.values()] == [b"\xe2", b"\x98", b"\x83"]
+    assert joined(texts.values()) == "☃"
+    assert [seen(text) for text in texts.values()] == ["⟨E2⟩", "⟨98⟩", "⟨83⟩"]
+
+
+def test_a_byte_level_vocabulary_keeps_the_bytes_of_each_token():
+    table = Tokenizer(models.BPE(unk_token=None))
+    table.pre_tokenizer, table.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    table.train_from_iterator(["a b"], trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=table)
+    ids = tokenizer.encode("日本 👨‍👩‍👧 ab")
+    texts = TokenTexts(tokenizer).of(ids)
+    assert joined(texts[token] for token in ids) == "日本 👨‍👩‍👧 ab"
+    assert all(len(to_bytes(texts[token])) == 1 for token in ids[:6])
 
 
 def test_wordpiece_continuations():

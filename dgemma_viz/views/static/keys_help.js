@@ -9,6 +9,7 @@ const KEYS = [
   ["Tab to the tokens, then arrows, Home, End", "go from token to token; its alternatives show beside it"],
   ["Enter", "in the tokens: pin the token, or let it go. Pinned, it is what a click in a map selects"],
   ["Escape", "hide the alternatives"],
+  ["t", "text as it reads, or equal cells"],
 ];
 const LAST = ["?", "show or hide these keys"];
 

@@ -23,6 +23,7 @@ const MEANINGS = {
   named: "Named by the chosen finding: derived",
   outside: "Part of the prompt, or beyond the length that was asked for: measured",
 };
+const LAYOUT_NAMES = { grid: "grid", reading: "reading" };
 const ALWAYS = ["accepted", "re-noised"];
 
 // `choose(trait, value)` is called when the reader picks another quantity or another text.
@@ -34,6 +35,7 @@ export function createLegend(choose) {
   };
   const labels = Object.fromEntries(Object.entries(QUANTITIES).map(([name, { label }]) => [name, label]));
   const colour = choice("Colour", "quantity", labels), shows = choice("Text", "shows", SHOWS);
+  const layout = choice("Layout", "token_layout", LAYOUT_NAMES);
   const scale = element("span", { class: "dgv-scale" }), source = element("span", { class: "dgv-tag" });
   const low = element("span"), high = element("span");
   const numbers = {}, marks = {}, names = {}, keys = [element("span", { class: "dgv-key" }, low, scale, high, source)];
@@ -44,11 +46,13 @@ export function createLegend(choose) {
     keys.push((marks[name] = element("span", { class: "dgv-key", title: MEANINGS[name] }, mark, names[name], numbers[name])));
   }
   const legend = element("div", { class: "dgv-legend" }, ...keys);
-  const node = element("div", { class: "dgv-options" }, colour.node, shows.node, legend);
+  const node = element("div", { class: "dgv-options" }, colour.node, shows.node, layout.node, legend);
 
-  function style(store, quantity, text, stops) {
+  function style(store, { quantity, shows: text, token_layout: laidOut }, stops) {
     colour.select.value = quantity;
     shows.select.value = text;
+    layout.select.value = laidOut;
+    node.dataset.layout = laidOut;
     const [from, to] = QUANTITIES[quantity].ends(store);
     setText(low, from);
     setText(high, to);

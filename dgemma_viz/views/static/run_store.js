@@ -33,6 +33,8 @@ export class RunStore {
     this.differing = bytesOf(differing);
     this.positions = packing.positions ?? 0;
     this.topK = packing.top_k ?? 0;
+    this.ends = new Set(words.ends);
+    this.special = new Set(words.special);
     this.steps = packing.stride ? Math.floor(bytes.length / packing.stride) : 0;
     this.derive();
   }
@@ -80,6 +82,19 @@ export class RunStore {
     if (!rows) return null;
     const row = Math.min(step, rows - 1);
     return this.differing.subarray(row * this.positions, (row + 1) * this.positions);
+  }
+
+  // Where the step read noise: what the step before re-noised, and at first all of it.
+  noise(step) {
+    if (!step) return new Uint8Array(this.positions).fill(1);
+    return this.field("decision", step - 1).map((code) => (code === 0 ? 1 : 0));
+  }
+
+  // A token as it is, and not made visible: a text, or the bytes of one that holds a part of a character.
+  raw(id) {
+    const raw = this.words.raw?.[id];
+    if (raw !== undefined) return raw;
+    return this.text(id).replaceAll("␣", " ");
   }
 
   // A token, made visible; -1 is the candidate of a step that made no decision.

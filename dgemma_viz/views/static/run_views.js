@@ -9,23 +9,22 @@ export const EMPTY_RUN = {
   packing: { positions: 0, top_k: 0, stride: 0, fields: {} }, data: null, differing: null, texts: {}, words: {}, message: "",
 };
 
-export const LINKED = ["step", "position", "quantity", "shows", "playing"];
+export const LINKED = ["step", "position", "quantity", "shows", "token_layout", "playing"];
 const OF_A_RUN = ["packing", "data", "differing", "texts", "words", "message"];
 
 // `changed(name, value)` is told what changes in a canvas; `keys` as renderTokenCanvas() takes them.
 export function createRunViews({ keys, changed }) {
   const node = element("div");
-  let canvases = [], closers = [], headings = [], stores = [], scales = null, dark = false, layout = "";
+  let canvases = [], closers = [], headings = [], stores = [], scales = null, dark = false;
 
   // As many canvases as there are names; those that are there already stay.
-  function open(names, colours, wantedLayout) {
+  function open(names, colours) {
     scales = colours ?? scales;
-    const same = layout === wantedLayout && names.join() === canvases.map((canvas) => canvas.get("title")).join();
-    layout = wantedLayout;
+    const same = names.join() === canvases.map((canvas) => canvas.get("title")).join();
     if (same) return canvases.forEach((canvas) => canvas.put({ scales, named: [] }));
     close();
     canvases = names.map((title) => createModel({
-      title, layout, step: 0, position: -1, quantity: "confidence", shows: "draft", playing: false, dark, live: false,
+      title, token_layout: "grid", step: 0, position: -1, quantity: "confidence", shows: "draft", playing: false, dark, live: false,
       tail: null, tail_texts: {}, scales, named: [], ...EMPTY_RUN,
     }));
     headings = names.map(() => element("div"));

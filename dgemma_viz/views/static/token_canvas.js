@@ -1,7 +1,7 @@
 // The token canvas: one run as coloured, marked text with its own play, step and scrub controls. It repaints from its own
 // copy of the run first and tells the model afterwards. Its model (model.js) holds the run (`packing`, `data`, `texts`,
 // `words`, `message`, `differing`; `tail`, `tail_texts` and `live` of one that still grows), what is looked at (`step`,
-// `position`, `quantity`, `shows`, `layout`, `playing`), `named` positions, `scales`, `dark` and the canvas's `title`.
+// `position`, `quantity`, `shows`, `token_layout`, `playing`), `named` positions, `scales`, `dark` and the canvas's `title`.
 
 import { QUANTITIES, ramp } from "./colour.js";
 import { element, originOf, setText } from "./dom.js";
@@ -9,16 +9,16 @@ import { createKeysHelp } from "./keys_help.js";
 import { createLegend } from "./legend.js";
 import { RunStore } from "./run_store.js";
 import { createTokenGrid } from "./token_grid.js";
+import { createTokenText } from "./token_text.js";
 import { createTooltip } from "./tooltip.js";
 import { createTransport } from "./transport.js";
 
 const HINT = "Point at a token for its alternatives, click to pin it; all of it works by keyboard, too.";
 const REST = 400; // ms without another step before a screen reader is told where it stands
 const RUN_TRAITS = ["packing", "data", "tail", "texts", "tail_texts", "message", "live", "differing", "words"];
-const MASK = "▒"; // fits the narrowest cell; a screen reader is told "mask"
 const LOOK_TRAITS = ["quantity", "shows", "dark", "scales"];
 
-const LAYOUTS = { grid: createTokenGrid };
+const LAYOUTS = { grid: createTokenGrid, reading: createTokenText };
 
 // `keys`: more keys for the table of keys, as pairs of key and words.
 export function renderTokenCanvas(model, el, keys = []) {
@@ -47,18 +47,19 @@ export function renderTokenCanvas(model, el, keys = []) {
   });
   const tooltip = createTooltip();
   const legend = createLegend((trait, value) => put({ [trait]: value }));
-  const grid = LAYOUTS[model.get("layout")]({
+  const acts = {
     pin: (position) => put({ position: model.get("position") === position ? -1 : position }),
     point: (cell, position) => tooltip.show(cell, store, step, position),
     leave: () => tooltip.hide(),
-  });
+  };
+  let tokens = LAYOUTS[model.get("token_layout")](acts);
   const message = element("p", { class: "dgv-message" });
   const help = createKeysHelp(keys), hint = element("div", { class: "dgv-hint" }, element("p", {}, HINT), help.node);
   const spoken = element("div", { class: "dgv-aside", "aria-live": "polite" });
   const root = element(
     "div",
     { class: "dgv", role: "region", "aria-label": model.get("title") ?? "Token canvas" },
-    transport.node, legend.node, message, grid.node, hint, spoken, tooltip.node,
+    transport.node, legend.node, message, tokens.node, hint, spoken, tooltip.node,
   );
 
   function paint(wanted) {
@@ -74,9 +75,9 @@ export function renderTokenCanvas(model, el, keys = []) {
     const read = store.field("noised", step), shown = store.field(model.get("shows"), step);
     const ids = Array.from(shown, (id, position) => (outside.has(position) ? read[position] : id));
     const masked = ids.map((id) => id === store.words.mask);
-    const texts = ids.map((id, position) => (masked[position] ? MASK : store.text(id)));
+    const noise = model.get("shows") === "noised" ? store.noise(step) : decision.map((code) => (code === 0 ? 1 : 0));
     const shares = QUANTITIES[model.get("quantity")].share(store, step);
-    grid.paint({ texts, shares, shades, decision, changed, takenBack, differs, masked, outside });
+    tokens.paint({ ids, store, noise, shares, shades, decision, changed, takenBack, differs, masked, outside });
     const decided = decision.filter((_, position) => !outside.has(position));
     counts = legend.count({ decided, changed, "taken-back": takenBack, ...(differs && { differs }) });
     tooltip.refresh(store, step);
@@ -104,7 +105,16 @@ export function renderTokenCanvas(model, el, keys = []) {
   function style() {
     const quantity = model.get("quantity"), stops = model.get("scales")[model.get("dark") ? "dark" : "light"][quantity];
     shades = ramp(stops);
-    legend.style(store, quantity, model.get("shows"), stops);
+    legend.style(store, { quantity, shows: model.get("shows"), token_layout: model.get("token_layout") }, stops);
+  }
+
+  // The same step in another layout; what was pinned and named stays.
+  function layOut() {
+    const before = tokens;
+    tokens = LAYOUTS[model.get("token_layout")](acts);
+    before.node.replaceWith(tokens.node);
+    tooltip.hide();
+    load();
   }
 
   // A run that still grows keeps its widths and follows its newest step, unless the reader has stepped back.
@@ -116,13 +126,13 @@ export function renderTokenCanvas(model, el, keys = []) {
     if (live && !store.steps) following = true; // a run begins
     const wanted = live ? (following ? Infinity : step) : model.get("step");
     characters = live ? Math.max(characters, store.cellCharacters()) : store.cellCharacters();
-    grid.resize(store.positions, characters);
-    grid.pin(model.get("position"));
-    legend.mark(grid.mark(model.get("named") ?? []));
+    tokens.resize(store.positions, characters);
+    tokens.pin(model.get("position"));
+    legend.mark(tokens.name(model.get("named") ?? []));
     const words = model.get("message") || (last() < 0 ? "No denoising steps to show." : "");
     setText(message, words);
     message.hidden = !words;
-    for (const part of [grid, legend]) part.node.hidden = last() < 0;
+    for (const part of [tokens, legend]) part.node.hidden = last() < 0;
     hint.hidden = last() < 0;
     if (last() < 0) tooltip.hide();
     style();
@@ -147,17 +157,23 @@ export function renderTokenCanvas(model, el, keys = []) {
   });
   react(LOOK_TRAITS, () => (theme(), style(), paint(asked)));
   react(["step"], () => !loading && model.get("step") !== asked && last() >= 0 && paint(model.get("step")));
-  react(["position"], () => grid.pin(model.get("position")));
-  react(["named"], () => legend.mark(grid.mark(model.get("named") ?? [])));
+  react(["position"], () => tokens.pin(model.get("position")));
+  react(["token_layout"], layOut);
+  react(["named"], () => legend.mark(tokens.name(model.get("named") ?? [])));
   react(["playing"], () => transport.play(model.get("playing")));
 
   // Heard before JupyterLab's command mode, which listens on the document, and kept from it: Enter would start editing
   // the notebook cell. Keys that mean nothing here pass on, so that saving or running still works.
   function onKey(event) {
     if (!root.contains(originOf(event))) return;
-    grid.onKey(event);
+    tokens.onKey(event);
     if (!event.defaultPrevented) transport.onKey(event);
     help.onKey(event);
+    const withOthers = event.ctrlKey || event.metaKey || event.altKey || originOf(event).closest("select");
+    if (event.key === "t" && !event.defaultPrevented && !withOthers) {
+      put({ token_layout: model.get("token_layout") === "grid" ? "reading" : "grid" });
+      event.preventDefault();
+    }
     if (event.defaultPrevented || event.key === "Enter") event.stopImmediatePropagation();
   }
   const hide = () => tooltip.hide();

@@ -18,7 +18,7 @@ import { createModel } from "./model.js";
 import { watchTheme } from "./page_theme.js";
 import { createRunViews, LINKED } from "./run_views.js";
 
-const WATCHED = ["canvas", "sample", ...LINKED, "token_layout", "finding", "views"];
+const WATCHED = ["canvas", "sample", ...LINKED, "finding", "views"];
 const COUNTS = { canvas: "canvases", sample: "samples" }; // in the page: how many there are
 const SLOW = 250; // ms that a canvas may take to come before this is said
 
@@ -86,7 +86,7 @@ export function createViewer({ root, state, host }) {
   function open() {
     page = host.page() ?? {};
     place = null;
-    runs.open(page.names ?? ["Token canvas"], page.scales, get("token_layout"));
+    runs.open(page.names ?? ["Token canvas"], page.scales);
     inspection.open(page);
     showFindings(page.findings);
     if (page.finds && !page.findings) findLater();
@@ -228,7 +228,6 @@ export function createViewer({ root, state, host }) {
     } else if (LINKED.includes(name) && !loading) runs.put({ [name]: get(name) });
     if (name === "finding") findings.set("chosen", get("finding"));
     if (["finding", "canvas", "sample"].includes(name)) namePositions();
-    if (name === "token_layout") open();
     host.link?.moved();
     drawSoon(name);
   }
