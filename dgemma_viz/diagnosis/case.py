@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.chat import chat_structure
 from dgemma_viz.analysis.open_positions import given_positions, open_positions
 from dgemma_viz.analysis.positions import answer_positions, ever_accepted, open_flips
 
 if TYPE_CHECKING:
+    from dgemma_viz.analysis.chat import ChatStructure
     from dgemma_viz.analysis.reference import Judgement
     from dgemma_viz.trace.model import CanvasRun, Trace
 
@@ -85,6 +87,11 @@ class SampleCase:
         """Place of the first end-of-sequence token in :attr:`emitted`."""
         ends = np.flatnonzero(np.isin(self.emitted, self.trace.facts.eos_token_ids))
         return int(ends[0]) if len(ends) else None
+
+    @property
+    def chat(self) -> ChatStructure:
+        """Turns and channels."""
+        return chat_structure(self.trace, self.sample)
 
     @property
     def answer(self) -> Array:

@@ -61,6 +61,9 @@ EMITTED = Need(lambda case: len(case.trace.emitted) > 0, "no canvas was emitted"
 COMPLETE = Need(lambda case: case.trace.facts.status == "complete", "the run did not complete")
 END_TOKENS = Need(lambda case: bool(case.trace.facts.eos_token_ids), "the trace's facts name no end-of-sequence tokens")
 PAD_TOKEN = Need(lambda case: case.trace.facts.pad_token_id is not None, "the trace's facts name no padding token")
+TEXTS = Need(
+    lambda case: len(case.trace.token_texts) > 0, "the trace holds no texts of tokens, by which channels are recognised"
+)
 STOP_RULE = Need(
     _has_stop_rule, "no stability and confidence thresholds are known: the run had no stop rule, or did not record it"
 )

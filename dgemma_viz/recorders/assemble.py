@@ -41,7 +41,7 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
     ids = np.unique(np.concatenate([np.unique(arrays[name]) for name in TOKEN_ARRAYS]))
     return Trace(
         **arrays,
-        facts=replace(run.facts, warnings=warnings),
+        facts=replace(run.facts, warnings=warnings, special_token_ids=texts.special(ids)),
         token_texts=texts.of(ids),
         generator_state=run.generator_state,
     )

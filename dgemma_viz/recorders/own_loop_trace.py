@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,8 @@ def trace_of_steps(
     ids = {int(token) for array in emitted for token in np.unique(array)}.union(*prompt)
     for step in steps:
         ids |= {int(token) for name in TOKEN_ARRAYS if name in step.values for token in np.unique(step.values[name])}
+    if facts.special_token_ids is None:
+        facts = replace(facts, special_token_ids=texts.special(ids))
     header = Header(facts, facts.status != "complete", prompt, texts.of(ids))
     some_decide = any(not step.values.keys().isdisjoint(OF_A_DECISION) for step in steps)
     lines: list[StepLine] = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgemma_viz.plain_text import from_bytes
+from dgemma_viz.trace.chat_markers import MARKER_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ class TokenTexts:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._known: dict[int, str] = {}
+        self._markup: set[int] | None = None
         self._anchor: list[int] | None = None
         self._anchor_text = ""
 
@@ -43,6 +45,16 @@ class TokenTexts:
         if missing:
             self._known |= dict(zip(missing, self._decode(missing), strict=True))
         return {token: self._known[token] for token in sorted(wanted) if token in self._known}
+
+    def special(self, ids: Iterable[int]) -> tuple[int, ...] | None:
+        """Those of the ids that are markup and no text; None where the tokenizer does not tell.
+
+        They are its special tokens, and those of the tokens added to it that mark turns or channels. Other added tokens
+        are text: runs of spaces, or HTML tags, as Gemma has them.
+        """
+        if self._markup is None:
+            self._markup = _markup_of(self._tokenizer)
+        return None if self._markup is None else tuple(sorted(self._markup.intersection(map(int, ids))))
 
     def one(self, token: int) -> str:
         """Text of one token, ``⟨id⟩`` where there is none, as :meth:`dgemma_viz.trace.model.Trace.token_text` does."""
@@ -86,6 +98,17 @@ class TokenTexts:
             return bytes([int(fallback[1], 16)])
         letters = _byte_letters()
         return bytes(letters[letter] for letter in piece) if piece and set(piece) <= letters.keys() else None
+
+
+def _markup_of(tokenizer: Any) -> set[int] | None:
+    """Ids of a tokenizer's special tokens and markers of chats; None where it has no account of them."""
+    if hasattr(tokenizer, "special_tokens_set"):  # tiktoken
+        return {int(tokenizer.encode_single_token(text)) for text in tokenizer.special_tokens_set}
+    special, added = (getattr(tokenizer, name, None) for name in ("all_special_ids", "added_tokens_decoder"))
+    if special is None and added is None:
+        return None
+    marked = (token for token, entry in dict(added or {}).items() if entry.special or entry.content in MARKER_TEXTS)
+    return {int(token) for token in (*(special or ()), *marked)}
 
 
 @cache

@@ -58,6 +58,10 @@ def checked_facts(data: Mapping[str, Any]) -> dict[str, Any]:
         known = type(value) is int and value in allowed
         _require(known or (value is None and name != "vocab_size"), name, _between(allowed))
     _require(all(token in _TOKEN for token in values["eos_token_ids"]), "eos_token_ids", f"list of {_between(_TOKEN)}")
+    if (special := values.get("special_token_ids")) is not None:
+        fits = isinstance(special, list | tuple) and all(type(token) is int and token in _TOKEN for token in special)
+        _require(fits, "special_token_ids", f"list of {_between(_TOKEN)}")
+        values["special_token_ids"] = tuple(special)
     if (span := values.get("output_span")) is not None:
         values["output_span"] = _span(span)
     return {name: _whole(value) for name, value in values.items()}

@@ -93,6 +93,9 @@ class RunFacts:
         Begin and end of the output in the emitted canvases, laid end to end: where blocks are counted from the start of
         the prompt, the first canvas begins with the prompt's last tokens, and the last one may reach beyond the tokens
         that were asked for. None: the output is all of them.
+    special_token_ids
+        Those of the ids in the trace that are no text but markup: the tokenizer's special tokens, and tokens added to
+        it that mark turns and channels (:mod:`dgemma_viz.trace.chat_markers`). None: not recorded.
     """
 
     model_id: str = ""
@@ -115,12 +118,18 @@ class RunFacts:
     absent: tuple[str, ...] = ()
     mask_token_id: int | None = None
     output_span: tuple[int, int] | None = None
+    special_token_ids: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""
         data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings", "absent")}
         later = ("absent", "mask_token_id", "output_span", "sampler_kind")
-        return {name: value for name, value in data.items() if value not in (None, [], "") or name not in later}
+        known = {name: value for name, value in data.items() if value not in (None, [], "") or name not in later}
+        if self.special_token_ids is None:
+            del known["special_token_ids"]
+        else:
+            known["special_token_ids"] = list(self.special_token_ids)
+        return known
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

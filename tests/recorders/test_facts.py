@@ -56,6 +56,7 @@ def test_prompt_times_and_order(model, tokenizer):
     assert (np.diff(trace.wall_time) > 0).all()
     assert trace.wall_time[0] > 0
     assert trace.prompt_text(2) == tokenizer.decode(given["input_ids"][2, 2:])
+    assert set(trace.facts.special_token_ids) == set(tokenizer.all_special_ids) & trace.token_texts.keys()
 
 
 def test_the_generator_state_repeats_the_run(model):
