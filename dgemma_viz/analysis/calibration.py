@@ -81,7 +81,7 @@ def calibration_per_step(drafts: JudgedDrafts, bins: int = BINS, binning: Binnin
     steps = np.unique(drafts.step).tolist()
     rows = [{"step": step} | asdict(calibration(drafts.at_step(step), bins, binning)) for step in steps]
     table = pd.DataFrame(rows, columns=["step", *Calibration.__dataclass_fields__])
-    table.attrs |= {"not_judged": drafts.not_judged, "not_finite": drafts.not_finite}
+    table.attrs |= {"not_judged": drafts.not_judged, "not_finite": drafts.not_finite, "not_free": drafts.not_free}
     return table
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps
+from dgemma_viz.analysis.restraints import free_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +36,8 @@ def emitted_tokens(runs: Iterable[Run]) -> pd.DataFrame:
 
     Columns: ``run`` (index), ``canvas``, ``position``, ``right``, ``commit_step`` (first step from which the draft no
     longer changed; -1 where no step ran), and the draft's ``confidence_at_commit`` and ``entropy_at_commit`` (nats) at
-    that step. No judged token gives no rows. ``table.attrs["not_judged"]`` counts the answers that are wrong by a
-    checker's word alone, so that no token of theirs is here.
+    that step (NaN where it was clamped). No judged token gives no rows. ``table.attrs["not_judged"]`` counts the
+    answers that are wrong by a checker's word alone, so that no token of theirs is here.
     """
     import pandas as pd
 
@@ -63,8 +64,8 @@ def _of_one(trace: Trace, judgement: Judgement, index: int) -> list[pd.DataFrame
             "position": where,
             "right": ~judgement.wrong[canvas, where],
             "commit_step": commits,
-            "confidence_at_commit": _at(run.array("confidence"), commits, where),
-            "entropy_at_commit": _at(run.array("entropy"), commits, where),
+            "confidence_at_commit": _at(free_values(run, "confidence"), commits, where),
+            "entropy_at_commit": _at(free_values(run, "entropy"), commits, where),
         }
         tables.append(pd.DataFrame(values).astype(_COLUMNS))
     return tables

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import answer_positions
+from dgemma_viz.analysis.restraints import clamped
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
@@ -41,4 +42,4 @@ def end_overconfidence(run: CanvasRun) -> float:
         return float("nan")
     final = run.array("draft")[-1] if run.emitted is None else run.emitted
     text = answer_positions(run) & ~np.isin(final, run.trace.facts.eos_token_ids)
-    return float(end_mass(run)[0, text].sum())
+    return float(end_mass(run)[0, text & ~clamped(run)[0]].sum())

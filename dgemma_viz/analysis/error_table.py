@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps
+from dgemma_viz.analysis.restraints import free_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,7 @@ def _row(run: CanvasRun, judgement: Judgement, position: int, columns: dict[str,
     emitted = run.trace.emitted[run.canvas, run.sample, position]
     is_draft = run.array("draft")[:, position] == emitted
     kept = run.array("accepted")[:, position] & (run.array("candidate")[:, position] == emitted)
-    confidence, entropy = run.array("confidence")[:, position], run.array("entropy")[:, position]
+    confidence, entropy = (free_values(run, name)[:, position] for name in ("confidence", "entropy"))
     right, alternatives = columns["draft"][:, position], columns["top_k"][:, position]
     commit, start = int(columns["commit"][position]), _first(is_draft)
     probabilities = run.array("top_k_probabilities")[:, position][alternatives].astype(float)

@@ -4,6 +4,8 @@ Only positions whose right token is known count: those of the answer, its end-of
 a position should hold is that of the *emitted* answer's alignment (:mod:`~dgemma_viz.analysis.reference`), so a draft
 that holds the right words one position further counts as wrong.
 
+Clamped drafts (:mod:`~dgemma_viz.analysis.restraints`) do not count: one token was left, and the model was not asked.
+
 A checker that only says *wrong* tells no right token, so wrong answers fall out and right ones stay: confidence then
 looks better calibrated than it is. ``not_judged`` counts the answers that fell out, and figures say so.
 """
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from dgemma_viz.analysis.restraints import clamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +49,8 @@ class JudgedDrafts:
         Whether the draft is what the position should hold, bool ``(M,)``.
     not_finite
         Drafts left out because their confidence is not a finite number.
+    not_free
+        Drafts left out because they were clamped.
     not_judged
         Answers left out because they are known to be wrong, but not where.
     """
@@ -56,6 +62,7 @@ class JudgedDrafts:
     right: Array
     not_finite: int = 0
     not_judged: int = 0
+    not_free: int = 0
 
     def __len__(self) -> int:
         return len(self.right)
@@ -93,17 +100,20 @@ def judged_drafts(trace: Trace, judgement: Judgement, run: int = 0) -> JudgedDra
             "confidence": canvas_run.array("confidence")[:, here],
             "entropy": canvas_run.array("entropy")[:, here],
             "right": judgement.right_drafts(canvas_run)[:, here],
+            "free": ~clamped(canvas_run)[:, here],
         }
         pieces.append({name: array.reshape(-1) for name, array in values.items()})
     columns = {
         name: np.concatenate([np.empty(0, dtype), *(piece[name] for piece in pieces)]).astype(dtype)
-        for name, dtype in _COLUMNS.items()
+        for name, dtype in (_COLUMNS | {"free": "bool"}).items()
     }
+    free = columns.pop("free")
     finite = np.isfinite(columns["confidence"])
     lost = judgement.answer_right is False and judgement.reference is None
     return JudgedDrafts(
-        **{name: array[finite] for name, array in columns.items()},
-        not_finite=int((~finite).sum()),
+        **{name: array[finite & free] for name, array in columns.items()},
+        not_finite=int((~finite & free).sum()),
+        not_free=int((~free).sum()),
         not_judged=int(lost),
     )
 
@@ -120,5 +130,6 @@ def pooled_drafts(runs: Iterable[Run]) -> JudgedDrafts:
     return JudgedDrafts(
         **columns,
         not_finite=sum(part.not_finite for part in parts),
+        not_free=sum(part.not_free for part in parts),
         not_judged=sum(part.not_judged for part in parts),
     )

@@ -12,13 +12,14 @@ import numpy as np
 
 from dgemma_viz.analysis.order import decoding_order
 from dgemma_viz.analysis.positions import answer_positions, commit_steps, open_flips, re_noised_again, returns
+from dgemma_viz.analysis.restraints import clamped
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
 
 
 def path_features(run: CanvasRun) -> dict[str, float]:
-    """Features over the positions of the answer; NaN where no step ran.
+    """Features over the positions of the answer that are not clamped in every step; NaN where no step ran.
 
     ``steps``; of the answer's mean entropy over the steps, in nats: ``entropy_first``, ``entropy_last``,
     ``entropy_mean``, ``entropy_slope`` (least squares, per step), ``entropy_area`` (sum over the steps),
@@ -26,7 +27,7 @@ def path_features(run: CanvasRun) -> dict[str, float]:
     (while it was open), ``taken_back`` (accepted, then re-noised); ``mean_commit`` (mean commit step / last step),
     ``kendall`` (decoding order), ``least_confidence`` (of the answer's drafts in the last step).
     """
-    answer = answer_positions(run)
+    answer = answer_positions(run) & ~clamped(run).all(axis=0)
     if not run.n_steps or not answer.any():
         return dict.fromkeys(_NAMES, float("nan")) | {"steps": float(run.n_steps)}
     path = run.array("entropy")[:, answer].astype(float).mean(axis=1)

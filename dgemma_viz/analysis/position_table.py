@@ -16,6 +16,7 @@ from dgemma_viz.analysis.positions import (
     re_noised_again,
     returns,
 )
+from dgemma_viz.analysis.restraints import free_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ def position_table(run: CanvasRun) -> pd.DataFrame:
     size = run.canvas_length if run.n_steps else 0
     if not size:
         return pd.DataFrame({"position": np.arange(0)})
-    accepted, entropy = run.array("accepted"), run.array("entropy")
+    accepted, entropy = run.array("accepted"), free_values(run, "entropy")
     final = run.array("draft")[-1] if run.emitted is None else run.emitted
     return pd.DataFrame(
         {
@@ -53,7 +54,7 @@ def position_table(run: CanvasRun) -> pd.DataFrame:
             "emitted_was_accepted": ever_accepted(run),
             "first_entropy": entropy[0],
             "final_entropy": entropy[-1],
-            "final_confidence": run.array("confidence")[-1],
+            "final_confidence": free_values(run, "confidence")[-1],
             "final_margin": confidence_gaps(run)[-1],
             "kl_moved": np.nansum(kl_to_previous(run), axis=0),
             "kl_first_to_final": kl_to_final(run)[0],

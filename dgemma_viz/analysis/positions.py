@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.open_positions import open_positions
+from dgemma_viz.analysis.restraints import clamped
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
@@ -94,12 +95,12 @@ def answer_positions(run: CanvasRun) -> Array:
 
 
 def confidence_gaps(run: CanvasRun) -> Array:
-    """Probability of the most probable token less that of the second: float ``(T, C)``; NaN with fewer than two kept.
+    """Probability of the most probable token less that of the second: float ``(T, C)``; NaN without a second.
 
     The confidence gap of Prophet (arXiv 2508.19982).
     """
     best = run.array("top_k_probabilities").astype(float)
     if best.shape[-1] < 2:  # noqa: PLR2004
         return np.full(best.shape[:2], np.nan)
-    gaps: Array = best[..., 0] - best[..., 1]
+    gaps: Array = np.where(clamped(run), np.nan, best[..., 0] - best[..., 1])
     return gaps

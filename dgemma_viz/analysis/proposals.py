@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import answer_positions
+from dgemma_viz.analysis.restraints import free_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +40,12 @@ def final_by_entropy(run: CanvasRun) -> pd.DataFrame:
     """Fraction of the answer's proposals that are final, by entropy: one row per bin of :data:`ENTROPY_EDGES`.
 
     Columns: ``from``, ``to`` (nats), ``count``, ``draft_final``, ``candidate_final`` (NaN without positions; steps that
-    made no decision have no candidates to count).
+    made no decision have no candidates to count). Clamped proposals are not counted.
     """
     import pandas as pd
 
     answer = answer_positions(run)
-    entropy = run.array("entropy")[:, answer]
+    entropy = free_values(run, "entropy")[:, answer]
     drafts, candidates = is_final(run)[:, answer], is_final(run, "candidate")[:, answer]
     rows = []
     for low, high in pairwise(ENTROPY_EDGES):

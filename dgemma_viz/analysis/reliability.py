@@ -41,7 +41,7 @@ def reliability_table(drafts: JudgedDrafts, bins: int = BINS, binning: Binning =
     pd.DataFrame
         One row per bin, lowest confidence first: ``from_confidence``, ``to_confidence`` (included),
         ``mean_confidence`` and the columns of :func:`~dgemma_viz.analysis.binned_accuracy.binned_accuracy`. No drafts
-        give no rows. ``table.attrs`` holds ``not_judged`` and ``not_finite`` of the drafts.
+        give no rows. ``table.attrs`` holds ``not_judged``, ``not_finite`` and ``not_free`` of the drafts.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def reliability_table(drafts: JudgedDrafts, bins: int = BINS, binning: Binning =
     table.insert(0, "from_confidence", edges[:-1])
     table.insert(1, "to_confidence", edges[1:])
     table.insert(2, "mean_confidence", ratio(confidence, table["count"]))
-    table.attrs |= {"not_judged": drafts.not_judged, "not_finite": drafts.not_finite}
+    table.attrs |= {"not_judged": drafts.not_judged, "not_finite": drafts.not_finite, "not_free": drafts.not_free}
     return table
 
 

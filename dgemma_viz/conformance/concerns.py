@@ -18,6 +18,11 @@ def everyone(_evidence: Evidence) -> bool:
     return True
 
 
+def ruled_out(evidence: Evidence) -> bool:
+    """Runs in which tokens were ruled out."""
+    return evidence.trace.banned is not None
+
+
 def kinds(*of: SamplerKind) -> Concern:
     """Samplers of some kinds."""
     return lambda evidence: sampler_kind(evidence.trace) in of

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.restraints import banned_drafts, clamped
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import steps_of
-from dgemma_viz.conformance.rule import Rule
+from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
+from dgemma_viz.conformance.violation import Breach
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance.evidence import Evidence
@@ -24,10 +26,45 @@ if TYPE_CHECKING:
 
 def _drawn(_evidence: Evidence, run: CanvasRun) -> Draws:
     equal, confidence = run.array("candidate") == run.array("draft"), run.array("confidence").astype(float)
-    return draws_at(np.isfinite(confidence) & run.decided[:, None], equal, confidence, steps_of(run))
+    free = np.isfinite(confidence) & run.decided[:, None] & ~clamped(run)  # of one token, nothing is drawn
+    return draws_at(free, equal, confidence, steps_of(run))
+
+
+def _stays_out(_evidence: Evidence, run: CanvasRun) -> Checked:
+    draft, candidate, banned = (run.array(name) for name in ("draft", "candidate", "banned_draft"))
+    lost, alone, decided = banned_drafts(run), clamped(run), run.decided[:, None]
+    wrong_draft = lost & (draft == banned)
+    wrong = wrong_draft | (decided & ((lost & (candidate == banned)) | (alone & (candidate != draft))))
+    judged = int((lost | alone).sum())
+    if not wrong.any():
+        return Checked(judged)
+    t, position = first_place(wrong)
+    what = "draft" if wrong_draft[t, position] else "candidate"
+    found = int((draft if wrong_draft[t, position] else candidate)[t, position])
+    left = f"token {draft[t, position]}" if alone[t, position] else f"any but token {banned[t, position]}"
+    return Checked(
+        judged,
+        Breach(
+            int(steps_of(run)[t]),
+            position,
+            f"token {found}",
+            left,
+            f"The {what} is token {found}, which was ruled out: {left} was left.",
+            int(wrong.sum()),
+        ),
+    )
 
 
 RULES = (
+    Rule(
+        "ruled-out-stays-out",
+        "Neither draft nor candidate is a token that a logits processor left no probability.",
+        "LogitsProcessor; DiffusionGemmaGenerationMixin._denoising_step (argmax and multinomial of processed logits)",
+        (needs.arrays("candidate"),),
+        each(_stays_out),
+        "no draft was ruled out, and no position clamped",
+        concerns.ruled_out,
+    ),
     Rule(
         "candidates-drawn",
         "Candidates are drawn from the distribution whose confidence is recorded: they equal the draft as often as it "

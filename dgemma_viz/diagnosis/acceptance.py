@@ -79,7 +79,7 @@ def _too_loose(case: CanvasCase) -> Seen | None:
 
 
 def _too_tight(case: CanvasCase) -> Seen | None:
-    certain = case.answer & (case.confidence >= CERTAIN) & case.decided
+    certain = case.answer & (case.confidence >= CERTAIN) & case.decided & ~case.clamped
     wasted = certain & ~case.accepted
     number = int(wasted.sum())
     share = number / max(int(certain.sum()), 1)

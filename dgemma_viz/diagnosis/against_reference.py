@@ -47,7 +47,7 @@ def _stuck(case: CanvasCase) -> Seen | None:
     first = np.where(taken.any(axis=0), taken.argmax(axis=0), case.last_step)
     later = np.arange(case.run.n_steps)[:, None] > first
     kept = ((case.draft[:, wrong] == emitted[wrong]) | ~later | ~case.open[:, wrong]).all(axis=0)
-    stuck = kept & (first < case.last_step)
+    stuck = kept & (first < case.last_step) & ~case.clamped[first, wrong]
     if not stuck.any():
         return None
     positions, steps = wrong[stuck], first[stuck]
@@ -68,7 +68,7 @@ def _lost(case: CanvasCase) -> Seen | None:
     wrong, judgement = _wrong_positions(case), case.judgement
     if judgement is None or not len(wrong):
         return None
-    right = judgement.right_drafts(case.run)[:, wrong] & case.open[:, wrong]
+    right = judgement.right_drafts(case.run)[:, wrong] & (case.open & ~case.clamped)[:, wrong]
     if not right.any():
         return None
     had = right.any(axis=0)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from dgemma_viz.analysis.chat import chat_structure
 from dgemma_viz.analysis.open_positions import given_positions, open_positions
 from dgemma_viz.analysis.positions import answer_positions, ever_accepted, open_flips
+from dgemma_viz.analysis.restraints import clamped
 
 if TYPE_CHECKING:
     from dgemma_viz.analysis.chat import ChatStructure
@@ -177,6 +178,17 @@ class CanvasCase:
     def open(self) -> Array:
         """Where the sampler could yet fill the position, so that the draft there matters: bool ``(T, C)``."""
         return open_positions(self.run)
+
+    @cached_property
+    def clamped(self) -> Array:
+        """Where one token alone was left, so that its confidence is not the model's: bool ``(T, C)``."""
+        return clamped(self.run)
+
+    @property
+    def last_free_entropy(self) -> float:
+        """Mean entropy in the last step of positions that were not clamped, nats; 0 where all were."""
+        free = ~self.clamped[-1]
+        return float(self.entropy[-1, free].mean(dtype=float)) if free.any() else 0.0
 
     @cached_property
     def given(self) -> Array:

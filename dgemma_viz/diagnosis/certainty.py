@@ -50,12 +50,13 @@ def _oscillation(case: CanvasCase) -> Seen | None:
 
 def _never_confident(case: CanvasCase) -> Seen | None:
     measured = np.isfinite(case.confidence)
-    best = np.where(measured & case.open, case.confidence, 0).max(axis=0)
-    judged = case.answer & ~case.given & (measured | ~case.open).all(axis=0)
+    asked = case.open & ~case.clamped
+    best = np.where(measured & asked, case.confidence, 0).max(axis=0)
+    judged = case.answer & ~case.given & asked.any(axis=0) & (measured | ~asked).all(axis=0)
     positions = np.flatnonzero(judged & (best < MORE_LIKELY_WRONG))
     if not len(positions):
         return None
-    lowest, steps = float(best[positions].min()), int(case.open[:, positions].sum(axis=0).max())
+    lowest, steps = float(best[positions].min()), int(asked[:, positions].sum(axis=0).max())
     return Seen(
         Severity.WARNING,
         f"{len(positions)} of the answer's {count(int(case.answer.sum()), 'draft')} ({places(positions.tolist())}) "

@@ -62,7 +62,7 @@ def _premature(case: SampleCase) -> Seen | None:
     run = case.canvas(canvas)
     if run is None:
         return None
-    meant = ~case.is_filler(run.draft) & (run.confidence >= MORE_LIKELY_RIGHT) & run.open
+    meant = ~case.is_filler(run.draft) & (run.confidence >= MORE_LIKELY_RIGHT) & run.open & ~run.clamped
     meant[:, :position] = False
     meant[:, run.is_text] = False
     positions = np.flatnonzero(meant.any(axis=0))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.restraints import has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, has_sweeps, intervened_with, sampler_kind
 from dgemma_viz.diagnosis.rule import Need
 
@@ -69,6 +70,10 @@ STOP_RULE = Need(
 )
 STEP_LIMIT = Need(
     lambda case: case.setting("max_denoising_steps") is not None, "the limit of denoising steps is not known"
+)
+RULED_OUT = Need(
+    lambda case: case.trace.banned is not None or not has_processors(case.trace),
+    "logits processors ran, and ruled no token out, or that was not recorded",
 )
 ENTROPIES = Need(lambda case: bool(np.isfinite(case.trace.entropy).any()), "the trace holds no entropies")
 CONFIDENCES = Need(lambda case: bool(np.isfinite(case.trace.confidence).any()), "the trace holds no confidences")

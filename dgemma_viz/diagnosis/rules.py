@@ -13,6 +13,7 @@ from dgemma_viz.diagnosis import (
     numbers,
     reference_rules,
     repetition,
+    restraints,
     seam,
     settings,
     stopping,
@@ -33,5 +34,6 @@ RULES: tuple[Rule, ...] = (
     *against_reference.RULES,
     *certainty.RULES,
     *acceptance.RULES,
+    *restraints.RULES,
 )
 """Causes come before effects: broken numbers or another sampler explain most of what follows."""

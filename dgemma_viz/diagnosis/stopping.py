@@ -26,13 +26,14 @@ a canvas of 256 are expected wrong: the released stop rule never leaves one."""
 
 
 def _too_early(case: CanvasCase) -> Seen | None:
-    mean, expected = float(case.entropy[-1].mean(dtype=float)), float(case.expected_errors[-1])
+    mean, expected = case.last_free_entropy, float(case.expected_errors[-1])
     stable = int(case.run.array("stable_steps")[-1])
     if not case.stopped_by_rule or not (stable < CONFIRMED or mean >= UNSETTLED or expected >= ONE_ERROR):
         return None
     return Seen(
         Severity.WARNING,
-        f"The stop rule ended the canvas after {count(case.run.n_steps, 'step')} at a mean entropy of {mean:.3g} nats "
+        f"The stop rule ended the canvas after {count(case.run.n_steps, 'step')} at a mean entropy of {mean:.3g} nats"
+        f"{' of the positions that were not clamped' if case.clamped[-1].any() else ''} "
         f"(released threshold: {released.CONFIDENCE_THRESHOLD}) and a draft stable for {count(stable, 'step')}; by the "
         f"model's own confidence {expected:.2g} of {count(int(case.answer.sum()), 'token')} are wrong.",
         step=case.last_step,

@@ -12,8 +12,8 @@ from dgemma_viz.recorders.host_copy import read_only
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
-from dgemma_viz.trace.model import Trace
-from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, Trace
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
     from dgemma_viz.recorders.run_buffer import Run, Step
@@ -27,6 +27,8 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
     run.copies.wait()
     steps = run.steps
     arrays: dict[str, Array] = {name: np.stack([step.array(name) for step in steps]) for name in steps[0].tensors}
+    if "banned" in arrays and not arrays["banned"].any():
+        arrays = {name: array for name, array in arrays.items() if name not in RULED_OUT}
     if "decision" in arrays:
         arrays["accepted"] = arrays["decision"] != Decision.NOISE
     for name in ("canvas", "step_in_canvas", "phase", "temperature", "entropy_bound", "wall_time"):
@@ -38,7 +40,10 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
     )
     arrays |= _around_the_steps(run, arrays["noised"].shape[1:])
     warnings = (*run.facts.warnings, *_contradictions(arrays))
-    ids = np.unique(np.concatenate([np.unique(arrays[name]) for name in TOKEN_ARRAYS]))
+    ids = np.unique(
+        np.concatenate([np.unique(arrays[name]) for name in (*TOKEN_ARRAYS, "banned_draft") if name in arrays])
+    )
+    ids = ids[ids != UNKNOWN_TOKEN]
     return Trace(
         **arrays,
         facts=replace(run.facts, warnings=warnings, special_token_ids=texts.special(ids)),

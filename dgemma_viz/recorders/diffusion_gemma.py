@@ -7,11 +7,13 @@ What is hooked, for the time of the block, as attributes of the one model object
 ``_prepare_generation_config``            the effective settings, after defaults and keyword arguments were merged
 ``_prepare_encoder_inputs``               prompt and its mask as the encoder reads them (first canvas only)
 ``_denoising_step``                       noised canvas, rows still active; afterwards draft and rows finished
+``logits_processor`` (in each step)       argmax of the model's own logits, where processors may rule tokens out
 ``sampler.accept_canvas`` (in each step)  candidate, processed logits (reduced at once), accepted mask, bound
 ``_finalize_canvas``                      emitted tokens, after padding; rows whose sequence had ended before
 ========================================  ============================================================================
 
-Why it is neutral. Each hook calls the original with its own arguments and returns its result untouched. Nothing is
+Why it is neutral. Each hook calls the original with its own arguments and returns its result untouched (processors are
+called through a list that holds the same ones, :class:`~dgemma_viz.recorders.ruled_out.SeenBefore`). Nothing is
 drawn from a random generator, no tensor of upstream's is changed or kept (small copies are, so freed memory and CUDA
 graphs behave as before), and ``forward`` and the class stay unpatched, so no compiled code is invalidated. A failure of
 the recorder ends the recording, not the generation. On CUDA nothing waits for the device, unless ``on_step`` is given.
@@ -101,7 +103,9 @@ class DiffusionGemmaRecording(Recording):
         with InstanceHooks() as hooks:
             run.attempt(step.begin)
             run.attempt(lambda: hooks.wrap(step.inputs["sampler"], "accept_canvas", around_accept))
-            result = original(*args, **kwargs)
+            if not args:  # as upstream calls it
+                run.attempt(step.watch_processors)
+            result = original(*args, **{**kwargs, **step.changed})
         wall_time = time.perf_counter() - run.start_time
         run.attempt(lambda: step.complete(result, wall_time))
         self._announce(run)

@@ -142,6 +142,8 @@ class Recorder:
             ``(C, V)`` or ``(B, C, V)``, reduced at once: those that the candidate was sampled from, after temperature
             and filters. Where the loop ranks positions by other logits (LLaDA: the raw ones), give those; confidence,
             entropy and alternatives are of one distribution.
+            Tokens with -inf count as ruled out (see :data:`dgemma_viz.trace.schema.RULED_OUT`), unless most tokens of
+            most positions have it, as behind top-k or top-p.
             They give ``draft``, ``entropy``, ``confidence``, ``candidate_probability`` and the alternatives, unless
             these are given themselves.
         candidate

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.host_array import host_array
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 
 _AXES = {1: "(C,)", 2: "(B, C)", 3: "(B, C, K)"}
 _ROUNDING = 1e-3
+_SPECS = ARRAYS | RULED_OUT
 
 
 def as_array(where: str, name: str, value: Any) -> Array:
@@ -50,7 +51,7 @@ def per_position(where: str, name: str, value: Any, shape: tuple[int, ...] | Non
     """
     array = as_array(where, name, value)
     given = array.shape
-    axes = 3 if ARRAYS[name].axes.endswith("K") else 2
+    axes = 3 if _SPECS[name].axes.endswith("K") else 2
     if array.ndim == axes - 1:
         array = array[None]
     if array.ndim != axes or array.size == 0:
@@ -77,7 +78,7 @@ def per_sample(where: str, name: str, value: Any, samples: int) -> Array:
 
 
 def _typed(where: str, name: str, array: Array) -> Array:
-    wanted = np.dtype(ARRAYS[name].dtype)
+    wanted = np.dtype(_SPECS[name].dtype)
     if wanted.kind == "b" and not np.isin(array, (0, 1)).all():
         raise RecordingError(f"{where}: '{name}' must be true or false (or 1 and 0) everywhere")
     if name in TOKEN_ARRAYS and (array.dtype.kind not in "iu" or array.min() < 0):

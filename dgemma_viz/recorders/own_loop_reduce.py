@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,28 @@ def reduce_any(logits: Any, candidate: Array | None, top_k: int) -> dict[str, Ar
     Returns
     -------
     dict
-        By the names of :data:`dgemma_viz.trace.schema.ARRAYS`.
+        By the names of :data:`dgemma_viz.trace.schema.ARRAYS`, and ``banned`` where tokens have -inf.
     """
-    reduced = _of_tensor(logits, candidate, top_k) if is_torch(logits) else _of_array(logits, candidate, top_k)
+    tensor = is_torch(logits)
+    reduced = _of_tensor(logits, candidate, top_k) if tensor else _of_array(logits, candidate, top_k)
+    banned = _impossible(logits)
+    if (banned > 0).any():
+        reduced["banned"] = banned.cpu().numpy() if tensor else banned
     if candidate is None:
         del reduced["candidate_probability"]
     return reduced
+
+
+def _impossible(logits: Any) -> Any:
+    """How many tokens have -inf; none where all have, since that is no distribution.
+
+    None anywhere where most tokens of most positions have it: a filter (top-k, top-p) cuts off what is improbable, and
+    what it leaves says how sure the model was.
+    """
+    vocabulary = logits.shape[-1]
+    count = (logits == -np.inf).sum(-1)
+    filtered = float((count * 2 > vocabulary).sum()) * 2 > math.prod(count.shape)
+    return count * (count < vocabulary) * (not filtered)
 
 
 def _of_tensor(logits: Any, candidate: Array | None, top_k: int) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from dgemma_viz.recorders.own_loop_outcome import masked_outcome
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
 from dgemma_viz.trace.decision import Phase, is_accepted
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
-from dgemma_viz.trace.schema import OF_A_DECISION
+from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,7 +145,7 @@ def check_like(where: str, step: OwnStep, before: Sequence[OwnStep]) -> None:
     if not before:
         return
     first = next((one for one in before if one.decided), before[0])
-    different = first.values.keys() ^ values.keys()
+    different = (first.values.keys() ^ values.keys()) - {*RULED_OUT}
     if not (step.decided and first.decided):
         different -= {*OF_A_DECISION, "temperature", "entropy_bound"}
     if different:

@@ -84,7 +84,7 @@ def reduce_logits(
             entropy, p = known[0].reshape(-1), known[1].reshape(-1, vocabulary)
             parts = [_pick(entropy, p, best_of(rows, kept), sampled)]
         elif bitwise or vocabulary < _WIDE:
-            parts = [_bitwise(rows[span], sampled[span], kept) for span in _spans(rows, least=2)]
+            parts = [_bitwise(rows[span], sampled[span], kept) for span in spans(rows, least=2)]
         else:
             parts = list(_fast(rows, sampled, kept))
     joined = parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -95,7 +95,7 @@ def entropy_of(logits: torch.Tensor) -> torch.Tensor:
     """``torch.distributions.Categorical(logits=logits).entropy()`` to the last bit: ``(B, C, V)`` to ``(B, C)``."""
     rows = logits.reshape(-1, logits.shape[-1])
     with torch.no_grad():
-        parts = [_upstream(rows[span])[0] for span in _spans(rows, least=2)]
+        parts = [_upstream(rows[span])[0] for span in spans(rows, least=2)]
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).reshape(logits.shape[:-1])
 
 
@@ -106,8 +106,8 @@ def accepted_by_rule(entropy: torch.Tensor, bound: float) -> torch.Tensor:
     return torch.zeros_like(chosen).scatter(-1, order, chosen)
 
 
-def _spans(rows: torch.Tensor, least: int) -> Iterator[slice]:
-    """Slices of nearly equal length, of ``least`` rows: one alone would be summed in another order than upstream's."""
+def spans(rows: torch.Tensor, least: int) -> Iterator[slice]:
+    """Chunks to work in, of nearly equal length and ``least`` rows: one alone would be summed in another order."""
     count = len(rows)
     on_cpu = rows.device.type == "cpu"
     elements = min(_CHUNK_ELEMENTS, _CACHE_ELEMENTS * torch.get_num_threads()) if on_cpu else _CHUNK_ELEMENTS
@@ -129,11 +129,11 @@ def _upstream(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _fast(rows: torch.Tensor, sampled: torch.Tensor, top_k: int) -> Iterator[Reduced]:
     """Chunk by chunk in the same two buffers: fresh memory would cost as much as a pass over it."""
-    spans = list(_spans(rows, least=1))
-    longest = max(span.stop - span.start for span in spans)
+    chunks = list(spans(rows, least=1))
+    longest = max(span.stop - span.start for span in chunks)
     dtype = torch.promote_types(rows.dtype, torch.float32)
     buffers = torch.empty((2, longest, rows.shape[-1]), dtype=dtype, device=rows.device)
-    for span in spans:
+    for span in chunks:
         logits, (shifted, p) = rows[span].to(dtype), buffers[:, : span.stop - span.start]
         greatest, ids, _ = best = best_of(logits, top_k)
         torch.softmax(logits, dim=-1, out=p)

@@ -13,6 +13,7 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import Linea
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.notices import StaleSamplerWarning
 from dgemma_viz.recorders.reduce import DTYPES, accepted_by_rule, reduce_logits
+from dgemma_viz.recorders.ruled_out import SeenBefore, cuts_off, may_rule_out, own_draft, ruled_out
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import with_sampler
 from dgemma_viz.recorders.running_sampler import bound_of, is_compiled, owner_of, staleness
@@ -33,6 +34,23 @@ class StepCapture:
     top_k: int
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     entropy_bound: float = float("nan")
+    own_draft: torch.Tensor | None = None
+    """Argmax ``(B, C)`` of the model's own logits, in calls whose processors may rule it out."""
+
+    changed: dict[str, Any] = field(default_factory=dict)
+    """Arguments that the step is to be given in place of its own."""
+
+    def watch_processors(self) -> None:
+        """Have a look at the logits before processors that may rule tokens out."""
+        processors = self.inputs["logits_processor"]
+        if may_rule_out(processors):
+            self.changed["logits_processor"] = SeenBefore(processors, self._see_own)
+
+    def _see_own(self, logits: torch.Tensor) -> None:
+        def see() -> None:
+            self.own_draft = own_draft(logits)
+
+        self.run.attempt(see)
 
     def begin(self) -> None:
         """Take what the step reads; ``finished_denoising`` is changed in place later, so now."""
@@ -73,6 +91,11 @@ class StepCapture:
         self.tensors["accepted"] = self.run.copies.take(mask, torch.bool)
         for name, dtype in DTYPES.items():
             self.tensors[name] = self.run.copies.take(reduced[name], dtype)
+        if self.own_draft is not None:
+            processors, remaining = self.inputs["logits_processor"], int(self.inputs["cur_step"])
+            divided_by = math.prod(temperatures_of(processors, remaining))
+            found = ruled_out(logits, self.own_draft, divided_by, cut_off=cuts_off(processors))
+            self.tensors |= {name: self.run.copies.take(values, torch.int32) for name, values in found.items()}
 
     def complete(self, result: tuple[torch.Tensor, ...], wall_time: float) -> None:
         """Take what the step returned, and append it to the run as a whole."""

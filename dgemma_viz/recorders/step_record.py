@@ -43,6 +43,9 @@ class StepRecord:
     phase: int
     mask_token_id: int | None
     text_of: Callable[[int], str] = field(repr=False)
+    banned: Array | None = None
+    banned_draft: Array | None = None
+    """In calls with processors that may rule tokens out, see :data:`dgemma_viz.trace.schema.RULED_OUT`."""
 
     @property
     def length(self) -> int:

@@ -61,6 +61,14 @@ class CheckedLine:
             raise self.error(name, f"a list of token ids from 0 to {largest}")
         return np.array(value, dtype=np.int32)
 
+    def counts(self, name: str) -> Array:
+        """How many tokens of the vocabulary, int32."""
+        value = self.data[name]
+        largest = self.vocab_size - 1 if self.vocab_size > 0 else LARGEST_ID
+        if not isinstance(value, list) or not all(type(count) is int and 0 <= count <= largest for count in value):
+            raise self.error(name, f"a list of numbers of tokens, whole ones from 0 to {largest}")
+        return np.array(value, dtype=np.int32)
+
     def numbers(self, name: str, value: Any = None) -> Array:
         """Numbers, float32, of the key or of ``value``; NaN for null."""
         value = self.data[name] if value is None else value

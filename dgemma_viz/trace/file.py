@@ -24,7 +24,7 @@ from dgemma_viz.trace.checked_facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
-from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, SCHEMA_VERSION, TOKEN_ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, RULED_OUT, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
 from dgemma_viz.trace.token_texts import TokenTexts
 from dgemma_viz.write_whole import write_whole
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 FORMAT = "dgemma_viz.trace"
 _EXTRA = ("vocabulary", "token_texts", "generator_state")
+_IDS = (*TOKEN_ARRAYS, "banned_draft")
+"""Arrays that are stored as indices into the vocabulary."""
 _MOST_DIGITS = 9
 """Of a schema version."""
 _MOST_VALUES = 2**40
@@ -85,10 +87,12 @@ def _to_metadata(trace: Trace) -> dict[str, str]:
 
 
 def _to_arrays(trace: Trace) -> dict[str, np.ndarray[Any, Any]]:
-    vocabulary = _distinct([getattr(trace, name) for name in TOKEN_ARRAYS] + [np.fromiter(trace.token_texts, np.int32)])
+    held = {name: array for name in (*ARRAYS, *RULED_OUT) if (array := getattr(trace, name)) is not None}
+    ids = [held[name] for name in _IDS if name in held]
+    vocabulary = _distinct([*ids, np.fromiter(trace.token_texts, np.int32)])
     index_type = np.uint16 if len(vocabulary) <= np.iinfo(np.uint16).max + 1 else np.int32
-    arrays: dict[str, np.ndarray[Any, Any]] = {name: getattr(trace, name) for name in ARRAYS}
-    for name in TOKEN_ARRAYS:
+    arrays: dict[str, np.ndarray[Any, Any]] = dict(held)
+    for name in held.keys() & {*_IDS}:
         arrays[name] = _places(vocabulary, arrays[name]).astype(index_type)
     texts = pack_texts([trace.token_texts.get(token) for token in vocabulary.tolist()])
     arrays["vocabulary"] = vocabulary
@@ -148,7 +152,7 @@ def _check_stored(stored: dict[str, StoredArray], source: Path) -> None:
     needed = [name for name in ARRAYS if name not in DEFAULTED]
     if missing := [name for name in (*needed, "vocabulary", "token_texts") if name not in stored]:
         raise TraceFileError(f"'{source}' lacks the arrays {missing}")
-    if foreign := set(stored) - set(ARRAYS) - set(_EXTRA):
+    if foreign := set(stored) - set(ARRAYS) - set(RULED_OUT) - set(_EXTRA):
         raise TraceFileError(f"'{source}' holds arrays that are not part of a trace: {shown(foreign)}")
     dtypes = {
         "uint8": {"U8"},
@@ -158,9 +162,9 @@ def _check_stored(stored: dict[str, StoredArray], source: Path) -> None:
         "float32": {"F32"},
         "float64": {"F64"},
     }
-    for name, spec in ((name, spec) for name, spec in ARRAYS.items() if name in stored):
+    for name, spec in ((name, spec) for name, spec in (ARRAYS | RULED_OUT).items() if name in stored):
         dtype, shape = stored[name].dtype, stored[name].shape
-        allowed = {"U16", "I32"} if name in TOKEN_ARRAYS else dtypes[spec.dtype]
+        allowed = {"U16", "I32"} if name in _IDS else dtypes[spec.dtype]
         if dtype not in allowed:
             raise TraceFileError(f"'{source}': array '{name}' is {dtype}, expected {sorted(allowed)}")
         if len(shape) != len(spec.axes):
@@ -180,7 +184,7 @@ def _from_arrays(arrays: dict[str, np.ndarray[Any, Any]], facts: RunFacts) -> Tr
     token_texts = TokenTexts.ascending(vocabulary.tolist(), texts)
     del texts  # up to a Python object for each token of the vocabulary
     generator_state = arrays.pop("generator_state", None)
-    for name in TOKEN_ARRAYS:
+    for name in arrays.keys() & {*_IDS}:
         index = arrays[name]
         if index.size and (int(index.min()) < 0 or int(index.max()) >= len(vocabulary)):
             raise TraceFileError(f"array '{name}' points outside 'vocabulary'")

@@ -3,7 +3,7 @@
 One JSON object a line, UTF-8. First a header, then one line for each denoising step of each sample, then (or in
 between) one line for each emitted canvas of each sample. The least that makes a trace is drafts and emitted tokens::
 
-    {"format": "dgemma_viz.lines", "version": 2, "facts": {"sampler": "my sampler", "sampler_kind": "entropy-bound",
+    {"format": "dgemma_viz.lines", "version": 3, "facts": {"sampler": "my sampler", "sampler_kind": "entropy-bound",
         "vocab_size": 262144, "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {
         "max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "entropy_bound": 0.1,
         "stability_threshold": 1, "confidence_threshold": 0.005}}}
@@ -28,6 +28,9 @@ key of a step                               what it is, and what it lets be chec
 ``temperature``, ``entropy_bound``          what the step really divided by, and the bound that it really used
 ``decision``                                instead of ``accepted``, where that says too little (C):
                                             codes of :class:`~dgemma_viz.trace.decision.Decision`
+``banned``                                  number of tokens that were left no probability (C), -inf logits, say; by
+                                            what is left of the vocabulary, clamped positions are told
+``banned_draft``                            argmax of the model's own logits where it is one of them, else null (C)
 ``phase``                                   code of :class:`~dgemma_viz.trace.decision.Phase`; 0 if left out
 ``finished``                                the stop rule was met at the end of this step
 ``active``                                  false for a step of a sample that had finished before; else leave it out
@@ -36,7 +39,8 @@ key of a step                               what it is, and what it lets be chec
 
 An optional key stands on all step lines or on none. One exception: a step that made no decision (a last step whose
 argmax is emitted without sampling) leaves out ``candidate``, ``candidate_probability``, ``accepted`` and ``decision``,
-or says null, together; it may lack ``temperature`` and ``entropy_bound`` as well. ``null`` and ``NaN`` are "not a
+or says null, together; it may lack ``temperature`` and ``entropy_bound`` as well. Another: lines of steps in which
+nothing was ruled out may leave out ``banned`` and ``banned_draft``. ``null`` and ``NaN`` are "not a
 number". Where a key is left out, the trace's array holds NaN, false or :data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`,
 and its name stands in ``trace.facts.absent`` if no line has it. Without ``finished``, a sample's last line before the
 step limit counts as its finish. Without lines for finished samples, their last step is repeated as inactive, and
@@ -48,6 +52,8 @@ An emitted line has ``canvas``, ``sample``, ``emitted`` and optionally ``past_en
 canvas; by default: an end-of-sequence token was emitted before). ``emitted`` holds the canvas's token ids, padded after
 the end of the sequence or as the canvas held them; what follows the end may also be left out, with the end token or
 without (:mod:`dgemma_viz.trace.cut_emission`).
+
+``"inputs": ["decoder_input_ids"]`` in the settings says that the caller gave the tokens of the first canvas.
 
 In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`; ``sampler_kind`` among them says whose
 rules the run is held against (without it, that is inferred, and reports say from what). ``prompt`` holds a list of
@@ -79,9 +85,9 @@ from dgemma_viz.trace.logged_lines import (
     step_line,
 )
 from dgemma_viz.trace.logged_run import build_trace
-from dgemma_viz.trace.model import INACTIVE_ROWS
+from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN
 from dgemma_viz.trace.regular_file import open_regular
-from dgemma_viz.trace.schema import OF_A_DECISION
+from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
 from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
@@ -203,4 +209,9 @@ def _step(trace: Trace, step: int, sample: int) -> dict[str, Any]:
         left_out.add("decision")
     if trace.phase.any():
         values["phase"] = trace.phase[step]
-    return here | {name: value.tolist() for name, value in values.items() if name not in left_out}
+    if trace.banned is not None and trace.banned_draft is not None:
+        values |= {name: getattr(trace, name)[step, sample, : trace.length[step]] for name in RULED_OUT}
+    logged = here | {name: value.tolist() for name, value in values.items() if name not in left_out}
+    if "banned_draft" in logged:
+        logged["banned_draft"] = [None if token == UNKNOWN_TOKEN else token for token in logged["banned_draft"]]
+    return logged

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import TraceFileError
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
-from dgemma_viz.trace.schema import OF_A_DECISION
+from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.logged_lines import StepLine
@@ -108,9 +108,10 @@ def _same_keys(lines: list[StepLine]) -> set[str]:
         for name in line.values:
             holder.setdefault(name, line)
     keys = holder.keys() - {"active"}
+    sometimes = {*RULED_OUT}
     may_lack = {*OF_A_DECISION, "temperature", "entropy_bound"} if keys & {*OF_A_DECISION} else set()
     for line in lines:
-        lacking = keys - line.values.keys() - (may_lack if not line.decided else set())
+        lacking = keys - line.values.keys() - sometimes - (may_lack if not line.decided else set())
         if not lacking:
             continue
         name = min(lacking)

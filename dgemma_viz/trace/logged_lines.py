@@ -17,8 +17,8 @@ import numpy.typing as npt
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.checked_line import LARGEST_ID, CheckedLine
 from dgemma_viz.trace.decision import Decision, Phase, is_accepted
-from dgemma_viz.trace.model import RunFacts
-from dgemma_viz.trace.schema import DEFAULTED, OF_A_DECISION
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts
+from dgemma_viz.trace.schema import DEFAULTED, OF_A_DECISION, RULED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 FORMAT = "dgemma_viz.lines"
-VERSION = 2
-"""2 takes canvases of different lengths, and steps without a decision. Version 1 is read in the same way."""
+VERSION = 3
+"""2 takes canvases of different lengths, and steps without a decision; 3 takes what was ruled out. Earlier versions are
+read in the same way."""
 
 LONGEST_LINE = 2**25
 """Bytes. A step of the released model with 8 alternatives takes 60 kB; a header with all its token texts 7 MB."""
@@ -43,7 +44,7 @@ OPTIONAL = (*TOKENS[:2], "accepted", *NUMBERS, *ALTERNATIVES, "finished", *SCALA
 """Keys of a step that a runtime may leave out, on all lines or on none."""
 
 _PLACE = ("canvas", "step", "sample")
-_STEP_KEYS = {*_PLACE, *TOKENS, *NUMBERS, *ALTERNATIVES, *FLAGS, *SCALARS, "accepted", *DEFAULTED}
+_STEP_KEYS = {*_PLACE, *TOKENS, *NUMBERS, *ALTERNATIVES, *FLAGS, *SCALARS, "accepted", *DEFAULTED, *RULED_OUT}
 _EMITTED_KEYS = {"canvas", "sample", "emitted", "past_end"}
 _HEADER_KEYS = {"format", "version", "facts", "prompt", "token_texts"}
 _MOST_DIGITS = 10
@@ -155,7 +156,7 @@ def step_line(number: int, data: dict[str, Any], vocab_size: int) -> StepLine:
     values |= {name: line.numbers(name) for name in NUMBERS if name in data}
     values |= {name: np.array(line.flag(name)) for name in FLAGS if name in data}
     values |= {name: line.scalar(name) for name in SCALARS if name in data}
-    values |= _outcome(line)
+    values |= _outcome(line) | _ruled_out(line)
     if sum(name in data for name in ALTERNATIVES) == 1:
         raise TraceFileError(f"line {number}: 'top_k_ids' and 'top_k_probabilities' belong together")
     if ALTERNATIVES[0] in data:
@@ -182,6 +183,21 @@ def _outcome(line: CheckedLine) -> dict[str, Array]:
         values["phase"] = np.array(line.place("phase"))
         if values["phase"] not in tuple(Phase):
             raise line.error("phase", f"a code from 0 to {max(Phase)}")
+    return values
+
+
+def _ruled_out(line: CheckedLine) -> dict[str, Array]:
+    """Counts, and token ids with null for none; either may be there without the other."""
+    values: dict[str, Array] = {}
+    if "banned" in line.data:
+        values["banned"] = line.counts("banned")
+    if isinstance(listed := line.data.get("banned_draft"), list):
+        ids = {"banned_draft": [0 if token is None else token for token in listed]}
+        nothing = np.array([token is None for token in listed], dtype=bool)
+        found = CheckedLine(line.number, ids, line.vocab_size).ids("banned_draft")
+        values["banned_draft"] = np.where(nothing, UNKNOWN_TOKEN, found).astype(np.int32)
+    elif "banned_draft" in line.data:
+        raise line.error("banned_draft", "a list of token ids, with null for none")
     return values
 
 

@@ -17,7 +17,7 @@ from dgemma_viz.trace.logged_layout import Layout, layout_of
 from dgemma_viz.trace.logged_lines import OPTIONAL, SCALARS, TOKENS
 from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
-from dgemma_viz.trace.schema import ARRAYS, OF_A_DECISION, TOKEN_ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, OF_A_DECISION, RULED_OUT, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.logged_lines import EmittedLine, Header, StepLine
@@ -46,6 +46,11 @@ def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine],
     arrays |= _emitted(head, layout, emitted)
     if "finished" in absent:
         _mark_finished(arrays, layout, head.facts.settings.get("max_denoising_steps"))
+    if "banned" in arrays:
+        at_least_one = arrays["banned_draft"] != UNKNOWN_TOKEN
+        arrays["banned"] = np.maximum(arrays["banned"], at_least_one)
+        if not arrays["banned"].any():
+            del arrays["banned"], arrays["banned_draft"]
     arrays |= _derived(arrays, layout)
     arrays |= _prompt(head, layout)
     if (mask := head.facts.mask_token_id) is not None and "noised" not in absent:
@@ -75,6 +80,9 @@ def _empty(layout: Layout) -> dict[str, Array]:
             continue
         nothing = UNKNOWN_TOKEN if name in TOKEN_ARRAYS else np.nan if spec.dtype.startswith("float") else 0
         arrays[name] = np.full([sizes[axis] for axis in spec.axes], nothing, dtype=spec.dtype)
+    if not layout.keys.isdisjoint(RULED_OUT):
+        arrays["banned"] = np.zeros(layout.shape, dtype=np.int32)
+        arrays["banned_draft"] = np.full(layout.shape, UNKNOWN_TOKEN, dtype=np.int32)
     arrays["canvas"] = np.repeat(np.arange(len(layout.steps)), layout.steps)
     arrays["length"] = np.repeat(layout.lengths, layout.steps)
     arrays["decision"].swapaxes(1, 2)[np.arange(length) >= arrays["length"][:, None]] = NO_DECISION

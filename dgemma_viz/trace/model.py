@@ -23,7 +23,7 @@ from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import joined, printable
 from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase, is_accepted
-from dgemma_viz.trace.schema import ARRAYS, TOKEN_ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
 from dgemma_viz.trace.token_texts import TokenTexts
 
 if TYPE_CHECKING:
@@ -188,6 +188,9 @@ class Trace:
     token_texts: Mapping[int, str] = field(default_factory=dict)
     generator_state: Array | None = None
     """Bytes of the torch generator's state when the run began (uint8), or None."""
+    banned: Array | None = None
+    banned_draft: Array | None = None
+    """What was ruled out, see :data:`dgemma_viz.trace.schema.RULED_OUT`; both or neither."""
 
     def __post_init__(self) -> None:
         if self.length is None:
@@ -196,9 +199,12 @@ class Trace:
             object.__setattr__(self, "decision", np.asarray(self.accepted, dtype=np.uint8))
         if self.phase is None:
             object.__setattr__(self, "phase", np.full(np.shape(self.canvas), Phase.DENOISE, dtype=np.uint8))
-        for name, spec in ARRAYS.items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=spec.dtype)
-            if array is getattr(self, name) and array.flags.writeable:
+        for name, spec in (ARRAYS | RULED_OUT).items():
+            given = getattr(self, name)
+            if given is None and name in RULED_OUT:
+                continue
+            array = np.ascontiguousarray(given, dtype=spec.dtype)
+            if array is given and array.flags.writeable:
                 array = array.copy()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
@@ -223,6 +229,7 @@ class Trace:
         self._check_lengths()
         self._check_tokens()
         self._check_decisions()
+        self._check_ruled_out()
         for name in ("confidence", "candidate_probability", "top_k_probabilities"):
             values = getattr(self, name)
             finite = values[np.isfinite(values)]
@@ -307,6 +314,25 @@ class Trace:
             raise TraceError(
                 "array 'decision': a step decides on all positions of a sample's canvas or on none, and never beyond it"
             )
+
+    def _check_ruled_out(self) -> None:
+        if (self.banned is None) != (self.banned_draft is None):
+            raise TraceError("arrays 'banned' and 'banned_draft' belong together: give both or neither")
+        if self.banned is None or self.banned_draft is None:
+            return
+        for name, values in (("banned", self.banned), ("banned_draft", self.banned_draft)):
+            if values.shape != self.noised.shape:
+                raise TraceError(f"array '{name}' has shape {values.shape}, but 'noised' has {self.noised.shape}")
+        size = self.facts.vocab_size or np.iinfo(np.int32).max
+        if self.banned.size and not (self.banned.min() >= 0 and self.banned.max() < size):
+            raise TraceError(
+                f"array 'banned' runs from {self.banned.min()} to {self.banned.max()}; of {size} tokens at least one "
+                "keeps its probability"
+            )
+        if self.banned_draft.size and not (self.banned_draft.min() >= UNKNOWN_TOKEN and self.banned_draft.max() < size):
+            raise TraceError(f"array 'banned_draft' holds token ids outside the vocabulary of {size}")
+        if ((self.banned_draft != UNKNOWN_TOKEN) & (self.banned == 0)).any():
+            raise TraceError("array 'banned_draft' holds a token where 'banned' says that none was ruled out")
 
     def _check_coordinates(self) -> None:
         canvas, step = self.canvas, self.step_in_canvas
@@ -506,10 +532,12 @@ class CanvasRun:
 
     def array(self, name: str) -> Array:
         """A per-step array of the trace restricted to this canvas and sample: ``(T,)``, ``(T, C)`` or ``(T, C, K)``."""
-        spec = ARRAYS.get(name)
+        spec = (ARRAYS | RULED_OUT).get(name)
         if spec is None or not spec.axes.startswith("S"):
             per_step = [known for known, known_spec in ARRAYS.items() if known_spec.axes[0] == "S"]
             raise TraceError(f"'{name}' is not a per-step array; choose from {per_step}")
+        if name in RULED_OUT and getattr(self.trace, name) is None:
+            return np.full((self.n_steps, self.canvas_length), UNKNOWN_TOKEN if name == "banned_draft" else 0, np.int32)
         values: Array = getattr(self.trace, name)[self.steps]
         if spec.axes.startswith("SB"):
             values = values[:, self.sample]

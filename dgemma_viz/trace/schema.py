@@ -37,9 +37,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1. 3 compresses the token
-texts. 4 added ``length``, for canvases of different lengths, and steps without a decision."""
+texts. 4 added ``length``, for canvases of different lengths, and steps without a decision. 5 added what logits
+processors ruled out (:data:`RULED_OUT`), in files of runs in which they did."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 
@@ -90,6 +91,15 @@ ARRAYS: dict[str, ArraySpec] = {
     "prompt": ArraySpec("BP", "int32", "measured", "prompt token ids"),
     "prompt_mask": ArraySpec("BP", "bool", "measured", "which prompt tokens are real (false: padding)"),
 }
+
+RULED_OUT: dict[str, ArraySpec] = {
+    "banned": ArraySpec("SBC", "int32", "measured", "tokens that whatever edits the logits left no probability"),
+    "banned_draft": ArraySpec(
+        "SBC", "int32", "measured", "argmax of the model's own logits where it was ruled out; elsewhere -1"
+    ),
+}
+"""Arrays of traces in which tokens were ruled out, and of no others: None says that none were, or that nobody looked.
+``banned_draft`` is -1 throughout where only edited logits were seen."""
 
 DEFAULTED = ("length", "decision", "phase")
 """Arrays that need not be given: equally long canvases, accepted or noise, and ordinary denoising steps, as

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.errors import MissingDependencyError
-from dgemma_viz.trace.schema import ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
     from dgemma_viz.trace.model import Trace
+    from dgemma_viz.trace.schema import ArraySpec
 
 _DIMENSIONS = {"S": "step", "B": "sample", "C": "position", "K": "rank", "N": "emitted_canvas", "P": "prompt_position"}
+
+
+def _held(trace: Trace) -> dict[str, ArraySpec]:
+    """All arrays, those of :data:`~dgemma_viz.trace.schema.RULED_OUT` where the trace has them."""
+    return ARRAYS | {name: spec for name, spec in RULED_OUT.items() if getattr(trace, name) is not None}
 
 
 def to_dataframe(trace: Trace) -> pd.DataFrame:
@@ -42,7 +48,7 @@ def to_dataframe(trace: Trace) -> pd.DataFrame:
         known, inverse = np.unique(ids, return_inverse=True)
         texts = np.array([trace.token_text(i) for i in known], dtype=object)
         columns[f"{name}_text"] = texts[inverse]
-    for name, spec in ARRAYS.items():
+    for name, spec in _held(trace).items():
         if spec.axes in ("S", "SB", "SBC") and name not in columns:
             array = getattr(trace, name)
             array = array.reshape(array.shape + (1,) * (3 - array.ndim))
@@ -72,7 +78,7 @@ def to_xarray(trace: Trace) -> xr.Dataset:
             getattr(trace, name),
             {"description": spec.description, "provenance": spec.provenance},
         )
-        for name, spec in ARRAYS.items()
+        for name, spec in _held(trace).items()
     }
     dataset = xr.Dataset(variables, attrs={key: str(value) for key, value in trace.facts.to_json().items()})
     dataset = dataset.assign_coords(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.trace.schema import ARRAYS
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT
 
 if TYPE_CHECKING:
     from dgemma_viz.trace.model import Trace
@@ -38,5 +38,6 @@ def cut(trace: Trace, steps: int) -> Trace:
     canvases = int(trace.canvas[steps - 1]) if steps else 0
     arrays = {name: getattr(trace, name)[:steps] for name, spec in ARRAYS.items() if spec.axes[0] == "S"}
     arrays |= {name: getattr(trace, name)[:canvases] for name, spec in ARRAYS.items() if spec.axes[0] == "N"}
+    arrays |= {name: held[:steps] for name in RULED_OUT if (held := getattr(trace, name)) is not None}
     facts = replace(trace.facts, status="interrupted", error=f"cut after {steps} steps")
     return replace(trace, **arrays, facts=facts)
