@@ -46,6 +46,7 @@ def style_sheets(*names: str, folder: Path = STATIC) -> str:
 
 VIEWER_STYLES = (
     "token_canvas.css",
+    "search.css",
     "findings_list.css",
     "explorer.css",
     "words.css",

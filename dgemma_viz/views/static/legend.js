@@ -20,7 +20,7 @@ const MEANINGS = {
   changed: "Draft differs from the step before: derived",
   "taken-back": "Accepted in the step before, re-noised in this one: derived",
   differs: "Draft differs from that of the other run at this step: derived",
-  named: "Named by the chosen finding: derived",
+  named: "What the chosen finding, or the place that was searched for, speaks of: derived",
   outside: "Part of the prompt, or beyond the length that was asked for: measured",
 };
 const LAYOUT_NAMES = { grid: "grid", reading: "reading" };
@@ -79,11 +79,12 @@ export function createLegend(choose) {
     return counts;
   }
 
-  // Positions named by something else on the page: as many flags as positions.
-  function mark(flags) {
+  // Positions named by something else on the page: as many flags as positions, and in words what names them.
+  function mark(flags, by) {
     const count = flags.reduce((sum, flag) => sum + flag, 0);
     marks.named.hidden = !count;
     setText(numbers.named, String(count));
+    setText(names.named, by || MARKS.named);
   }
   return { node, style, count, mark };
 }

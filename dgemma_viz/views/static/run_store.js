@@ -136,6 +136,11 @@ export class RunStore {
     return Math.min(10, Math.max(2, lengths[Math.floor(lengths.length * 0.9)] ?? 2));
   }
 
+  // Probability of an alternative by its place among those of all positions.
+  chance(step, at) {
+    return halfToNumber(this.field("top_k_probabilities", step)[at]);
+  }
+
   alternatives(step, position) {
     const ids = this.field("top_k_ids", step), bits = this.field("top_k_probabilities", step);
     const first = position * this.topK, ranks = Array.from({ length: this.topK }, (_, rank) => first + rank);

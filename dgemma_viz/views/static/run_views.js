@@ -21,11 +21,11 @@ export function createRunViews({ keys, changed }) {
   function open(names, colours) {
     scales = colours ?? scales;
     const same = names.join() === canvases.map((canvas) => canvas.get("title")).join();
-    if (same) return canvases.forEach((canvas) => canvas.put({ scales, named: [] }));
+    if (same) return canvases.forEach((canvas) => canvas.put({ scales, named: [], named_by: "" }));
     close();
     canvases = names.map((title) => createModel({
       title, token_layout: "grid", step: 0, position: -1, quantity: "confidence", shows: "draft", playing: false, dark, live: false,
-      tail: null, tail_texts: {}, scales, named: [], ...EMPTY_RUN,
+      tail: null, tail_texts: {}, scales, named: [], named_by: "", ...EMPTY_RUN,
     }));
     headings = names.map(() => element("div"));
     const places = names.map(() => element("div"));
@@ -76,11 +76,16 @@ export function createRunViews({ keys, changed }) {
     if (grown) canvases[0].put({ ...EMPTY_RUN, ...grown });
   }
 
+  // Positions of one of the runs that something else on the page speaks of, and what that is.
+  function name({ positions, run = 0, by = "" }) {
+    canvases.forEach((canvas, n) => canvas.put({ named_by: by, named: n === run ? positions : [] }));
+  }
+
   function close() {
     for (const leave of closers) leave();
     closers = [];
     canvases = [];
     node.replaceChildren();
   }
-  return { node, open, show, put, live, close, stores: () => stores, name: (positions) => canvases[0]?.set("named", positions) };
+  return { node, open, show, put, live, close, name, stores: () => stores };
 }

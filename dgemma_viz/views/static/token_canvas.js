@@ -1,7 +1,7 @@
 // The token canvas: one run as coloured, marked text with its own play, step and scrub controls. It repaints from its own
 // copy of the run first and tells the model afterwards. Its model (model.js) holds the run (`packing`, `data`, `texts`,
 // `words`, `message`, `differing`; `tail`, `tail_texts` and `live` of one that still grows), what is looked at (`step`,
-// `position`, `quantity`, `shows`, `token_layout`, `playing`), `named` positions, `scales`, `dark` and the canvas's `title`.
+// `position`, `quantity`, `shows`, `token_layout`, `playing`), `named` positions (and `named_by` what), `scales`, `dark` and the canvas's `title`.
 
 import { QUANTITIES, ramp } from "./colour.js";
 import { element, originOf, setText } from "./dom.js";
@@ -117,6 +117,8 @@ export function renderTokenCanvas(model, el, keys = []) {
     load();
   }
 
+  const nameTokens = () => legend.mark(tokens.name(model.get("named") ?? []), model.get("named_by"));
+
   // A run that still grows keeps its widths and follows its newest step, unless the reader has stepped back.
   function load() {
     const live = model.get("live");
@@ -128,7 +130,7 @@ export function renderTokenCanvas(model, el, keys = []) {
     characters = live ? Math.max(characters, store.cellCharacters()) : store.cellCharacters();
     tokens.resize(store.positions, characters);
     tokens.pin(model.get("position"));
-    legend.mark(tokens.name(model.get("named") ?? []));
+    nameTokens();
     const words = model.get("message") || (last() < 0 ? "No denoising steps to show." : "");
     setText(message, words);
     message.hidden = !words;
@@ -159,7 +161,7 @@ export function renderTokenCanvas(model, el, keys = []) {
   react(["step"], () => !loading && model.get("step") !== asked && last() >= 0 && paint(model.get("step")));
   react(["position"], () => tokens.pin(model.get("position")));
   react(["token_layout"], layOut);
-  react(["named"], () => legend.mark(tokens.name(model.get("named") ?? [])));
+  react(["named", "named_by"], nameTokens);
   react(["playing"], () => transport.play(model.get("playing")));
 
   // Heard before JupyterLab's command mode, which listens on the document, and kept from it: Enter would start editing

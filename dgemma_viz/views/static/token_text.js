@@ -13,7 +13,7 @@ const KEPT = new Set(["\n", "\t", "\u200d", "\u200c"]); // line ends, tabs, and 
 
 const hex = (byte) => `⟨${byte.toString(16).toUpperCase().padStart(2, "0")}⟩`;
 const codePoint = (character) => `⟨U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
-const madeVisible = (text) => text.replace(UNSEEN, (character) => (KEPT.has(character) ? character : codePoint(character)));
+export const madeVisible = (text) => text.replace(UNSEEN, (character) => (KEPT.has(character) ? character : codePoint(character)));
 const LENGTHS = [[0x00, 0x80, 1], [0xc2, 0xe0, 2], [0xe0, 0xf0, 3], [0xf0, 0xf5, 4]]; // of characters by their first byte
 const lengthOf = (byte) => LENGTHS.find(([from, to]) => from <= byte && byte < to)?.[2] ?? 0;
 
@@ -40,8 +40,8 @@ function decoded(tokens) {
   return { texts, lone };
 }
 
-// What each position shows as text: `texts`, and positions that are `lone` bytes, or a `part` of the character before.
-export function readable(raws) {
+// The characters of tokens, each at the token where it begins, and positions that are `lone` bytes. `raws`: texts, or bytes.
+export function characters(raws) {
   const texts = raws.map((raw) => (typeof raw === "string" ? raw : "")), lone = new Set();
   for (let from = 0; from < raws.length; ) {
     let to = from;
@@ -53,6 +53,12 @@ export function readable(raws) {
     }
     from = Math.max(to, from + 1);
   }
+  return { texts, lone };
+}
+
+// What each position shows as text: `texts`, and positions that are `lone` bytes, or a `part` of the character before.
+export function readable(raws) {
+  const { texts, lone } = characters(raws);
   joinClusters(texts);
   const part = new Set([...texts.keys()].filter((position) => !texts[position] && raws[position].length));
   return { texts: texts.map(madeVisible), lone, part };

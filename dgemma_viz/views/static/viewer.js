@@ -17,6 +17,7 @@ import { createInspection } from "./inspection.js";
 import { createModel } from "./model.js";
 import { watchTheme } from "./page_theme.js";
 import { createRunViews, LINKED } from "./run_views.js";
+import { createSearch, SEARCH_KEY } from "./search.js";
 
 const WATCHED = ["canvas", "sample", ...LINKED, "finding", "views"];
 const COUNTS = { canvas: "canvases", sample: "samples" }; // in the page: how many there are
@@ -70,7 +71,11 @@ export function createViewer({ root, state, host }) {
   const bar = element("div", { class: "dge-bar" }, unfold, copy, host.link?.told);
   const glossary = element("div");
   const keys = [["v", "the canvas alone, or all views"], ...(host.link ? [["l", "copy a link to this canvas, step and position"]] : [])];
-  const runs = createRunViews({ keys, changed: (name, value) => value === get(name) || state.put({ [name]: value }) });
+  const runs = createRunViews({ keys: [...keys, SEARCH_KEY], changed: (name, value) => value === get(name) || state.put({ [name]: value }) });
+  const search = createSearch({
+    root: node, tokens: runs.node, state, host, page: () => page, named: () => namePositions(),
+    go: (found, more) => jumpTo(found, { finding: -1, playing: false, ...more }),
+  });
   const inspection = createInspection(goTo);
   const charts = createCharts({
     plotly: host.plotly,
@@ -78,7 +83,7 @@ export function createViewer({ root, state, host }) {
     cell: (position, step) => state.put({ position: within(position, place.positions), step: within(step, place.steps) }),
     table,
   });
-  node.append(head, findingsPlace, jump, status, choice, waiting, runs.node, bar, inspection.node, charts.node, glossary);
+  node.append(head, findingsPlace, jump, status, choice, waiting, search.node, runs.node, bar, inspection.node, charts.node, glossary);
 
   // -- contents --------------------------------------------------------------------------------------------------
 
@@ -97,6 +102,7 @@ export function createViewer({ root, state, host }) {
     const beyond = Object.keys(COUNTS).filter((name) => page.canvases && get(name) >= page[COUNTS[name]]);
     if (beyond.length) state.put({ ...Object.fromEntries(beyond.map((name) => [name, 0])), step: 0, position: -1 });
     load();
+    search.anew();
   }
 
   function showFindings(found) {
@@ -204,7 +210,7 @@ export function createViewer({ root, state, host }) {
     for (const part of [head, glossary]) part.hidden = folded || live;
     findingsPlace.hidden = folded || live || !page.finds;
     choice.hidden = live || !choice.children.length;
-    bar.hidden = live || !page.canvases || page.alone;
+    bar.hidden = search.node.hidden = live || !page.canvases || page.alone;
     setText(unfold, folded ? "All views" : "The canvas alone");
     unfold.setAttribute("aria-expanded", String(!folded));
     inspection.node.hidden = charts.node.hidden = folded || nothing;
@@ -215,9 +221,9 @@ export function createViewer({ root, state, host }) {
   }
 
   function namePositions() {
-    const found = page.findings?.places[get("finding")];
+    const found = page.findings?.places[get("finding")] ?? search.chosen();
     const here = found && found.canvas === get("canvas") && found.sample === get("sample");
-    runs.name(here ? found.positions : []);
+    runs.name(here ? found : { positions: [] });
   }
 
   // -- links -----------------------------------------------------------------------------------------------------
@@ -237,7 +243,7 @@ export function createViewer({ root, state, host }) {
     state.on(`change:${name}`, act);
     removers.push(() => state.off(`change:${name}`, act));
   }
-  removers.push(renderFindings(findings, findingsPlace));
+  removers.push(search.stop, renderFindings(findings, findingsPlace));
   findings.on("change:chosen", () => {
     const chosen = findings.get("chosen");
     if (chosen === get("finding")) return;

@@ -1,0 +1,208 @@
+// Search: a text or a token over all steps of a run, in each canvas of the chosen sample, and in both of two runs. The
+// canvas that is looked at comes first, the others one after the other, and the page stays free between them.
+
+import { element, focusedBeside, originOf, setText } from "./dom.js";
+import { findOccurrences, readWanted, SEEN_IN } from "./occurrences.js";
+import { RunStore } from "./run_store.js";
+import { createSearchResults } from "./search_results.js";
+
+const TYPING_REST = 200; // ms without another letter before the search begins
+const REDRAWN = 200; // ms between two looks at what was found so far
+const MOST_LISTED = 100;
+const TEXTS_SHOWN = ["draft", "candidate", "noised"];
+const NOWHERE = "Found nowhere: in no draft, candidate, noised canvas or alternative that was recorded.";
+const SEARCH_HINT = "A text, with its spaces, or a token by its id, as #1234.";
+export const SEARCH_KEY = ["/", "search; there, Enter goes to the next place, Shift+Enter to the one before, Escape closes"];
+
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+const storeOf = (run) => new RunStore(run.packing, [run.data], run.texts, run.differing, run.words);
+// Those that stood first, then alternatives, then noise; each in the order of the text.
+const rankOf = ({ stands, best }) => (stands ? 0 : best ? 1 : 2);
+const byRank = (a, b) => rankOf(a) - rankOf(b) || a.canvas - b.canvas || a.run - b.run || a.start - b.start;
+const positionsOf = ({ start, end }) => Array.from({ length: end - start + 1 }, (_, n) => start + n);
+
+// `root`: the viewer, which has `tokens` in it; `state`, `host` and `page()` as in viewer.js. `go(found, more)` goes to
+// canvas, step and positions, with `more` of the state; `named()` is told when chosen() changes.
+export function createSearch({ root, tokens, state, host, page, go, named }) {
+  let wanted = null, running = null, found = [], listed = [], problems = [], seen = 0; // of the words that are searched for
+  let chosen = null, move = 0, before = null, typing = null; // a `move` waits for the first that is found
+
+  const field = element("input", {
+    type: "search", class: "dgs-field", "aria-label": "Find a text or token over all steps", placeholder: "Find over all steps  ( / )",
+    autocomplete: "off", spellcheck: "false", oninput: () => later(TYPING_REST),
+  });
+  const exact = element("input", { type: "checkbox", onchange: () => later(0) });
+  const button = (words, label, onclick) => element("button", { type: "button", class: "dge-button", "aria-label": label, onclick }, words);
+  const bar = element("span", { class: "dgs-bar", hidden: true },
+    button("↑", "Previous place", () => step(-1)), button("↓", "Next place", () => step(1)),
+    element("label", { title: "Upper and lower case, and how accents are written, count" }, exact, " exact"),
+    button("Close", "Close the search", () => close()));
+  const count = element("span", { class: "dgs-count" }), spoken = element("div", { class: "dgv-aside", role: "status" });
+  const results = createSearchResults((place, at) => visit(place, at));
+  const node = element("section", { class: "dgs", role: "search", "aria-label": "Search" },
+    element("div", { class: "dgs-line" }, field, bar, count), results.node, spoken);
+
+  // -- searching -------------------------------------------------------------------------------------------------
+
+  function later(wait) {
+    clearTimeout(typing);
+    typing = setTimeout(begin, wait);
+  }
+
+  async function begin() {
+    clearTimeout(typing);
+    typing = null;
+    wanted = readWanted(field.value, exact.checked);
+    const asked = (running = wanted && {}), sample = state.get("sample"), first = state.get("canvas");
+    [found, listed, problems, seen] = [[], [], [], 0];
+    choose(null);
+    if (!asked) return draw();
+    const order = [first, ...Array.from({ length: page().canvases }, (_, n) => n).filter((n) => n !== first)];
+    let drawn = -Infinity;
+    for (const canvas of order) {
+      const problem = await look(canvas, sample, asked).catch(({ message }) => message);
+      if (asked !== running) return;
+      if (problem) problems.push(`Canvas ${canvas} could not be searched: ${problem}`);
+      seen += 1;
+      if (performance.now() - drawn > REDRAWN && seen < order.length) {
+        draw();
+        drawn = performance.now();
+      }
+      await pause();
+      if (asked !== running) return;
+    }
+    running = null;
+    draw();
+  }
+
+  async function look(canvas, sample, asked) {
+    const { runs } = await host.places().place(canvas, sample);
+    for (const [run, packed] of runs.entries()) {
+      if (!packed || asked !== running) continue;
+      const here = findOccurrences(storeOf(packed), wanted);
+      found.push(...here.map((one) => ({ ...one, canvas, sample, run })));
+      if (runs.length > 1) await pause();
+    }
+  }
+
+  // -- going there -----------------------------------------------------------------------------------------------
+
+  function choose(place) {
+    if (place === chosen) return;
+    chosen = place;
+    named();
+  }
+
+  // The tokens show another text of the step where the one that they show does not have it.
+  function textThatHas(flags) {
+    const shown = state.get("shows");
+    return [shown, ...TEXTS_SHOWN].find((name) => flags & SEEN_IN[name]) ?? shown;
+  }
+
+  function visit(place, at) {
+    choose(place);
+    go({ canvas: place.canvas, sample: place.sample, step: at, positions: positionsOf(place) }, { shows: textThatHas(place.steps[at]) });
+    results.mark(place);
+    tellCount();
+    reveal(place);
+  }
+
+  // Once the place is drawn: its token comes into view, below what is found.
+  async function reveal(place) {
+    await host.places().place(place.canvas, place.sample).catch(() => null); // the viewer says what went wrong
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    const cell = chosen === place && tokens.querySelector(".dgv-named");
+    if (!cell) return;
+    cell.style.scrollMargin = `${node.offsetHeight + 24}px 0 24px`;
+    cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  // The next place, or the one before; while nothing is listed yet, once something is.
+  function step(way) {
+    if (typing) begin();
+    move = listed.length ? 0 : way;
+    if (move) return;
+    const at = listed.indexOf(chosen), here = (place) => rankOf(place) === rankOf(listed[0]) && place.canvas >= state.get("canvas");
+    const outer = way > 0 ? Math.max(0, listed.findIndex(here)) : listed.length - 1;
+    const next = listed[at < 0 ? outer : (at + way + listed.length) % listed.length];
+    visit(next, next.shownAt);
+  }
+
+  // -- drawing ---------------------------------------------------------------------------------------------------
+
+  function draw() {
+    const { canvases, runs = [] } = page(), open = Boolean(field.value) || node.contains(focusedBeside(node));
+    const names = runs.length > 1 ? runs.map(({ name }) => `Run ${name}`) : [];
+    const none = !wanted ? SEARCH_HINT : running ? "" : NOWHERE;
+    listed = found.sort(byRank).slice(0, MOST_LISTED);
+    results.draw({ found, listed, names, canvases, said: [found.length ? "" : none, ...problems.slice(0, 1)].join(" ") });
+    results.mark(chosen);
+    node.classList.toggle("dgs-open", open);
+    bar.hidden = results.node.hidden = !open;
+    tellCount();
+    if (!running) setText(spoken, wanted ? results.said() : "");
+    if (move && listed.length) step(move);
+    if (!running) move = 0;
+  }
+
+  function tellCount() {
+    const of = page().canvases === 1 ? "one canvas" : `${page().canvases} canvases`, at = listed.indexOf(chosen);
+    setText(count, [at >= 0 ? `place ${at + 1} of ${found.length}` : "", running ? `searched ${seen} of ${of}` : ""].filter(Boolean).join(" · "));
+  }
+
+  // -- coming and leaving ----------------------------------------------------------------------------------------
+
+  function enter(event, at) {
+    const within = root.contains(at) || (host.ownsPage && at === document.body);
+    if (event.key !== "/" || event.defaultPrevented || !within || at.closest("input:not([type=range]), textarea")) return;
+    field.focus();
+    field.select();
+    keep(event);
+  }
+
+  function close() {
+    [field.value, move] = ["", 0];
+    focusedBeside(node)?.blur();
+    begin();
+    if (before?.isConnected) before.focus({ preventScroll: true });
+  }
+
+  // Heard before the notebook around, and kept from it, as are letters that are typed.
+  function onKey(event) {
+    const at = originOf(event), { key } = event;
+    if (node.hidden || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!node.contains(at)) enter(event, at);
+    else if (key === "Escape") keep(event, close());
+    else if (at === field && key === "Enter") keep(event, step(event.shiftKey ? -1 : 1));
+    else if ((at === field && key === "ArrowDown" && results.focus()) || results.onKey(event, at, () => field.focus())) keep(event);
+    else if (at === field || key === "Enter" || key === " ") event.stopImmediatePropagation();
+  }
+  function keep(event) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+
+  // Another trace, or another sample.
+  function anew() {
+    if (field.value) begin();
+  }
+  function stop() {
+    clearTimeout(typing);
+    running = {};
+    window.removeEventListener("keydown", onKey, true);
+    state.off("change:sample", anew);
+  }
+
+  node.addEventListener("focusin", ({ relatedTarget }) => {
+    if (node.contains(relatedTarget)) return;
+    before = relatedTarget;
+    if (!wanted) draw();
+  });
+  node.addEventListener("focusout", ({ relatedTarget }) => !wanted && !node.contains(relatedTarget) && draw());
+  window.addEventListener("keydown", onKey, true);
+  state.on("change:sample", anew);
+  return {
+    node, anew, stop,
+    chosen: () => chosen && { ...chosen, positions: positionsOf(chosen), by: "found" },
+  };
+}

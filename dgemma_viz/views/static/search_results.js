@@ -1,0 +1,84 @@
+// What a search found: in a sentence or three, with the way to the first and to the last lost place, and place by place.
+
+import { element, focusedBeside, setText } from "./dom.js";
+import { courseWords, extremesOf, spotWords, summaryOf, whenWords } from "./search_words.js";
+
+const seenText = (text) => text.replaceAll("\n", "↵");
+
+// `visit(place, step)` is called for a place that is chosen, and its step.
+export function createSearchResults(visit) {
+  const summary = element("p", { class: "dgs-summary" }), whole = element("p", { class: "dgs-tos" });
+  const list = element("ol", { class: "dgs-list", "aria-label": "Places found" }), rest = element("p", { class: "dgs-rest" });
+  const node = element("div", { class: "dgs-results", hidden: true }, summary, whole, list, rest);
+  let rows = [];
+
+  const to = (place, step, words) => {
+    const go = element("button", { type: "button", class: "dgs-to", onclick: () => visit(place, step) }, words);
+    go.dataset.to = words;
+    return go;
+  };
+
+  // `said`: what stands there where nothing was found, or besides; `names` of the runs, where there are two.
+  function draw({ found, listed, said, names, canvases }) {
+    const focus = focusedBeside(node), kept = rows.find(({ item }) => item.contains(focus))?.place;
+    const runs = (names.length ? names : [""]).map((name, run) => ({ name, places: found.filter((place) => place.run === run) }));
+    const sentences = runs.map(({ name, places }) => (name ? `${name}: ${summaryOf(places, canvases) || "nowhere."}` : summaryOf(places, canvases)));
+    setText(summary, [...(found.length ? sentences : []), said].join(" ").trim());
+    whole.replaceChildren(...runs.flatMap(({ name, places }) => {
+      const { first, lost } = extremesOf(places), of = name && `${name}, `;
+      return [
+        first && to(first, first.first, `First seen: ${of}${whenWords(first, first.first, canvases)}`),
+        lost && to(lost, lost.lost, `Last lost: ${of}${whenWords(lost, lost.lost, canvases)}`),
+      ].filter(Boolean);
+    }));
+    whole.hidden = !whole.children.length;
+    rows = listed.map((place) => rowOf(place, canvases, names));
+    list.replaceChildren(...rows.map(({ item }) => item));
+    list.hidden = !rows.length;
+    const more = found.length - listed.length;
+    setText(rest, more ? `${more} more ${more === 1 ? "place is" : "places are"} not listed; more letters find fewer.` : "");
+    rest.hidden = !more;
+    if (kept) rows.find(({ place }) => place === kept)?.buttons.find((go) => go.dataset.to === focus.dataset.to)?.focus({ preventScroll: true });
+  }
+
+  function rowOf(place, canvases, names) {
+    const { before, match, after } = place.quote;
+    const buttons = [
+      place.stands && to(place, place.first, `First seen: step ${place.first}`),
+      place.lost >= 0 && to(place, place.lost, `Last lost: step ${place.lost}`),
+      place.best && to(place, place.best.step, `Best alternative: step ${place.best.step}`),
+      !place.stands && !place.best && to(place, place.shownAt, `Read: step ${place.shownAt}`),
+    ].filter(Boolean);
+    const where = [names[place.run], spotWords(place, canvases)].filter(Boolean).join(", ");
+    const quote = element("q", { class: "dgs-quote" }, seenText(before), element("mark", {}, seenText(match)), seenText(after));
+    const item = element("li", {}, element("b", {}, where), quote, element("span", { class: "dgs-course" }, courseWords(place)),
+      element("span", { class: "dgs-tos" }, ...buttons));
+    return { place, item, buttons };
+  }
+
+  // The place that was gone to, or null; its buttons alone are in the tab order.
+  function mark(chosen) {
+    const at = rows.findIndex(({ place }) => place === chosen);
+    for (const [n, { item, buttons }] of rows.entries()) {
+      item.classList.toggle("dgs-chosen", n === at);
+      if (n === at) item.setAttribute("aria-current", "true");
+      else item.removeAttribute("aria-current");
+      for (const one of buttons) one.tabIndex = n === Math.max(0, at) ? 0 : -1;
+    }
+    if (at < 0) return;
+    const { offsetTop: top, offsetHeight: height } = rows[at].item;
+    if (top < list.scrollTop || top + height > list.scrollTop + list.clientHeight) list.scrollTop = top;
+  }
+
+  // Arrows go from row to row, and above the first one `out()`; true where that is done.
+  function onKey(event, at, out) {
+    const row = rows.findIndex(({ item }) => item.contains(at)), by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (row < 0 || !by) return false;
+    if (row + by < 0) out();
+    else rows[Math.min(rows.length - 1, row + by)].buttons[0].focus();
+    return true;
+  }
+
+  const focus = () => rows.length > 0 && (rows.find(({ buttons }) => buttons[0].tabIndex === 0).buttons[0].focus(), true);
+  return { node, draw, mark, onKey, focus, said: () => summary.textContent };
+}

@@ -1,0 +1,59 @@
+// What a search has found, in words.
+
+import { SEEN_IN } from "./occurrences.js";
+import { probability } from "./run_store.js";
+
+const several = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+
+// `canvases`: how many the run has; a run of one has no need to name it.
+export function spotWords({ canvas, start, end }, canvases) {
+  const positions = end > start ? `positions ${start}–${end}` : `position ${start}`;
+  return canvases > 1 ? `canvas ${canvas}, ${positions}` : positions;
+}
+
+export const whenWords = ({ canvas }, step, canvases) => (canvases > 1 ? `canvas ${canvas}, step ${step}` : `step ${step}`);
+const bestWords = ({ rank, probability: p }) => `rank ${rank}, probability ${probability(p)}`;
+
+// Canvases are written one after the other: the first place in that order by a step, or the last (`way` -1); or null.
+function outermost(places, stepOf, way) {
+  const known = places.filter((place) => stepOf(place) >= 0);
+  const order = (a, b) => way * (a.canvas - b.canvas || stepOf(a) - stepOf(b)) || a.start - b.start;
+  return known.length ? known.reduce((best, place) => (order(place, best) < 0 ? place : best)) : null;
+}
+
+// The place that was seen first, and the one that was lost last, if any.
+export const extremesOf = (places) => ({ first: outermost(places, ({ first }) => first, 1), lost: outermost(places, ({ lost }) => lost, -1) });
+
+function standing(places, canvases) {
+  const still = places.filter((place) => place.still).length, { first, lost } = extremesOf(places);
+  const all = still < places.length ? `${still || "none"} of them` : still > 1 ? "all" : "and";
+  const loss = lost ? `last lost at ${whenWords(lost, lost.lost, canvases)}` : "never lost";
+  const atEnd = `${places.length === 1 && !still ? "not" : all} still there at the end`;
+  return [`In ${several(places.length, "place")}, ${atEnd}.`, `First seen at ${whenWords(first, first.first, canvases)}; ${loss}.`];
+}
+
+// One run's places in a sentence or three.
+export function summaryOf(places, canvases) {
+  const stands = places.filter((place) => place.stands), offered = places.filter((place) => !place.stands && place.best);
+  const noise = places.length - stands.length - offered.length, said = stands.length ? standing(stands, canvases) : [];
+  if (offered.length) {
+    const best = offered.reduce((a, b) => (b.best.probability > a.best.probability ? b : a));
+    const where = `${whenWords(best, best.best.step, canvases)} (${bestWords(best.best)})`;
+    const only = stands.length ? "Elsewhere" : "Never drafted or sampled:";
+    said.push(`${only} among the alternatives only, in ${several(offered.length, "place")}, best at ${where}.`);
+  }
+  if (noise) said.push(`${said.length ? "Only in" : "In nothing but"} noise that steps read: ${several(noise, "place")}.`);
+  return said.join(" ");
+}
+
+// What became of one place.
+export function courseWords({ steps, count, where, best, lost, back, still, stands }) {
+  const times = (flag) => steps.reduce((sum, flags) => sum + (flags & flag ? 1 : 0), 0);
+  const kinds = ["draft", "candidate"].filter((kind) => where & SEEN_IN[kind]).map((kind) => `${kind} ${times(SEEN_IN[kind])}`);
+  const said = stands ? [`stood in ${count} of ${several(steps.length, "step")} (${kinds.join(", ")})`] : [];
+  if (best) said.push(`alternative in ${several(times(SEEN_IN.alternative), "step")}: at best ${bestWords(best)}, step ${best.step}`);
+  if (!stands && !best) said.push(`in the noise that ${several(times(SEEN_IN.noised), "step")} read`);
+  if (still && lost >= 0) said.push(`back since step ${back}`);
+  if (stands) said.push(still ? "still there at the end" : "gone at the end");
+  return said.join(" · ");
+}
