@@ -1,5 +1,5 @@
-// Search: a text or a token over all steps of a run, in each canvas of the chosen sample, and in both of two runs. The
-// canvas that is looked at comes first, the others one after the other, and the page stays free between them.
+// Search: a text or a token over all steps of a run, in each canvas of the chosen sample, and in both of two runs. It
+// begins with the canvas that is looked at and goes on from there, round to the one before; the page stays free meanwhile.
 
 import { element, focusedBeside, originOf, setText } from "./dom.js";
 import { findOccurrences, readWanted, SEEN_IN } from "./occurrences.js";
@@ -7,18 +7,19 @@ import { RunStore } from "./run_store.js";
 import { createSearchResults } from "./search_results.js";
 
 const TYPING_REST = 200; // ms without another letter before the search begins
-const REDRAWN = 200; // ms between two looks at what was found so far
+const REDRAWN = 300; // ms between two looks at what was found so far
 const MOST_LISTED = 100;
 const TEXTS_SHOWN = ["draft", "candidate", "noised"];
 const NOWHERE = "Found nowhere: in no draft, candidate, noised canvas or alternative that was recorded.";
 const SEARCH_HINT = "A text, with its spaces, or a token by its id, as #1234.";
+const OF_ONE = "The chosen sample is searched.";
 export const SEARCH_KEY = ["/", "search; there, Enter goes to the next place, Shift+Enter to the one before, Escape closes"];
 
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 const storeOf = (run) => new RunStore(run.packing, [run.data], run.texts, run.differing, run.words);
-// Those that stood first, then alternatives, then noise; each in the order of the text.
+// Those that stood first, then alternatives, then noise; each in the order in which canvases are searched.
 const rankOf = ({ stands, best }) => (stands ? 0 : best ? 1 : 2);
-const byRank = (a, b) => rankOf(a) - rankOf(b) || a.canvas - b.canvas || a.run - b.run || a.start - b.start;
+const byRank = (a, b) => rankOf(a) - rankOf(b) || a.turn - b.turn || a.run - b.run || a.start - b.start;
 const positionsOf = ({ start, end }) => Array.from({ length: end - start + 1 }, (_, n) => start + n);
 
 // `root`: the viewer, which has `tokens` in it; `state`, `host` and `page()` as in viewer.js. `go(found, more)` goes to
@@ -28,7 +29,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
   let chosen = null, move = 0, before = null, typing = null; // a `move` waits for the first that is found
 
   const field = element("input", {
-    type: "search", class: "dgs-field", "aria-label": "Find a text or token over all steps", placeholder: "Find over all steps  ( / )",
+    type: "search", class: "dgs-field", "aria-label": "Find over all steps", placeholder: "Find over all steps  ( / )",
     autocomplete: "off", spellcheck: "false", oninput: () => later(TYPING_REST),
   });
   const exact = element("input", { type: "checkbox", onchange: () => later(0) });
@@ -53,18 +54,17 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     clearTimeout(typing);
     typing = null;
     wanted = readWanted(field.value, exact.checked);
-    const asked = (running = wanted && {}), sample = state.get("sample"), first = state.get("canvas");
+    const asked = (running = wanted && {}), sample = state.get("sample"), from = state.get("canvas"), { canvases } = page();
     [found, listed, problems, seen] = [[], [], [], 0];
     choose(null);
     if (!asked) return draw();
-    const order = [first, ...Array.from({ length: page().canvases }, (_, n) => n).filter((n) => n !== first)];
     let drawn = -Infinity;
-    for (const canvas of order) {
-      const problem = await look(canvas, sample, asked).catch(({ message }) => message);
+    for (let turn = 0; turn < canvases; turn++) {
+      const canvas = (from + turn) % canvases, problem = await look({ canvas, sample, turn }, asked).catch(({ message }) => message);
       if (asked !== running) return;
       if (problem) problems.push(`Canvas ${canvas} could not be searched: ${problem}`);
       seen += 1;
-      if (performance.now() - drawn > REDRAWN && seen < order.length) {
+      if (performance.now() - drawn > REDRAWN && seen < canvases) {
         draw();
         drawn = performance.now();
       }
@@ -75,12 +75,12 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     draw();
   }
 
-  async function look(canvas, sample, asked) {
-    const { runs } = await host.places().place(canvas, sample);
+  async function look(where, asked) {
+    const { runs } = await host.places().place(where.canvas, where.sample);
     for (const [run, packed] of runs.entries()) {
       if (!packed || asked !== running) continue;
       const here = findOccurrences(storeOf(packed), wanted);
-      found.push(...here.map((one) => ({ ...one, canvas, sample, run })));
+      found.push(...here.map((one) => ({ ...one, ...where, run })));
       if (runs.length > 1) await pause();
     }
   }
@@ -122,9 +122,8 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     if (typing) begin();
     move = listed.length ? 0 : way;
     if (move) return;
-    const at = listed.indexOf(chosen), here = (place) => rankOf(place) === rankOf(listed[0]) && place.canvas >= state.get("canvas");
-    const outer = way > 0 ? Math.max(0, listed.findIndex(here)) : listed.length - 1;
-    const next = listed[at < 0 ? outer : (at + way + listed.length) % listed.length];
+    const at = listed.indexOf(chosen), begun = at >= 0 || way < 0;
+    const next = listed[begun ? (Math.max(at, 0) + way + listed.length) % listed.length : 0];
     visit(next, next.shownAt);
   }
 
@@ -133,7 +132,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
   function draw() {
     const { canvases, runs = [] } = page(), open = Boolean(field.value) || node.contains(focusedBeside(node));
     const names = runs.length > 1 ? runs.map(({ name }) => `Run ${name}`) : [];
-    const none = !wanted ? SEARCH_HINT : running ? "" : NOWHERE;
+    const none = !wanted ? (page().samples > 1 ? `${SEARCH_HINT} ${OF_ONE}` : SEARCH_HINT) : running ? "" : NOWHERE;
     listed = found.sort(byRank).slice(0, MOST_LISTED);
     results.draw({ found, listed, names, canvases, said: [found.length ? "" : none, ...problems.slice(0, 1)].join(" ") });
     results.mark(chosen);

@@ -8,21 +8,19 @@ const seenText = (text) => text.replaceAll("\n", "↵");
 // `visit(place, step)` is called for a place that is chosen, and its step.
 export function createSearchResults(visit) {
   const summary = element("p", { class: "dgs-summary" }), whole = element("p", { class: "dgs-tos" });
-  const list = element("ol", { class: "dgs-list", "aria-label": "Places found" }), rest = element("p", { class: "dgs-rest" });
+  const list = element("ol", { class: "dgs-list", hidden: true, "aria-label": "Places found" }), rest = element("p", { class: "dgs-rest" });
   const node = element("div", { class: "dgs-results", hidden: true }, summary, whole, list, rest);
   let rows = [];
 
-  const to = (place, step, words) => {
-    const go = element("button", { type: "button", class: "dgs-to", onclick: () => visit(place, step) }, words);
-    go.dataset.to = words;
-    return go;
-  };
+  const to = (place, step, words) => element("button", { type: "button", class: "dgs-to", onclick: () => visit(place, step) }, words);
 
   // `said`: what stands there where nothing was found, or besides; `names` of the runs, where there are two.
   function draw({ found, listed, said, names, canvases }) {
-    const focus = focusedBeside(node), kept = rows.find(({ item }) => item.contains(focus))?.place;
     const runs = (names.length ? names : [""]).map((name, run) => ({ name, places: found.filter((place) => place.run === run) }));
-    const sentences = runs.map(({ name, places }) => (name ? `${name}: ${summaryOf(places, canvases) || "nowhere."}` : summaryOf(places, canvases)));
+    const sentences = runs.map(({ name, places }) => {
+      const words = summaryOf(places, canvases);
+      return name ? `${name}: ${words || "nowhere."}` : words;
+    });
     setText(summary, [...(found.length ? sentences : []), said].join(" ").trim());
     whole.replaceChildren(...runs.flatMap(({ name, places }) => {
       const { first, lost } = extremesOf(places), of = name && `${name}, `;
@@ -32,13 +30,20 @@ export function createSearchResults(visit) {
       ].filter(Boolean);
     }));
     whole.hidden = !whole.children.length;
-    rows = listed.map((place) => rowOf(place, canvases, names));
-    list.replaceChildren(...rows.map(({ item }) => item));
-    list.hidden = !rows.length;
+    drawList(listed, canvases, names);
     const more = found.length - listed.length;
     setText(rest, more ? `${more} more ${more === 1 ? "place is" : "places are"} not listed; more letters find fewer.` : "");
     rest.hidden = !more;
-    if (kept) rows.find(({ place }) => place === kept)?.buttons.find((go) => go.dataset.to === focus.dataset.to)?.focus({ preventScroll: true });
+  }
+
+  function drawList(listed, canvases, names) {
+    if (listed.length === rows.length && rows.every(({ place }, n) => place === listed[n])) return;
+    const focus = focusedBeside(node), { scrollTop } = list, known = new Map(rows.map((row) => [row.place, row]));
+    rows = listed.map((place) => known.get(place) ?? rowOf(place, canvases, names));
+    list.replaceChildren(...rows.map(({ item }) => item));
+    list.hidden = !rows.length;
+    list.scrollTop = scrollTop;
+    if (list.contains(focus)) focus.focus({ preventScroll: true });
   }
 
   function rowOf(place, canvases, names) {
