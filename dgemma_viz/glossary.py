@@ -74,6 +74,14 @@ WORDS: Final = (
     Word("commit step", "first step from which a position's draft no longer changes"),
     Word("flip", "a change of draft between consecutive steps"),
     Word("tokens per forward", "emitted tokens / decoder passes"),
+    Word(
+        "channel", "a part of the output between two tokens of markup, with a name of its own, such as one for thinking"
+    ),
+    Word(
+        "share of the work",
+        "of all decoder passes, those that went into a part of the output, "
+        "each divided evenly among the tokens of the output in its canvas",
+    ),
 )
 
 _BY_NAME: Final = {name: word for word in WORDS for name in (word.name, *word.name.split(", "))}

@@ -24,12 +24,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from dgemma_viz.analysis.positions import open_flips
 from dgemma_viz.analysis.token_row import Stretch, TokenRow
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import joined
 from dgemma_viz.trace.chat_markers import CHAT_MARKERS, LINE_END, MARKER_TEXTS
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from dgemma_viz.trace.chat_markers import ChatMarker, PartKind
     from dgemma_viz.trace.model import Trace
 
@@ -72,8 +75,8 @@ class ChatPart:
     stretches
         Its tokens in the output, opening and closing ones included, canvas by canvas; empty if all are in the prompt.
     steps
-        Decoder passes on its canvases until the draft of its last token had settled (for the last time changed where
-        it was open), summed over the canvases.
+        Of a channel: decoder passes on its canvases until the draft of its last token had settled (had changed for the
+        last time while it was open), summed over the canvases. None of a turn.
     share
         Share of the work, from 0 to 1: each decoder pass on a canvas is divided evenly among the tokens of the output
         in it. 0 where no step ran.
@@ -88,7 +91,7 @@ class ChatPart:
     outer: bool
     spoken: bool
     stretches: tuple[Stretch, ...]
-    steps: int
+    steps: int | None
     share: float
 
     @property
@@ -148,7 +151,7 @@ def chat_structure(trace: Trace, sample: int = 0) -> ChatStructure:
     if not 0 <= sample < trace.n_samples:
         raise TraceError(f"sample {sample} is not in this trace, which has {trace.n_samples} (counted from 0)")
     if sample not in known:
-        known[sample] = _Reading(trace, TokenRow.of(trace, sample)).structure()
+        known[sample] = _Reading(trace, sample).structure()
     return known[sample]
 
 
@@ -171,15 +174,17 @@ class _Open:
 
 
 class _Reading:
-    """Reads a row of tokens from its begin to its end, and keeps the parts that it sees."""
+    """Reads a sample's row of tokens from its begin to its end, and keeps the parts that it sees."""
 
-    def __init__(self, trace: Trace, row: TokenRow) -> None:
+    def __init__(self, trace: Trace, sample: int) -> None:
+        row = TokenRow.of(trace, sample)
         special, known = set(special_ids(trace)), np.unique(row.ids)
         texts = zip(known.tolist(), trace.token_texts_of(known), strict=True)
-        self._trace, self._row = trace, row
+        self._trace, self._sample, self._row = trace, sample, row
         self._markup = {t: text.strip() for t, text in texts if t in special and text.strip() in MARKER_TEXTS}
         self._found: list[tuple[int, ChatPart]] = []
         self._open: list[_Open] = []
+        self._last_change: dict[int, npt.NDArray[np.int_]] = {}
         ends = trace.facts.eos_token_ids
         self._left = ~np.isin(row.ids, [*special, *ends])
         self._left[: row.prompt] = False
@@ -236,7 +241,6 @@ class _Reading:
         name = marker.name or self._name(part, end)
         inside = slice(max(begin, row.prompt), end)
         stretches = tuple(row.stretches(begin, end))
-        canvas, settled = row.canvas[inside], row.settled[inside]
         spoken = marker.kind == "channel" and name.partition(" ")[0] in marker.spoken
         if marker.kind == "channel" and not spoken:
             self._left[begin:end] = False
@@ -250,10 +254,19 @@ class _Reading:
             outer=part.outer,
             spoken=spoken,
             stretches=stretches,
-            steps=sum(int(settled[canvas == one].max()) for one in {stretch.canvas for stretch in stretches}),
+            steps=sum(map(self._settled, stretches)) if marker.kind == "channel" else None,
             share=float(row.work[inside].sum()),
         )
         self._found.append((part.begin, kept))
+
+    def _settled(self, stretch: Stretch) -> int:
+        """Steps until the drafts of these positions had changed for the last time while they were open."""
+        canvas, begin, end = stretch
+        if canvas not in self._last_change:
+            changed = open_flips(self._trace.canvas_run(canvas, self._sample))
+            steps = np.arange(1, len(changed) + 1)[:, None]
+            self._last_change[canvas] = np.where(changed, steps, min(1, len(changed))).max(axis=0, initial=0)
+        return int(self._last_change[canvas][begin:end].max())
 
     def _name(self, part: _Open, end: int) -> str:
         """What is written behind the opening token, up to the end of a name."""

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.analysis.positions import open_flips
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dgemma_viz.trace.model import CanvasRun, Trace
+    from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 
@@ -40,9 +38,6 @@ class TokenRow:
         Token ids: int ``(L,)``.
     canvas, position
         Place of each: int ``(L,)``; -1 in the prompt.
-    settled
-        Decoder passes on its canvas until its draft had changed for the last time while it was open: int ``(L,)``; 0 in
-        the prompt, and where no step ran.
     work
         Its share of the decoder passes: float ``(L,)``. Each pass is divided evenly among the tokens of the output in
         its canvas, so they sum to 1; 0 in the prompt.
@@ -53,7 +48,6 @@ class TokenRow:
     ids: Array
     canvas: Array
     position: Array
-    settled: Array
     work: Array
     prompt: int
 
@@ -61,27 +55,26 @@ class TokenRow:
     def of(cls, trace: Trace, sample: int) -> TokenRow:
         """Row of one sample: its prompt without padding, and its output up to the token that ends it."""
         prompt = trace.prompt[sample][trace.prompt_mask[sample]]
+        passes = np.bincount(trace.canvas[trace.active[:, sample]], minlength=trace.n_canvases)
         parts: list[tuple[Array, ...]] = []
-        passes = 0
+        total = 0
         for canvas in range(trace.n_canvases):
-            run = trace.canvas_run(canvas, sample)
-            if run.past_end or (run.emitted is None and not run.n_steps):
+            final = _final(trace, canvas, sample)
+            if final is None:
                 continue
-            ids = run.array("draft")[-1] if run.emitted is None else run.emitted
-            positions = np.flatnonzero(run.in_output)
-            ends = np.flatnonzero(np.isin(ids[positions], trace.facts.eos_token_ids))
+            positions = np.flatnonzero(_in_output(trace, canvas))
+            ends = np.flatnonzero(np.isin(final[positions], trace.facts.eos_token_ids))
             positions = positions[: ends[0] + 1] if len(ends) else positions
             if len(positions):
-                settled = _settled(run)[positions]
-                work = np.full(len(positions), run.n_steps / len(positions))
-                parts.append((ids[positions], np.full(len(positions), canvas), positions, settled, work))
-                passes += run.n_steps
+                work = np.full(len(positions), passes[canvas] / len(positions))
+                parts.append((final[positions], np.full(len(positions), canvas), positions, work))
+                total += int(passes[canvas])
             if len(ends):
                 break
         before = np.full(len(prompt), -1)
-        rows = [(prompt, before, before, np.zeros(len(prompt), int), np.zeros(len(prompt))), *parts]
-        ids, canvases, positions, settled, work = (np.concatenate(column) for column in zip(*rows, strict=True))
-        return cls(ids.astype(np.int64), canvases, positions, settled, work / max(1, passes), len(prompt))
+        rows = [(prompt, before, before, np.zeros(len(prompt))), *parts]
+        ids, canvases, positions, work = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return cls(ids.astype(np.int64), canvases, positions, work / max(1, total), len(prompt))
 
     def place(self, index: int) -> tuple[int, int] | None:
         """Canvas and position; None in the prompt."""
@@ -98,10 +91,19 @@ class TokenRow:
                 yield Stretch(int(canvas[first]), int(position[first]), int(position[last]) + 1)
 
 
-def _settled(run: CanvasRun) -> Array:
-    """Steps until the draft of a position had changed for the last time while it was open: int ``(C,)``."""
-    changed = open_flips(run)
-    if not len(changed):
-        return np.zeros(run.canvas_length, dtype=int)
-    last = len(changed) - 1 - changed[::-1].argmax(axis=0)
-    return np.where(changed.any(axis=0), last, 0) + 1
+def _final(trace: Trace, canvas: int, sample: int) -> Array | None:
+    """Token ids ``(C,)`` that a canvas ended with; None where the sample had ended before, or no step ran."""
+    length = int(trace.canvas_lengths[canvas])
+    if canvas < len(trace.emitted):
+        emitted: Array = trace.emitted[canvas, sample, :length]
+        return None if trace.past_end[canvas, sample] else emitted
+    steps = np.flatnonzero((trace.canvas == canvas) & trace.active[:, sample])
+    return trace.draft[steps[-1], sample, :length] if len(steps) else None
+
+
+def _in_output(trace: Trace, canvas: int) -> Array:
+    """Positions that belong to the output: bool ``(C,)``."""
+    places = trace.index(canvas) + np.arange(int(trace.canvas_lengths[canvas]))
+    begin, end = trace.facts.output_span or (0, trace.index(trace.n_canvases))
+    inside: Array = (places >= begin) & (places < end)
+    return inside

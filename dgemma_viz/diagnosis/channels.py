@@ -34,7 +34,7 @@ def _unended(case: SampleCase) -> Seen | None:
         canvas=last.canvas,
         step=case.settled_at(last.canvas, last.end - 1),
         positions=(last.end - 1,),
-        evidence={"tokens": channel.tokens, "steps": channel.steps, "share": channel.share},
+        evidence={"tokens": channel.tokens, "steps": channel.steps or 0, "share": channel.share},
     )
 
 

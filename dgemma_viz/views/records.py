@@ -15,6 +15,7 @@ from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.plain_text import to_bytes
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.views.chat import chat_words
 from dgemma_viz.views.packing import ID_FIELDS, Packing
 from dgemma_viz.views.position_rows import rows_to_json
 
@@ -95,14 +96,18 @@ def run_words(run: CanvasRun) -> dict[str, Any]:
     """What the browser calls decisions and steps of a recorded run.
 
     ``decisions`` and ``outcomes`` (with their mark) by value; ``phases``, one a step, empty for denoising steps;
-    ``mask``, the mask token's id or None; ``outside``, positions that do not belong to the output.
+    ``mask``, the mask token's id or None; ``outside``, positions that do not belong to the output; ``ends``, ids that
+    end the output or fill what follows; ``special``, these and other ids that are no text; and turns and channels
+    (:func:`dgemma_viz.views.chat.chat_words`).
     """
     phases = run.trace.phase[run.steps].tolist()
     facts = run.trace.facts
     ends = [*facts.eos_token_ids, *([] if facts.pad_token_id is None else [facts.pad_token_id])]
+    chat = chat_words(run)
     return words_for(facts.mask_token_id, decision_marks(run.trace)) | {
+        **chat,
         "ends": ends,
-        "special": ends,
+        "special": [*ends, *chat["special"]],
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
         "outside": np.flatnonzero(~run.in_output).tolist(),
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.views.chat import channels_html
 from dgemma_viz.views.words import term
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def header_html(trace: Trace, sample: int) -> str:
         "<ul class='dgx-facts'>",
         *(f"<li>{_name(name)} {readable(value, _LONGEST_NAME)}</li>" for name, value in facts_of(trace, sample)),
         "</ul>",
+        channels_html(trace, sample),
         *(_notice(*notice) for notice in notices_of(trace)),
     ]
     prompt = _text_box("Prompt", trace.prompt_text(sample), "The prompt is empty.")

@@ -8,6 +8,7 @@ const KEYS = [
   ["Space", "play, pause"],
   ["Tab to the tokens, then arrows, Home, End", "go from token to token; its alternatives show beside it"],
   ["Enter", "in the tokens: pin the token, or let it go. Pinned, it is what a click in a map selects"],
+  ["f", "in the tokens: fold away the channel, or the end, that the token is in, or unfold it (so does Enter)"],
   ["Escape", "hide the alternatives"],
   ["t", "text as it reads, or equal cells"],
 ];

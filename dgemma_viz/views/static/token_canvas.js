@@ -77,7 +77,7 @@ export function renderTokenCanvas(model, el, keys = []) {
     const masked = ids.map((id) => id === store.words.mask);
     const noise = model.get("shows") === "noised" ? store.noise(step) : decision.map((code) => (code === 0 ? 1 : 0));
     const shares = QUANTITIES[model.get("quantity")].share(store, step);
-    tokens.paint({ ids, store, noise, shares, shades, decision, changed, takenBack, differs, masked, outside });
+    tokens.paint({ at: step, ids, store, noise, shares, shades, decision, changed, takenBack, differs, masked, outside });
     const decided = decision.filter((_, position) => !outside.has(position));
     counts = legend.count({ decided, changed, "taken-back": takenBack, ...(differs && { differs }) });
     tooltip.refresh(store, step);

@@ -1,6 +1,7 @@
 // The tokens themselves: one element per position, made once and repainted in place; focus, keys and clicks among them.
 // How they are laid out and what text each shows is the layout's (token_grid.js, token_text.js).
 
+import { channelFolds } from "./channel_folds.js";
 import { shadeOf } from "./colour.js";
 import { element, originOf } from "./dom.js";
 import { DECISIONS } from "./run_store.js";
@@ -10,12 +11,13 @@ const FOLDED_FROM = 4; // tokens
 // `layout`: its `name`; `write(cells, step)` puts the texts of a step into the cells; `colour(style, shade)` gives one its
 // colour, or none. `act.pin(position)`, `act.point(cell, position)` and `act.leave()` tell what the reader does.
 export function createTokenCells(layout, act) {
-  let cells = [], current = 0, pinned = -1, named = new Set(), painted = null;
-  const unfolded = new Set(); // folds that the reader has opened
+  let cells = [], current = 0, pinned = -1, named = new Set(), painted = null, folds = [], characters = 2;
+  const wishes = new Map(); // folds that the reader has closed (true) or opened (false)
   const node = element("div", { class: `dgv-tokens dgv-${layout.name}`, role: "listbox", "aria-label": "Tokens of the canvas" });
 
-  function resize(positions, characters) {
+  function resize(positions, width) {
     painted = null;
+    characters = width;
     if (cells.length !== positions) {
       cells = Array.from({ length: positions }, (_, position) => {
         const text = document.createTextNode(""), label = element("span", { class: "dgv-text" }, text);
@@ -34,7 +36,8 @@ export function createTokenCells(layout, act) {
   function paint(step) {
     painted = step;
     layout.write(cells, step);
-    for (const fold of foldsOf(step)) writeFold(fold);
+    folds = foldsOf(step);
+    for (const fold of folds) writeFold(fold);
     const { shares, shades, decision, changed, takenBack, differs, masked, outside } = step;
     for (const [position, entry] of cells.entries()) {
       if (entry.text.data !== entry.words) entry.text.data = entry.words;
@@ -58,23 +61,42 @@ export function createTokenCells(layout, act) {
     }
   }
 
-  // Neighbouring tokens that are shown as one mark, unless one of them is looked at: those that end the answer or fill it,
-  // with nothing else behind them.
-  function foldsOf({ ids, store }) {
+  // Neighbouring tokens that can be shown as one mark: a channel, and what ends the answer or fills it, with nothing else
+  // behind it. One that is looked at stays open, unless the reader closes it.
+  function foldsOf(step) {
+    const { ids, store } = step;
     let from = cells.length;
     while (from > 0 && store.ends.has(ids[from - 1])) from -= 1;
     const count = cells.length - from, words = `${store.text(ids[from])} × ${count}`;
-    const filling = { key: "filling", from, to: cells.length, words, said: `${count} tokens that end or fill` };
-    return [filling].filter((fold) => fold.to - fold.from >= FOLDED_FROM && !unfolded.has(fold.key) && !lookedAt(fold));
+    const filling = { key: "filling", from, to: cells.length, words, said: `${count} tokens that end or fill`, ready: true, due: true };
+    return [...channelFolds(step), filling].filter((fold) => fold.to - fold.from >= FOLDED_FROM);
   }
-  const lookedAt = ({ from, to }) => [pinned, ...named].some((position) => from <= position && position < to);
+  const holds = ({ from, to }, positions) => positions.some((position) => from <= position && position < to);
+  const isClosed = (fold) => wishes.get(fold.key) ?? (fold.due && !holds(fold, [pinned, ...named]));
 
-  function writeFold({ key, from, to, words, said }) {
-    for (let position = from; position < to; position++) {
+  function writeFold(fold) {
+    const { key, from, to, words, said, ready } = fold, closed = isClosed(fold), { cell, label } = cells[from];
+    for (let position = from; closed && position < to; position++) {
       const first = position === from;
       Object.assign(cells[position], { words: first ? words : "", said: first ? said : null, extra: first ? "dgv-fold" : "dgv-folded" });
     }
-    cells[from].cell.dataset.fold = key;
+    if (closed) cell.style.setProperty("--dgv-span", Math.min(4, Math.ceil((words.length + 1) / (characters + 1)))); // in columns
+    if (closed && from < current && current < to) roam(from, cells[current].cell.matches(":focus"));
+    if (!closed && ready) {
+      cells[from].refold ??= cell.insertBefore(element("span", { class: "dgv-refold", title: "Fold (f)", "aria-hidden": "true" }), label);
+      cells[from].extra += " dgv-unfolded";
+    }
+    cell.dataset.fold = key;
+  }
+
+  function wish({ key }, closed) {
+    wishes.set(key, closed);
+    paint(painted);
+  }
+
+  // What the reader looks at now opens what was closed before.
+  function lookAt(positions) {
+    for (const fold of folds) if (wishes.get(fold.key) && holds(fold, positions)) wishes.delete(fold.key);
   }
 
   const mark = (entry, word, on) => {
@@ -83,6 +105,7 @@ export function createTokenCells(layout, act) {
   };
 
   function pin(position) {
+    if (position !== pinned) lookAt([position]);
     pinned = position;
     if (painted) paint(painted);
     for (const [p, entry] of cells.entries()) {
@@ -94,6 +117,7 @@ export function createTokenCells(layout, act) {
 
   // Positions that something else on the page speaks of.
   function name(positions) {
+    lookAt(positions.filter((position) => !named.has(position)));
     named = new Set(positions);
     if (painted) paint(painted);
     for (const [p, entry] of cells.entries()) mark(entry, "dgv-named", named.has(p));
@@ -138,17 +162,22 @@ export function createTokenCells(layout, act) {
   node.addEventListener("click", (event) => {
     const position = positionOf(event);
     if (position === null || !getSelection()?.isCollapsed) return; // a text that was selected is no click
-    if (unfold(originOf(event))) return;
+    if (press(originOf(event))) return;
     roam(position, true);
     act.pin(position);
     act.leave();
   });
-  function unfold(target) {
-    const fold = target.closest(".dgv-fold");
-    if (!fold) return false;
-    unfolded.add(fold.dataset.fold);
-    paint(painted);
-    return true;
+  // Opens a fold, or closes it again by the mark before its first token.
+  function press(target) {
+    const on = target.closest(".dgv-fold, .dgv-refold"), key = target.closest(".dgv-token")?.dataset.fold;
+    const fold = on && folds.find((one) => one.key === key);
+    if (fold) wish(fold, on.matches(".dgv-refold"));
+    return Boolean(fold);
+  }
+  function foldAround(position) {
+    const fold = folds.find((one) => one.ready && holds(one, [position]));
+    if (fold) wish(fold, !isClosed(fold));
+    return Boolean(fold);
   }
   node.addEventListener("pointerover", point);
   node.addEventListener("pointerleave", act.leave);
@@ -163,9 +192,12 @@ export function createTokenCells(layout, act) {
       ArrowDown: () => beside(position, 1), Home: () => 0, End: () => cells.length - 1,
     };
     if (event.key in targets) {
-      const target = targets[event.key]();
-      if (target >= 0 && target < cells.length && !cells[target].extra.includes("dgv-folded")) roam(target, true);
-    } else if (event.key === "Enter") unfold(originOf(event)) || act.pin(position);
+      let target = targets[event.key]();
+      const way = target < position || event.key === "End" ? -1 : 1;
+      while (cells[target]?.extra.includes("dgv-folded")) target += way;
+      if (cells[target]) roam(target, true);
+    } else if (event.key === "f" && foldAround(position)) act.leave();
+    else if (event.key === "Enter") press(originOf(event)) || act.pin(position);
     else if (event.key === "Escape") act.leave();
     else return;
     event.preventDefault();
