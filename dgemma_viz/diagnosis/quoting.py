@@ -5,29 +5,45 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from dgemma_viz.plain_text import joined
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 _MOST_CHARACTERS = 60
-_MOST_PLACES = 8
+_MOST_SPANS = 8
 
 
 def quote(texts: Iterable[str]) -> str:
-    """Token texts joined, as a quoted literal; cut in the middle where long."""
-    joined = "".join(texts)
-    if len(joined) > _MOST_CHARACTERS:
+    """Token texts joined to whole characters, as a quoted literal; cut in the middle where long."""
+    text = joined(texts)
+    if len(text) > _MOST_CHARACTERS:
         half = _MOST_CHARACTERS // 2
-        joined = f"{joined[:half]}…{joined[-half:]}"
-    return repr(joined)
+        text = f"{text[:half]}…{text[-half:]}"
+    return repr(text)
 
 
-def places(positions: Sequence[int]) -> str:
-    """``"position 3"``, ``"positions 3, 5"``, or the first few and how many more."""
-    numbers = ", ".join(str(position) for position in positions[:_MOST_PLACES])
-    more = len(positions) - _MOST_PLACES
-    return f"position{'s' if len(positions) > 1 else ''} {numbers}{f' and {more} more' if more > 0 else ''}"
+def spans(positions: Iterable[int]) -> str:
+    """Ascending positions in words, neighbours joined: ``"3, 5–7"``."""
+    return ", ".join(_spans(positions))
+
+
+def places(positions: Iterable[int]) -> str:
+    """``"position 3"``, ``"positions 3, 5–7"``, or the first few spans and how many more."""
+    found = _spans(positions)
+    more = len(found) - _MOST_SPANS
+    several = len(found) > 1 or not found[0].isdecimal()
+    return f"position{'s' if several else ''} {', '.join(found[:_MOST_SPANS])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _spans(positions: Iterable[int]) -> list[str]:
+    ordered = sorted(positions)
+    starts = [p for before, p in pairwise([-2, *ordered]) if p != before + 1]
+    ends = [p for p, after in pairwise([*ordered, ordered[-1] + 2]) if after != p + 1] if ordered else []
+    return [f"{a}" if a == b else f"{a}–{b}" for a, b in zip(starts, ends, strict=True)]
 
 
 def count(number: int, thing: str) -> str:

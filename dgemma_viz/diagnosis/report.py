@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.rules import RULES
+from dgemma_viz.diagnosis.where import text_of, where
 from dgemma_viz.plain_text import CUT, NO_FORMULAS, isolated, printable
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from dgemma_viz.diagnosis.diagnosis import Diagnosis
     from dgemma_viz.diagnosis.finding import Finding
 
-COLUMNS = ("severity", "rule", "sample", "canvas", "step", "positions", "what", "remedy", "evidence")
+COLUMNS = ("severity", "rule", "sample", "canvas", "step", "positions", "text", "what", "remedy", "evidence")
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "•"}
 """Beside the word, so that the worst is found at a glance and not by colour alone."""
 _TITLES = {rule.name: rule.title for rule in RULES}
 _WIDTH = 100
-_MOST_POSITIONS = 12
 _MOST_CHARACTERS = 600
 _TABLE_STYLE = "border-collapse:collapse;text-align:left"
 
@@ -36,12 +36,15 @@ def as_table(diagnosis: Diagnosis) -> pd.DataFrame:
     """One row per finding, worst first, with :data:`COLUMNS`; texts NOT escaped.
 
     ``severity`` is ``"error"``, ``"warning"`` or ``"note"``; ``canvas`` and ``step`` are nullable integers;
-    ``positions`` is a tuple, ``evidence`` a dict.
+    ``positions`` is a tuple, ``text`` what the output says there, ``evidence`` a dict.
     """
     import pandas as pd
 
     rows = [
-        (_word(f), f.rule, f.sample, f.canvas, f.step, f.positions, f.what, f.remedy, dict(f.evidence))
+        (
+            *(_word(f), f.rule, f.sample, f.canvas, f.step, f.positions, text_of(diagnosis.trace, f)),
+            *(f.what, f.remedy, dict(f.evidence)),
+        )
         for f in diagnosis.findings
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -53,9 +56,8 @@ def as_text(diagnosis: Diagnosis) -> str:
     lines = [_headline(diagnosis)]
     for finding in diagnosis.findings:
         lines.append("")
-        lines.append(
-            f"{MARKS[finding.severity]} {_word(finding).upper()}  {_TITLES[finding.rule]}  ({_place(finding)})"
-        )
+        head = f"{MARKS[finding.severity]} {_word(finding).upper()}  {_TITLES[finding.rule]}"
+        lines.append(fill(f"{head}  ({_place(diagnosis, finding)})", _WIDTH, subsequent_indent="    "))
         lines.append(fill(_one_line(finding.what), _WIDTH, initial_indent="  ", subsequent_indent="  "))
         lines.append(fill(f"Try: {_one_line(finding.remedy)}", _WIDTH, initial_indent="  ", subsequent_indent="    "))
     if diagnosis.not_applied:
@@ -70,7 +72,7 @@ def as_text(diagnosis: Diagnosis) -> str:
 def as_html(diagnosis: Diagnosis) -> str:
     """Findings as a table for notebooks; everything in it is escaped."""
     head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _HEADINGS)
-    rows = "".join(f"<tr>{''.join(_cells(finding))}</tr>" for finding in diagnosis.findings)
+    rows = "".join(f"<tr>{''.join(_cells(diagnosis, finding))}</tr>" for finding in diagnosis.findings)
     table = (
         "<div style='overflow-x:auto' tabindex='0' role='region' aria-label='Findings'>"
         f"<table style='{_TABLE_STYLE}'><caption style='text-align:left;font-weight:bold'>"
@@ -90,13 +92,15 @@ def as_html(diagnosis: Diagnosis) -> str:
 _HEADINGS = ("Severity", "Finding", "Where", "Evidence (derived)", "What to try")
 
 
-def _cells(finding: Finding) -> list[str]:
+def _cells(diagnosis: Diagnosis, finding: Finding) -> list[str]:
     severity = f"{MARKS[finding.severity]} {_word(finding)}"
     style = "text-align:left;vertical-align:top;border-top:1px solid currentColor;padding:4px 8px"
     # Only where a model's texts stand may a word be broken: else their length squeezes ours to single letters.
     breaking = f"{style};overflow-wrap:anywhere;min-width:13em"
-    ours = "".join(f'<td style="{style}">{_cell(text)}</td>' for text in (_TITLES[finding.rule], _place(finding)))
-    rest = "".join(f'<td style="{breaking}">{_cell(text)}</td>' for text in (finding.what, finding.remedy))
+    ours = f'<td style="{style}">{_cell(_TITLES[finding.rule])}</td>'
+    place = html.escape(isolated(_place(diagnosis, finding)))  # made visible already
+    texts = (place, _cell(finding.what), _cell(finding.remedy))
+    rest = "".join(f'<td style="{breaking}">{text}</td>' for text in texts)
     return [f'<th scope="row" style="{style}">{severity}</th>', ours, rest]
 
 
@@ -115,14 +119,8 @@ def _word(finding: Finding) -> str:
     return finding.severity.name.lower()
 
 
-def _place(finding: Finding) -> str:
-    parts = [f"sample {finding.sample}"] if finding.sample else []
-    parts += [f"canvas {finding.canvas}"] if finding.canvas is not None else []
-    parts += [f"step {finding.step}"] if finding.step is not None else []
-    if finding.positions:
-        shown = ", ".join(str(position) for position in finding.positions[:_MOST_POSITIONS])
-        parts.append(f"positions {shown}{', …' if len(finding.positions) > _MOST_POSITIONS else ''}")
-    return ", ".join(parts) or "whole run"
+def _place(diagnosis: Diagnosis, finding: Finding) -> str:
+    return ", ".join(where(diagnosis.trace, finding))
 
 
 def _one_line(text: str) -> str:

@@ -5,19 +5,20 @@ Plain texts: nothing in them is ever read as HTML.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis.where import where
 from dgemma_viz.plain_text import isolated, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from dgemma_viz.diagnosis.diagnosis import Diagnosis
     from dgemma_viz.diagnosis.finding import Finding
+    from dgemma_viz.trace.model import Trace
 
 _LONGEST = 600
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -27,7 +28,7 @@ def findings_json(diagnosis: Diagnosis) -> dict[str, Any]:
     """The list of a diagnosis as ``static/findings_list.js`` draws it, and the place of each finding."""
     trace, found = diagnosis.trace, diagnosis.findings
     return {
-        "entries": [entry_of(one, samples=trace.n_samples, canvases=trace.n_canvases) for one in found],
+        "entries": [entry_of(trace, one) for one in found],
         "summary": summary(found),
         "remark": remark_of(diagnosis),
         "places": [
@@ -44,37 +45,16 @@ def summary(findings: Sequence[Finding]) -> str:
     return ", ".join(parts) or "nothing found"
 
 
-def spans(positions: Iterable[int]) -> str:
-    """Ascending positions in words, neighbours joined: ``"3, 5–7"``."""
-    ordered = sorted(positions)
-    starts = [p for before, p in pairwise([-2, *ordered]) if p != before + 1]
-    ends = [p for p, after in pairwise([*ordered, ordered[-1] + 2]) if after != p + 1] if ordered else []
-    return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in zip(starts, ends, strict=True))
-
-
-def entry_of(finding: Finding, *, samples: int, canvases: int) -> dict[str, Any]:
-    """One finding as the list draws it; with one sample or canvas its number is left out."""
+def entry_of(trace: Trace, finding: Finding) -> dict[str, Any]:
+    """One finding as the list draws it."""
     return {
         "severity": _WORDS[finding.severity],
         "rule": finding.rule.replace("-", " "),
-        "where": _where(finding, samples, canvases),
+        "where": isolated(" · ".join(where(trace, finding))),
         "what": isolated(visible(finding.what, _LONGEST)),
         "remedy": isolated(visible(finding.remedy, _LONGEST)),
         "evidence": [[name.replace("_", " "), _number(value)] for name, value in finding.evidence.items()],
     }
-
-
-def _where(finding: Finding, samples: int, canvases: int) -> str:
-    parts = []
-    if samples > 1:
-        parts.append(f"sample {finding.sample}")
-    if finding.canvas is not None and canvases > 1:
-        parts.append(f"canvas {finding.canvas}")
-    if finding.step is not None:
-        parts.append(f"step {finding.step}")
-    if finding.positions:
-        parts.append(f"position{'s' if len(finding.positions) > 1 else ''} {spans(finding.positions)}")
-    return " · ".join(parts) or "whole run"
 
 
 def _number(value: float) -> str:

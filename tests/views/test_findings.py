@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_viz.diagnosis.finding import Finding, Severity
-from dgemma_viz.views.findings import entry_of, spans, summary
+from dgemma_viz.diagnosis.quoting import spans
+from dgemma_viz.views.findings import entry_of, summary
+from tests.synthetic import synthetic_trace
 
 
 @pytest.mark.parametrize(
@@ -45,10 +47,13 @@ def test_an_entry_says_where_and_shows_what_is_invisible():
         positions=(3, 4),
         evidence={"final_confidence": 0.91234, "entropy": float("nan")},
     )
-    entry = entry_of(finding, samples=2, canvases=3)
-    assert entry["where"] == "sample 1 · canvas 2 · step 5 · positions 3–4"
+    trace = synthetic_trace(canvases=3, samples=2, texts=["\u202e", "\x1b[2J", "a"])
+    entry = entry_of(trace, finding)
+    assert entry["where"].startswith("sample 1 · canvas 2 · step 5 · positions 3–4 · “")
+    assert entry["where"].isprintable()
     assert entry["rule"] == "right then lost"
     assert "\u202e" not in entry["what"]
     assert entry["evidence"] == [["final confidence", "0.9123"], ["entropy", "not a number"]]
     json.dumps(entry)
-    assert entry_of(Finding("r", Severity.NOTE, "", ""), samples=1, canvases=1)["where"] == "whole run"
+    assert entry_of(trace, Finding("r", Severity.NOTE, "", ""))["where"] == "sample 0"
+    assert entry_of(synthetic_trace(), Finding("r", Severity.NOTE, "", ""))["where"] == "whole run"
