@@ -43,14 +43,12 @@ class Passages:
 
     def __init__(self, texts: Iterable[str]) -> None:
         decoder = getincrementaldecoder("utf-8")("replace")
-        lengths, pieces = [0], []
+        shown, self._edges = "", [0]
         for text in texts:
-            pieces.append(decoder.decode(to_bytes(text)))
-            lengths.append(lengths[-1] + len(pieces[-1]))
-        pieces.append(decoder.decode(b"", final=True))
-        shown, places = _on_one_line("".join(pieces))
+            shown = _appended(shown, decoder.decode(to_bytes(text)))
+            self._edges.append(len(shown))
+        shown = _appended(shown, decoder.decode(b"", final=True)).replace("\n", _LINE_END)
         self._text = shown
-        self._edges = [places[min(length, len(places) - 1)] for length in lengths]
         inside = range(1, len(shown))
         free = [at for at in inside if _UNSPACED.match(shown[at]) or _UNSPACED.match(shown[at - 1])]
         self._begins = sorted({0, *free, *(at for at in inside if shown[at - 1] == " " and shown[at] != " ")})
@@ -71,6 +69,18 @@ class Passages:
         begin = self._cut_on(end - (most + end - begin) // 2, begin)
         end = max(end, self._cut(begin + most))
         return self._quoted(begin, _trimmed(self._text[begin:end]), end)
+
+    def word(self, position: int) -> str:
+        """The word that a position is in, without what stands around it; empty where it has no text."""
+        if self._edges[position] == self._edges[position + 1]:
+            return ""
+        begin, end = self._span(position, position)
+        while begin < end - 1 and self._text[begin] in f" {_LINE_END}":
+            begin += 1
+        found = bisect_right(self._begins, begin)
+        begin = self._begins[found - 1] if found else begin
+        end = self._ends[min(bisect_left(self._ends, end), len(self._ends) - 1)]
+        return _trimmed(self._text[begin:end])
 
     def _cut(self, at: int) -> int:
         """The last end of a word up to a place; 0 if there is none."""
@@ -141,18 +151,12 @@ def _goes_on(text: str, at: int) -> bool:
     return mark or before == "\u200d"
 
 
-def _on_one_line(text: str) -> tuple[str, list[int]]:
-    """The text made visible on one line, and where in it each character stands; one more place for its end."""
-    shown: list[str] = []
-    places: list[int] = []
-    length = 0
+def _appended(line: str, text: str) -> str:
+    """More text on a line: made visible, with white space, which may go on over several tokens, as one space."""
     for blank, words in _PARTS.findall(text):
-        if blank:
-            pieces = [f" {_LINE_END} " if "\n" in blank else " ", *[""] * (len(blank) - 1)]
+        if words:
+            line += "".join(seen_pieces(words, _JOINERS))
         else:
-            pieces = list(seen_pieces(words, _JOINERS))
-        for piece in pieces:
-            places.append(length)
-            length += len(piece)
-        shown += pieces
-    return "".join(shown), [*places, length]
+            rest = line.removesuffix(" ").removesuffix(" \n")
+            line = f"{rest} \n " if "\n" in line[len(rest) :] + blank else f"{rest} "
+    return line

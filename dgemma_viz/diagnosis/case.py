@@ -46,12 +46,6 @@ class RunCase:
         return value if is_number else None
 
     @cached_property
-    def fillers(self) -> tuple[int, ...]:
-        """Ids of end-of-sequence and padding tokens."""
-        padding = self.trace.facts.pad_token_id
-        return (*self.trace.facts.eos_token_ids, *((padding,) if isinstance(padding, int) else ()))
-
-    @cached_property
     def samples(self) -> tuple[SampleCase, ...]:
         """All samples of the batch."""
         return tuple(SampleCase(self, index, judgement) for index, judgement in enumerate(self.judgements))
@@ -109,7 +103,7 @@ class SampleCase:
 
     def is_filler(self, ids: Array) -> Array:
         """Which token ids are end-of-sequence or padding: bool, same shape."""
-        filler: Array = np.isin(ids, self.run_case.fillers)
+        filler: Array = np.isin(ids, self.trace.facts.filling_ids)
         return filler
 
     def settled_at(self, canvas: int, position: int) -> int | None:

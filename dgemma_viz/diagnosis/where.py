@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from dgemma_viz.diagnosis.case import RunCase
+from dgemma_viz.analysis.passages import final
 from dgemma_viz.diagnosis.quoting import places
-from dgemma_viz.passage import Passages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,15 +39,8 @@ def text_of(trace: Trace, finding: Finding) -> str:
     """
     if finding.canvas is None or not finding.positions:
         return ""
-    run = trace.canvas_run(finding.canvas, finding.sample)
-    if run.emitted is None and not run.n_steps:
-        return ""
-    ids = run.array("draft")[-1] if run.emitted is None else run.emitted
-    texts = np.array(trace.token_texts_of(ids), dtype=object)
-    fills = np.isin(ids, RunCase(trace, ()).fillers)
-    fills[[*finding.positions]] = False
-    texts[fills] = ""
-    text, near = Passages(texts.tolist()), _near(finding.positions)
+    text = final(trace.canvas_run(finding.canvas, finding.sample), finding.positions)
+    near = _near(finding.positions)
     quoted = list(dict.fromkeys(text.at(positions) for positions in near[:_MOST_QUOTED]))
     more = len(near) - _MOST_QUOTED
     return f"{', '.join(filter(None, quoted))}{f' and {more} more' if more > 0 else ''}"

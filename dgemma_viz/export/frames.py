@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from dgemma_viz.analysis.passages import MASK_TEXT
 from dgemma_viz.analysis.positions import flips, re_noised_again
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.export.frame_marks import KEY, draw_mark
@@ -48,7 +49,6 @@ _LONGEST = 9
 _FONTS: Final = ("DejaVuSansMono.ttf", "Menlo.ttc", "consola.ttf", "LiberationMono-Regular.ttf")
 _SHADES = 64
 """Colours that a scale is drawn with."""
-_MASK = "▒"
 
 
 def frames(run: CanvasRun, quantity: Quantity, look: Theme) -> Iterator[Any]:
@@ -113,7 +113,7 @@ class _Drawing:
         """Drafts; outside of the output what was read, as what the model would have put there is of no interest."""
         run, mask = self.run, self.run.trace.facts.mask_token_id
         ids = np.where(run.in_output, run.array("draft")[step], run.array("noised")[step]).tolist()
-        special = {mask: _MASK, UNKNOWN_TOKEN: UNRECORDED.glyph}
+        special = {mask: MASK_TEXT, UNKNOWN_TOKEN: UNRECORDED.glyph}
         return [special.get(token) or display_text(run.token_text(token), _LONGEST) for token in ids]
 
     def _legend(self, step: int) -> list[tuple[Mark, int]]:
@@ -177,7 +177,7 @@ class _Drawing:
         x0, y0, x1, y1 = box
         outside = not self.run.in_output[place[1]]
         ground, ink = self._colours(text, float(self.values[place]), outside=outside)
-        edge = self.look.faint if outside or text == _MASK else None
+        edge = self.look.faint if outside or text == MASK_TEXT else None
         draw.rounded_rectangle((x0, y0, x1, y1 - 6), 4, fill=ground, outline=edge)
         draw.text(((x0 + x1) / 2, (y0 + y1 - 6) / 2), text, fill=ink, font=self.font, anchor="mm")
         if outside:
@@ -190,7 +190,7 @@ class _Drawing:
 
     def _colours(self, text: str, value: float, *, outside: bool) -> tuple[str, str]:
         """Ground and letters of a cell."""
-        if outside or text == _MASK:
+        if outside or text == MASK_TEXT:
             return self.look.paper if outside else self.look.raised, self.look.soft
         if math.isnan(value):
             return self.look.raised, self.look.ink

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.passages import drafted
 from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import probability_text
 from dgemma_viz.figures.marks import outcome
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import label
+from dgemma_viz.figures.token_text import label, passage_label
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.schema import ARRAYS, Provenance
 
@@ -81,7 +82,7 @@ def alternatives(
         NAME,
         look,
         f"Alternatives at position {position}, step {step}",
-        f"{mark.glyph} {mark.label} · entropy {words}",
+        " · ".join([*passage_label(drafted(run, step), position), f"{mark.glyph} {mark.label}", f"entropy {words}"]),
         height=116 + _ROW * len(bars),
     )
     figure.add_trace(_trace(bars, look))

@@ -12,8 +12,8 @@ from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
-from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
-from dgemma_viz.figures.hover import outcome_texts, token_labels
+from dgemma_viz.figures.frame import framed, message_figure, whole_ticks, word_ticks
+from dgemma_viz.figures.hover import outcome_texts, passages, token_labels
 from dgemma_viz.figures.markers import crosshair
 from dgemma_viz.figures.place import whole_number
 from dgemma_viz.figures.quantities import QUANTITIES
@@ -99,7 +99,7 @@ def difference_map(
     return figure.update_layout(
         margin={"t": TOP, "l": 56, "b": 48},
         shapes=crosshair(step, position, size, look),
-        xaxis={"title": {"text": "position"}, "range": [-0.5, size[1] - 0.5], **axis, **whole_ticks(size[1])},
+        xaxis={"title": {"text": "position"}, "range": [-0.5, size[1] - 0.5], **axis, **word_ticks(run_a)},
         yaxis={"title": {"text": "denoising step"}, "range": [size[0] - 0.5, -0.5], **axis, **whole_ticks(size[0])},
         showlegend=False,
     )
@@ -124,15 +124,16 @@ def _map(a: CanvasRun, b: CanvasRun, found: Differences, look: Theme) -> go.Heat
         ygap=1 if few else 0,
         hovertemplate=(
             "<b>%{text}</b> · derived<br>step %{y} · position %{x}<br>"
-            f"{A.name}: %{{customdata[0]}} %{{customdata[1]}}<br>{B.name}: %{{customdata[2]}} %{{customdata[3]}}<br>"
+            f"{A.name}: %{{customdata[0]}} %{{customdata[1]}} %{{customdata[2]}}<br>"
+            f"{B.name}: %{{customdata[3]}} %{{customdata[4]}} %{{customdata[5]}}<br>"
             f"drafts and decisions · {ARRAYS['draft'].provenance}<extra></extra>"
         ),
     )
 
 
-def _details(run: CanvasRun, steps: int, width: int) -> tuple[Array, Array]:
-    """Draft and decision of a run that keeps its last draft once it has stopped: texts ``(steps, width)`` each."""
+def _details(run: CanvasRun, steps: int, width: int) -> tuple[Array, Array, Array]:
+    """Draft, decision and passage of a run that keeps its last draft once it has stopped: ``(steps, width)`` each."""
     rows = np.minimum(np.arange(steps), run.n_steps - 1)
     decisions = outcome_texts(run)[rows, :width]
     decisions[run.n_steps :] = f"(stopped at step {run.n_steps - 1})"
-    return token_labels(run, run.array("draft")[rows, :width]), decisions
+    return token_labels(run, run.array("draft")[rows, :width]), decisions, passages(run)[rows, :width]

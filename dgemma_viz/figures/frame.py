@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.passages import final
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
+from dgemma_viz.figures.token_text import name_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
 
 _MOST_TICKS = 12
+_MOST_WORDS, _LONGEST_WORD = 6, 8
+"""Ticks with words that have room on a phone, and their characters."""
 _MARGIN = {"l": 12, "r": 16, "t": 62, "b": 12}
 _TITLE_LINE = 26
 """Pixels from the top edge to the title's base line."""
@@ -87,3 +91,12 @@ def whole_ticks(count: int) -> dict[str, Any]:
     """Axis ticks at round whole numbers for values 0 .. count - 1."""
     step = next(m * 10**e for e in range(9) for m in (1, 2, 5) if count / (m * 10**e) <= _MOST_TICKS)
     return {"tickmode": "linear", "tick0": 0, "dtick": step, "tickformat": "d"}
+
+
+def word_ticks(run: CanvasRun) -> dict[str, Any]:
+    """A few ticks at round positions of a canvas, each with the word that stands there at the end."""
+    words = final(run)
+    step = next(m * 10**e for e in range(9) for m in (1, 2, 5) if run.canvas_length / (m * 10**e) <= _MOST_WORDS)
+    places = list(range(0, run.canvas_length, step))
+    said = [f"{p}<br>{name_label(words.word(p), _LONGEST_WORD)}" for p in places]
+    return {"tickmode": "array", "tickvals": places, "ticktext": said}

@@ -11,8 +11,8 @@ from dgemma_viz.analysis.positions import re_noised_again
 from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
 from dgemma_viz.figures.curve_panels import panels
-from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
-from dgemma_viz.figures.hover import outcome_texts, token_labels, value_lines, value_template
+from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks, word_ticks
+from dgemma_viz.figures.hover import outcome_texts, passages, token_labels, value_lines, value_template
 from dgemma_viz.figures.markers import crosshair
 from dgemma_viz.figures.marks import TAKEN_BACK
 from dgemma_viz.figures.panel_rows import height_of
@@ -128,7 +128,7 @@ def _drawn(
             "title": {"text": "position"},
             "range": [-0.5, run.canvas_length - 0.5],
             "showgrid": False,
-            **whole_ticks(run.canvas_length),
+            **word_ticks(run),
         },
         "yaxis": {
             "title": {"text": "denoising step"},
@@ -159,7 +159,7 @@ def _cells(run: CanvasRun, shown: Quantity, values: Any) -> dict[str, Any]:
     outcomes = outcome_texts(run)
     if not value_template(shown, values):
         outcomes = value_lines(shown, values).astype(object) + outcomes
-    return {"z": values, "customdata": outcomes}
+    return {"z": values, "customdata": np.stack([passages(run), outcomes], axis=-1)}
 
 
 def _colours(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> dict[str, Any]:
@@ -170,8 +170,8 @@ def _colours(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> dict[
         "colorscale": plotly_scale(look.scale(shown.scale), steps=bool(shown.categories)),
         "colorbar": colorbar(shown, _height(run)),
         "hovertemplate": (
-            "<b>%{text}</b><br>step %{y} · position %{x}<br>"
-            f"{value_template(shown, values)}%{{customdata}} · {ARRAYS['accepted'].provenance}<extra></extra>"
+            "<b>%{text}</b><br>%{customdata[0]}<br>step %{y} · position %{x}<br>"
+            f"{value_template(shown, values)}%{{customdata[1]}} · {ARRAYS['accepted'].provenance}<extra></extra>"
         ),
     }
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.passages import drafted
 from dgemma_viz.figures.marks import decision_marks, decisions
-from dgemma_viz.figures.token_text import label
+from dgemma_viz.figures.token_text import escape, label
+from dgemma_viz.plain_text import isolated
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.schema import ARRAYS
 
@@ -27,6 +29,21 @@ def token_labels(run: CanvasRun, ids: Array, max_length: int = 40) -> Array:
     distinct, inverse = np.unique(ids, return_inverse=True)
     labels = np.array([label(run.token_text(token), max_length) for token in distinct.tolist()])
     return labels[inverse].reshape(ids.shape)
+
+
+def passages(run: CanvasRun) -> Array:
+    """The text of each step's drafts around each position, quoted and escaped: ``(T, C)``.
+
+    Empty where the draft only ends or fills the canvas.
+    """
+    drafts = run.array("draft")
+    told = ~np.isin(drafts, run.trace.facts.filling_ids)
+    found = np.full(drafts.shape, "", dtype=object)
+    for step in range(run.n_steps):
+        text = drafted(run, step)
+        for position in np.flatnonzero(told[step]).tolist():
+            found[step, position] = escape(isolated(text.at([position])))
+    return found
 
 
 def value_lines(quantity: Quantity, values: Array) -> Array:

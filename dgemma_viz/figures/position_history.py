@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.passages import final
 from dgemma_viz.analysis.positions import flips, re_noised_again
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import outcome_texts, token_labels
@@ -14,7 +15,7 @@ from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED, Mark, decision_marks, decisions, shown_decisions
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.figures.token_text import display_text, label
+from dgemma_viz.figures.token_text import display_text, label, passage_label
 from dgemma_viz.trace.schema import ARRAYS
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def position_history(
 def _subtitle(run: CanvasRun, position: int, changed: Any) -> str:
     count = int(changed.sum())
     words = "never changed" if not count else "changed once" if count == 1 else f"changed {count} times"
-    final = label(run.token_text(run.array("draft")[-1, position]), _LONGEST_LABEL)
-    return f"draft {words} (derived), now at {final}"
+    last = label(run.token_text(run.array("draft")[-1, position]), _LONGEST_LABEL)
+    return " · ".join([*passage_label(final(run), position), f"draft {words} (derived), now at {last}"])
 
 
 def _confidence(run: CanvasRun, position: int, look: Theme) -> list[go.Scatter]:

@@ -9,11 +9,17 @@ reads a subset of HTML, ``%{...}`` templates and ``$...$`` formulas in titles, h
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.plain_text import CUT, isolated, seen, seen_pieces, visible
 
+if TYPE_CHECKING:
+    from dgemma_viz.passage import Passages
+
 EMPTY = "∅"
+_SHORT = 24
+"""Characters of a passage that stands in a line with other words."""
 
 
 def display_text(text: str, max_length: int = 40) -> str:
@@ -62,6 +68,11 @@ def escape(text: str) -> str:
 def label(text: str, max_length: int = 40) -> str:
     """A token's text: visible, short, escaped; right-to-left text is isolated so that it reorders nothing beside it."""
     return escape(isolated(display_text(text, max_length)))
+
+
+def passage_label(text: Passages, position: int) -> list[str]:
+    """The short passage of a position, escaped, as the only entry of a list; none where it has no text."""
+    return [escape(isolated(text.at([position], _SHORT)))] if text.word(position) else []
 
 
 def name_label(text: object, max_length: int = 48) -> str:

@@ -120,6 +120,12 @@ class RunFacts:
     output_span: tuple[int, int] | None = None
     special_token_ids: tuple[int, ...] | None = None
 
+    @property
+    def filling_ids(self) -> tuple[int, ...]:
+        """Ids of the tokens that end an output and fill the canvas behind it: end-of-sequence and padding tokens."""
+        pad = self.pad_token_id
+        return (*self.eos_token_ids, *((pad,) if isinstance(pad, int) else ()))
+
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""
         data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings", "absent")}

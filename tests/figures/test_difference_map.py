@@ -24,7 +24,10 @@ def test_cells_by_hand():
 def test_a_run_that_has_stopped_keeps_its_last_draft_and_says_so():
     figure = difference_map(handmade_trace(["a b"]), handmade_trace(["a b", "b b"]))
     assert figure.data[0].z.tolist() == [[0, 0], [3, 0]]
-    assert figure.data[0].customdata[1, 0].tolist() == ["a", "(stopped at step 0)", "b", "● accepted"]
+    assert figure.data[0].customdata[1, 0].tolist() == [
+        *("a", "(stopped at step 0)", "“ab”"),
+        *("b", "● accepted", "“bb”"),
+    ]
     assert "agree at 1 of 2 positions" in figure.layout.title.subtitle.text
 
 

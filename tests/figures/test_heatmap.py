@@ -59,19 +59,19 @@ def test_hovers_name_token_value_and_provenance():
     assert shown.text[3][2] == run.token_text(run.array("draft")[3, 2]).replace(" ", "␣").replace("<", "&lt;").replace(
         ">", "&gt;"
     )
-    assert "entropy: %{z:.4~g} nats · measured<br>%{customdata} · measured" in shown.hovertemplate
-    assert shown.customdata[3][2] == ("● accepted" if run.array("accepted")[3, 2] else "○ re-noised")
+    assert "entropy: %{z:.4~g} nats · measured<br>%{customdata[1]} · measured" in shown.hovertemplate
+    assert shown.customdata[3, 2, 1] == ("● accepted" if run.array("accepted")[3, 2] else "○ re-noised")
 
 
 def test_hovers_say_in_words_what_is_no_number():
     shown = heatmap(TRACE, quantity="commit_step").data[0]
     assert "%{z" not in shown.hovertemplate
     missing, reached = np.isnan(shown.z), ~np.isnan(shown.z)
-    assert {text.split("<br>")[0] for text in shown.customdata[missing]} == {
+    assert {text.split("<br>")[0] for text in shown.customdata[missing][:, 1]} == {
         "commit step: draft still changes later · derived"
     }
-    assert shown.customdata[reached][0].startswith(f"commit step: {shown.z[reached][0]:.4g} · derived<br>")
-    words = heatmap(TRACE, quantity="re_noised_again").data[0].customdata[0][0]
+    assert shown.customdata[reached][0, 1].startswith(f"commit step: {shown.z[reached][0]:.4g} · derived<br>")
+    words = heatmap(TRACE, quantity="re_noised_again").data[0].customdata[0, 0, 1]
     assert words.startswith("accepted before, re-noised now: no · derived<br>")
 
 

@@ -119,7 +119,7 @@ def test_the_map_shows_the_recorded_values_and_another_colour_draws_it_alone(pag
     row, column = next(
         (r, c) for r, cells in enumerate(seen["commit_step"][0]) for c, z in enumerate(cells) if z is None
     )
-    assert seen["commit_step"][3][row][column].startswith("commit step: draft still changes later")
+    assert seen["commit_step"][3][row][column][1].startswith("commit step: draft still changes later")
     assert page.locator(CURVES).evaluate("(chart) => chart.times") == 0
 
 
@@ -129,7 +129,8 @@ AT_TICK = """([chart, mark, axis, tick]) => {
     const box = node.getBoundingClientRect();
     return axis === "x" ? box.x + box.width / 2 : box.y + box.height / 2;
   };
-  const ticks = [...figure.querySelectorAll(`.${axis}tick text`)].filter((text) => text.textContent === tick);
+  const number = (text) => (text.querySelector("tspan") ?? text).textContent; // a word stands below it
+  const ticks = [...figure.querySelectorAll(`.${axis}tick text`)].filter((text) => number(text) === tick);
   const marks = [...figure.querySelectorAll(mark)];
   return ticks.length > 0 && marks.some((node) => Math.abs(middle(node) - middle(ticks[0])) < 1.5);
 }"""

@@ -1,16 +1,18 @@
 // Fills the map of a quantity, steps by positions, from the records that the token canvas is drawn from.
 
 import { QUANTITIES } from "./colour.js";
+import { passageAt } from "./passage.js";
 
 const number = (value) => String(Number(value.toPrecision(4)));
 
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
-const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const LETTER = "[\\u0590-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefc\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}]";
+const RIGHT_TO_LEFT = new RegExp(`${LETTER}(?:[^A-Za-z'"\n]*${LETTER})?`, "gu"); // a run: plain_text.py's
 
 // A token's text as Plotly's hovers take it: not as markup, and reordering nothing beside it (figures/token_text.py).
 function label(text) {
-  const safe = text.replace(/[&<>$]/g, (character) => ENTITIES[character]).replaceAll("%{", "&#37;{");
-  return RIGHT_TO_LEFT.test(text) ? `\u2068${safe}\u2069` : safe;
+  const apart = text.replace(RIGHT_TO_LEFT, "\u2068$&\u2069");
+  return apart.replace(/[&<>$]/g, (character) => ENTITIES[character]).replaceAll("%{", "&#37;{");
 }
 
 // `spec`: the figure without cells, and what each quantity is in it (views/charts.py).
@@ -32,7 +34,9 @@ export function filledMap(spec, store, name, lookName, look) {
       : Array(store.positions).fill(NaN);
     z.push(values.map((value) => (Number.isFinite(value) ? value : null)));
     text.push(Array.from(store.field("draft", step), (id) => label(store.text(id))));
-    customdata.push(values.map((value, position) => `${line(value)}${store.words.outcomes[decisions[position]] ?? ""}${after}`));
+    customdata.push(values.map((value, position) => [
+      label(passageAt(store, step, position)), `${line(value)}${store.words.outcomes[decisions[position]] ?? ""}${after}`,
+    ]));
   }
   Object.assign(frame, { z, text, customdata, colorscale: quantity.scales[lookName] });
   const takenBack = { ...marks, ...quantity.taken_back, marker: { ...marks.marker, color: look.warning } };
