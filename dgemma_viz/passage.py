@@ -25,7 +25,7 @@ _PARTS = re.compile("([ \t\r\n]+)|([^ \t\r\n]+)")
 _LINE_END = "↵"
 _JOINERS = "\u200d\u200c\ufe0e\ufe0f"
 """What joins emoji and letters into one; it is not made visible."""
-_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_SKIN_TONES, _FLAG_LETTERS = range(0x1F3FB, 0x1F400), range(0x1F1E6, 0x1F200)
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
@@ -42,13 +42,11 @@ class Passages:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        decoder = getincrementaldecoder("utf-8")("replace")
         shown, self._edges = "", [0]
-        for text in texts:
-            shown = _appended(shown, decoder.decode(to_bytes(text)))
+        for text in characters_of(texts):
+            shown = _appended(shown, text)
             self._edges.append(len(shown))
-        shown = _appended(shown, decoder.decode(b"", final=True)).replace("\n", _LINE_END)
-        self._text = shown
+        self._text = shown = shown.replace("\n", _LINE_END)
         inside = range(1, len(shown))
         free = [at for at in inside if _UNSPACED.match(shown[at]) or _UNSPACED.match(shown[at - 1])]
         self._begins = sorted({0, *free, *(at for at in inside if shown[at - 1] == " " and shown[at] != " ")})
@@ -118,6 +116,30 @@ def passage(texts: Iterable[str], positions: Collection[int], most: int = MOST) 
     return Passages(texts).at(positions, most)
 
 
+def characters_of(texts: Iterable[str]) -> list[str]:
+    """The texts with whole characters: one that several tokens hold parts of stands in one of them.
+
+    Parts are bytes, which are decoded where the last of them stands, or code points that go on with the one before
+    (a family is up to seven). Bytes that are no character stay, as ``surrogateescape`` has them.
+    """
+    decoder = getincrementaldecoder("utf-8")("surrogateescape")
+    whole = [decoder.decode(to_bytes(text)) for text in texts]
+    if whole:
+        whole[-1] += decoder.decode(b"", final=True)
+    last = -1
+    for place, text in enumerate(whole):
+        if last >= 0 and text:
+            end = whole[last]
+            taken = 0
+            while taken < len(text) and _goes_on(f"{end[-1]}{text[taken]}", 1):
+                end += text[taken]
+                taken += 1
+            whole[last], whole[place] = end, text[taken:]
+        if whole[place]:
+            last = place
+    return whole
+
+
 def whole_words(texts: Sequence[str], marked: Sequence[bool]) -> list[bool]:
     """The same marks, reaching over whole words: a word of several tokens is marked if one of them is."""
     words = [0]
@@ -148,7 +170,7 @@ def _goes_on(text: str, at: int) -> bool:
     """Whether a character goes on with the one before it."""
     here, before = text[at], text[at - 1]
     mark = unicodedata.category(here).startswith("M") or here in _JOINERS or ord(here) in _SKIN_TONES
-    return mark or before == "\u200d"
+    return mark or before == "\u200d" or (ord(here) in _FLAG_LETTERS and ord(before) in _FLAG_LETTERS)
 
 
 def _appended(line: str, text: str) -> str:

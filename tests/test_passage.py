@@ -31,7 +31,7 @@ def test_a_passage_reads_as_text_and_is_cut_between_words():
 def test_characters_of_several_tokens_are_whole():
     pieces = [*pieces_of(f"a family {FAMILY} goes"), from_bytes(b"\xe3\x81")]
     text = Passages(pieces)
-    assert {text.at([position]) for position in range(3, len(pieces) - 2)} == {f"“a family {FAMILY} goes�”"}
+    assert {text.at([position]) for position in range(3, len(pieces) - 2)} == {f"“a family {FAMILY} goes⟨E3⟩⟨81⟩”"}
     japanese = "この関数は文章の中の単語を数えます。「猫」という言葉は二回出てきます。"
     said = passage(list(japanese), [japanese.index("猫")], 12)
     assert said.strip("“… ”") in japanese

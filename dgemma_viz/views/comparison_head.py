@@ -14,7 +14,10 @@ import numpy as np
 
 from dgemma_viz.analysis.changed_facts import FactRow, changed_facts, facts_of_both
 from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
+from dgemma_viz.analysis.passages import drafted
 from dgemma_viz.figures.run_pair import A, B, RunStyle
+from dgemma_viz.passage import characters_of, whole_words
+from dgemma_viz.plain_text import isolated
 from dgemma_viz.views.changed_on_purpose import explained, purposes
 from dgemma_viz.views.run_header import readable, readable_block
 
@@ -42,12 +45,21 @@ _NAMED = {"seed", "model", "sampler"}
 def told(pair: TracePair, first: Divergence | None, sample: int) -> tuple[str, str, str]:
     """Where the runs part: a title, what follows it, and why they do, which is NOT escaped."""
     if first is not None:
-        place = f"canvas {first.canvas}, step {first.step}: {first.cause.value}"
+        place = f"canvas {first.canvas}, step {first.step}: {first.cause.value}{_text_of(pair, first)}"
         return "First difference", place, explained(pair, first) or first.what
     if any(pair.differences(canvas, sample).common for canvas in range(pair.canvases)):
         compared = "in all that was compared: what was read, distributions, candidates, decisions and outputs."
         return _NO_DIFFERENCE, compared, ""
     return _NOTHING, "There is no step that both runs have.", ""
+
+
+def _text_of(pair: TracePair, first: Divergence) -> str:
+    """The text of the first run in which a difference is, if it is in one."""
+    run = pair.runs(first.canvas, first.sample)[0]
+    if run is None or not first.positions or first.step >= run.n_steps:
+        return ""
+    passage = drafted(run, first.step).at(first.positions[:1])
+    return f", at {escape(isolated(passage))}" if passage else ""
 
 
 def remarks_of(pair: TracePair) -> list[str]:
@@ -70,7 +82,7 @@ def first_difference_html(pair: TracePair, first: Divergence | None, sample: int
 
 
 def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str:
-    """What came of both runs, differing output tokens marked, and which facts changed; the others folded away.
+    """What came of both runs, differing words of the output marked, and which facts changed; the others folded away.
 
     Raises
     ------
@@ -156,15 +168,15 @@ def _inline(value: Any) -> str:
 
 
 def _output(pair: TracePair, trace: Trace, sample: int) -> str:
-    """The output with its differing tokens marked, cut off where it is very long."""
+    """The output with its differing words marked, cut off where it is very long."""
     if sample >= trace.n_samples:
         return "<i>no such sample</i>"
     ids, length = trace.output_ids(sample), 0
     if not len(ids):
         return "<i>empty</i>" if trace.emitted.size else "<i>nothing was emitted</i>"
     parts: list[tuple[str, bool]] = []
-    for token, differs in zip(ids, differing_of(pair, trace, sample).tolist(), strict=True):
-        text = trace.token_text(token)
+    texts = characters_of(trace.token_texts_of(ids))
+    for text, differs in zip(texts, differing_of(pair, trace, sample).tolist(), strict=True):
         parts.append((text, differs))
         length += len(text)
         if length > _LONGEST_OUTPUT:
@@ -174,14 +186,15 @@ def _output(pair: TracePair, trace: Trace, sample: int) -> str:
 
 
 def differing_of(pair: TracePair, trace: Trace, sample: int) -> npt.NDArray[np.bool_]:
-    """Whether each output token of one of the two traces differs: bool, as long as its output."""
+    """Whether each output token of one of the two traces is in a word that differs: bool, as long as its output."""
     differing = pair.differing_output(sample)
     emitted = np.zeros(trace.emitted.shape[::2], dtype=bool)
     canvases, positions = np.minimum(differing.shape, emitted.shape)
     emitted[:canvases, :positions] = differing[:canvases, :positions]
     begin = trace.output_span[0]
-    of_each: npt.NDArray[np.bool_] = emitted[trace.in_emitted][begin : begin + len(trace.output_ids(sample))]
-    return of_each
+    ids = trace.output_ids(sample)
+    marked = emitted[trace.in_emitted][begin : begin + len(ids)].tolist()
+    return np.array(whole_words(trace.token_texts_of(ids), marked), dtype=bool)
 
 
 def _runs(parts: Iterable[tuple[str, bool]]) -> Iterator[str]:

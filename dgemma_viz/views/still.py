@@ -97,7 +97,7 @@ def _of_pair(pair: TracePair, sample: int) -> Iterator[str]:
         yield summary
         shown = output_of(trace, sample)._replace(marked=differing_of(pair, trace, sample))
         yield _output(trace, sample, shown, room - size_of(summary))
-    yield legend(pair.a, "differs from the other run's token there")
+    yield legend(pair.a, "a word that differs from the other run's")
 
 
 def _head(trace: Trace, sample: int) -> Iterator[str]:

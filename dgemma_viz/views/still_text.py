@@ -10,6 +10,7 @@ import numpy as np
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.theme import LIGHT
+from dgemma_viz.passage import characters_of
 from dgemma_viz.views.run_header import readable_block
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def text_html(trace: Trace, tokens: Tokens, room: int) -> str:
     shares = np.nan_to_num(tokens.confidence) * _LEVELS
     levels = np.where(np.isnan(tokens.confidence), _NO_VALUE, shares.round()).astype(int)
     looks = zip(levels.tolist(), tokens.marked.tolist(), (n // _TOGETHER for n in count()), strict=False)
-    texts = trace.token_texts_of(tokens.ids[:_MOST_TOKENS])
+    texts = characters_of(trace.token_texts_of(tokens.ids[:_MOST_TOKENS]))
     pieces, shown = [], 0
     for (level, marked, _), group in groupby(zip(looks, texts, strict=False), key=lambda one: one[0]):
         these = [text for _, text in group]

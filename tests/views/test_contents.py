@@ -206,11 +206,12 @@ def test_the_head_says_where_the_runs_part():
 
 
 def test_the_table_tells_what_changed_and_marks_the_output():
-    a, b = handmade_trace(["a b b"]), handmade_trace(["a a b"], seed=1)
-    (table,) = contents(pair(a, b), "abb").page["tables"]
+    runs = handmade_trace(["x b b"], words=["a"]), handmade_trace(["x a b"], seed=1)
+    a, b = (replace(run, token_texts=dict(run.token_texts) | {4: "a "}) for run in runs)
+    (table,) = contents(pair(a, b), "a bb").page["tables"]
     for part in (
-        "a<mark title='differs'>b</mark>b",
-        "a<mark title='differs'>a</mark>b",
+        "<pre tabindex='0'>a <mark title='differs'>bb</mark></pre>",
+        "<pre tabindex='0'>a <mark title='differs'>ab</mark></pre>",
         "1 of 3",
         "<tr class='dgc-changed'><th scope='row'>seed</th><td>0</td><td>1</td>",
         "<td>right</td><td>wrong</td>",

@@ -106,11 +106,12 @@ def test_a_pair_shows_the_first_difference_and_both_outputs():
 
 def test_what_differs_is_marked_in_an_output_that_begins_within_a_canvas():
     a = of_letters(output_span=(2, 6))
+    a = replace(a, token_texts={token: f"{text}," for token, text in a.token_texts.items()})
     emitted = np.array(a.emitted)
     emitted[0, 0, 4] = 2 + (emitted[0, 0, 4] - 1) % 8
     pair = pair_of(a, replace(a, emitted=emitted))
     assert differing_of(pair, pair.a, 0).tolist() == [False, False, True, False]
-    marked = a.output_text()[2]
+    marked = f"{a.output_text().split(',')[2]},"
     assert f"<mark title='differs'>{marked}</mark>" in table_html(pair, None, 0)
     assert still_of(pair).marked()[0] == marked
 

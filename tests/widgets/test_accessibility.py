@@ -131,7 +131,8 @@ def test_figures_say_in_words_what_they_show(visit, explorer):
     selected = explorer.get_by_role("img", name="Selected: step 1, position 1,")
     selected.wait_for()
     value = selected.locator(".js-plotly-plot").evaluate("(plot) => plot.data[0].z[1][1]")
-    assert selected.get_attribute("aria-label").endswith(f"position 1, {float(f'{value:.3g}'):g}.")
+    said = selected.get_attribute("aria-label")
+    assert f"position 1, {float(f'{value:.3g}'):g}. The draft there: “" in said
     explorer.get_by_role("table", name="Alternatives").wait_for()
     explorer.get_by_label("Colour").select_option("accepted")
     explorer.get_by_role("img", name="accepted · measured. A map").wait_for()

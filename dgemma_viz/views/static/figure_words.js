@@ -29,6 +29,16 @@ function named(value, { tickvals, ticktext } = {}) {
   return at < 0 ? shownValue(value) : short(plain(ticktext[at]));
 }
 
+// The text around a cell, where the hover of a map says it.
+const passageOf = (map, row, column) => plain(map.customdata?.[row]?.[column]?.find?.((words) => String(words).startsWith("“")));
+
+// Where the last row is lowest, with its text.
+function lowestOf(trace) {
+  const row = trace.z.length - 1, values = Array.from(trace.z[row] ?? []), least = Math.min(...finite(values));
+  const text = Number.isFinite(least) && least < Math.max(...finite(values)) ? passageOf(trace, row, values.indexOf(least)) : "";
+  return text && `; there lowest, ${shownValue(least)}, at ${text}`;
+}
+
 function mapWords(figure, trace) {
   const rows = Array.from(trace.z ?? [], finite), all = rows.flat(), columns = trace.z?.[0]?.length ?? 0;
   const size = `A map, ${axisWords(figure, trace, "x")} (${columns}) by ${axisWords(figure, trace, "y")} (${rows.length})`;
@@ -43,7 +53,7 @@ function mapWords(figure, trace) {
   const [low, high] = all.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
   const filled = rows.filter((row) => row.length), [first, last] = [filled[0], filled.at(-1)].map(mean).map(shownValue);
   const way = filled.length > 1 ? `; on average ${first} in the first row and ${last} in the last` : "";
-  return `${size}: values from ${shownValue(low)} to ${shownValue(high)}${way}.`;
+  return `${size}: values from ${shownValue(low)} to ${shownValue(high)}${way}${lowestOf(trace)}.`;
 }
 
 // Points in the order drawn, as pairs of place and value; bars may lie.
@@ -85,8 +95,9 @@ function selectionWords(figure, marks) {
   const at = Object.fromEntries(marks.map(({ name, value, x }) => [name, value ?? x[0]]));
   const places = Object.entries(at).map(([name, place]) => `${name} ${place}`);
   const map = figure.data.find(({ type }) => type === "heatmap"), value = map?.z?.[at.step]?.[at.position];
+  const text = map ? passageOf(map, at.step, at.position) : "";
   const shown = Number.isFinite(value) ? `, ${named(value, map.colorbar)}` : "";
-  return places.length ? ` Selected: ${places.join(", ")}${shown}.` : "";
+  return places.length ? ` Selected: ${places.join(", ")}${shown}.${text && ` The draft there: ${text}.`}` : "";
 }
 
 // Makes the element an image with words: of the figure that was `drawn`, and of the selection's marks, which move.

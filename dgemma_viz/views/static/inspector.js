@@ -1,6 +1,7 @@
 // One position in full: its numbers at the step, its alternatives now, its history over the steps. Texts go in as text.
 
 import { element, focusedBeside } from "./dom.js";
+import { passageAt } from "./passage.js";
 import { positionRows } from "./position_rows.js";
 import { probability } from "./run_store.js";
 
@@ -74,7 +75,9 @@ export function createInspector({ hint, name, go }) {
     const title = `${name ? `${name[0].toUpperCase()}${name.slice(1)}: position` : "Position"} ${position} at step ${step}`;
     const focus = focusedBeside(node), focused = node.contains(focus) && focus.matches(".dge-history button");
     const past = pastOf(store, step, position, go, name && ` in ${name}`);
-    node.replaceChildren(element("h3", {}, title), element("div", { class: "dge-columns dge-narrow" },
+    const passage = passageAt(store, step, position);
+    const said = passage && element("p", { class: "dge-passage", dir: "auto" }, passage);
+    node.replaceChildren(element("h3", {}, title), said || "", element("div", { class: "dge-columns dge-narrow" },
       name ? null : numbers(store, run, step, position),
       element("div", {}, element("h4", {}, "Alternatives ", tag("measured")), alternatives(store, step, position)),
       element("div", {}, element("h4", {}, "Over the steps ", tag("measured")), past)));

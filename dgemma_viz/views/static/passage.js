@@ -2,9 +2,9 @@
 // dgemma_viz/passage.py's: whole characters, line ends as ↵, white space as one space, cut at the ends of words.
 
 import { readable } from "./token_text.js";
+import { UNSPACED } from "./word_marks.js";
 
 const MOST_OF_PASSAGE = 40;
-const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]/u;
 const BLANK = /[ \t\r\n]/;
 const trimmed = (words) => words.replace(/^[ ↵]+|[ ↵]+$/g, "") || words.trim();
 
@@ -75,4 +75,18 @@ function passagesOf(store, step) {
 export function passageAt(store, step, position, most) {
   if (store.ends.has(store.field("draft", step)[position])) return "";
   return passagesOf(store, step).at(position, most);
+}
+
+const MOST_SAID = 3, APART = 6; // passages that are spoken, and positions that are spoken of apart
+
+// Where drafts changed, in a sentence that begins with a space; empty where none did.
+export function changesIn(store, step) {
+  const flags = store.changed(step), outside = new Set(store.words.outside), places = [];
+  for (const [position, flag] of flags.entries()) {
+    if (!flag || outside.has(position) || position - (places.at(-1) ?? -Infinity) < APART) continue;
+    if (passageAt(store, step, position)) places.push(position);
+  }
+  const said = places.slice(0, MOST_SAID).map((position) => passageAt(store, step, position));
+  const more = places.length > MOST_SAID ? ` and in ${places.length - MOST_SAID} more places` : "";
+  return said.length ? ` Changed: ${said.join(", ")}${more}.` : "";
 }

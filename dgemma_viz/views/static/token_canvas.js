@@ -7,6 +7,7 @@ import { QUANTITIES, ramp } from "./colour.js";
 import { element, originOf, setText } from "./dom.js";
 import { createKeysHelp } from "./keys_help.js";
 import { createLegend } from "./legend.js";
+import { changesIn } from "./passage.js";
 import { RunStore } from "./run_store.js";
 import { createTokenGrid } from "./token_grid.js";
 import { createTokenText } from "./token_text.js";
@@ -97,7 +98,7 @@ export function renderTokenCanvas(model, el, keys = []) {
     const tokens = store.positions - (store.words.outside?.length ?? 0);
     const words = `${counts.accepted} of ${tokens} tokens ${store.decisionWords(1)}, ${counts.changed} drafts changed`;
     const others = "differs" in counts ? `, ${counts.differs} differ from the other run` : "";
-    setText(spoken, `Step ${step} of ${last()}: ${words}${others}.`);
+    setText(spoken, `Step ${step} of ${last()}: ${words}${others}.${changesIn(store, step)}`);
   }
 
   const theme = () => root.classList.toggle("dgv-dark", model.get("dark"));

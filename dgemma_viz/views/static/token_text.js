@@ -3,6 +3,7 @@
 // nothing show themselves.
 
 import { createTokenCells } from "./token_cells.js";
+import { markedWords } from "./word_marks.js";
 
 const CLUSTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const DECODER = new TextDecoder("utf-8", { fatal: true });
@@ -79,14 +80,18 @@ function joinClusters(texts) {
   shown.forEach((text, n) => (texts[n] = text));
 }
 
-function writeText(cells, { ids, masked, store, noise }) {
+const DIFFERING = ["", "dgv-word-differs", "dgv-word-differs dgv-word-begins"];
+
+function writeText(cells, { ids, masked, store, noise, differs }) {
   const { texts, lone, part } = readable(ids.map((id, position) => (masked[position] ? MASKED_TEXT : store.raw(id))));
+  const words = differs && markedWords(texts, differs);
   for (const [position, entry] of cells.entries()) {
     entry.words = texts[position];
     entry.said = lone.has(position) ? "part of a character" : null;
     entry.extra = [
       lone.has(position) ? "dgv-bytes" : "", part.has(position) ? "dgv-part" : "", noise?.[position] ? "dgv-noise" : "",
       store.special.has(ids[position]) ? "dgv-special" : "", /^\n+$/.test(entry.words) ? "dgv-line-end" : "",
+      words ? DIFFERING[words[position]] : "",
     ].filter(Boolean).join(" ");
   }
 }

@@ -1,6 +1,7 @@
 // What one position did in one step: alternatives, numbers, and for each group whether it was measured or derived.
 
 import { element, focusedBeside } from "./dom.js";
+import { passageAt } from "./passage.js";
 import { probability } from "./run_store.js";
 
 const MOST_ALTERNATIVES = 5;
@@ -30,8 +31,9 @@ export function createTooltip() {
       const text = element("span", { class: id === draft ? "dgv-best" : "" }, store.text(id));
       bars.append(text, element("b", {}, bar), element("span", {}, probability(p)));
     }
-    const commit = store.commit[position];
+    const commit = store.commit[position], passage = passageAt(store, step, position);
     node.replaceChildren(
+      ...(passage ? [element("div", { class: "dgv-tip-title" }, passage)] : []),
       element("div", { class: "dgv-tip-title" }, `position ${position} · step ${step}`),
       ...(alternatives.length ? [heading("most probable tokens", "measured"), bars] : []),
       heading("decision", "measured"),
