@@ -67,7 +67,7 @@ class ChatPart:
     begin, end
         ``(canvas, position)`` of the tokens that open and close it; None where these stand in the prompt, or nowhere.
     ended
-        Whether a token of its own closed it.
+        Whether a token of its own closed it, or the begin of the next turn where that is how turns end.
     outer
         Whether it stands in no other part of its kind.
     spoken
@@ -212,7 +212,7 @@ class _Reading:
 
     def _begin(self, marker: ChatMarker, index: int) -> None:
         if marker.kind == "turn":
-            self._drop(0, index)
+            self._drop(0, index, before_turn=True)
         if len(self._open) < _DEEPEST:
             self._open.append(_Open(marker, index, all(part.marker.kind != marker.kind for part in self._open)))
 
@@ -231,10 +231,11 @@ class _Reading:
             self._keep(part, index + 1, ended=True)
             kind = part.marker.kind
 
-    def _drop(self, depth: int, index: int) -> None:
+    def _drop(self, depth: int, index: int, *, before_turn: bool = False) -> None:
         """What is open from a depth on ends before this token, without an end of its own."""
         while len(self._open) > depth:
-            self._keep(self._open.pop(), index, ended=False)
+            part = self._open.pop()
+            self._keep(part, index, ended=before_turn and part.marker.until_next)
 
     def _keep(self, part: _Open, end: int, *, ended: bool) -> None:
         row, begin, marker = self._row, max(part.begin, 0), part.marker
@@ -249,7 +250,7 @@ class _Reading:
             name=name,
             family=marker.family,
             begin=None if part.begin < 0 else row.place(part.begin),
-            end=row.place(end - 1) if ended else None,
+            end=row.place(end - 1) if ended and self._is_end(part, end - 1) else None,
             ended=ended,
             outer=part.outer,
             spoken=spoken,
@@ -258,6 +259,9 @@ class _Reading:
             share=float(row.work[inside].sum()),
         )
         self._found.append((part.begin, kept))
+
+    def _is_end(self, part: _Open, index: int) -> bool:
+        return self._markup.get(int(self._row.ids[index])) in part.marker.ends
 
     def _settled(self, stretch: Stretch) -> int:
         """Steps until the drafts of these positions had changed for the last time while they were open."""

@@ -5,9 +5,9 @@ tokens, and mean nothing; so recorders note which ids are markers (``RunFacts.sp
 trace without that note goes by tokens whose whole text is one.
 
 Sources, read in November 2026: Gemma's pages on prompt formatting (Gemma 3; Gemma 4, whose tokens DiffusionGemma has,
-as transformers' test of its chat template shows); chat templates of Qwen (ChatML, ``<think>``), of Llama 3 (LLaDA's
-and Dream's forms derive from these two), of Ling (LLaDA 2); OpenAI's harmony response format; mistral-common's
-special tokens.
+as transformers' test of its chat template shows); chat templates of Qwen (ChatML, ``<think>``; Dream and SDAR follow
+it), of Llama 3 (LLaDA follows it), of Ling (LLaDA 2 follows it), of DeepSeek, Granite, GLM, Phi and Cohere as code
+that renders them quotes them; OpenAI's harmony response format; mistral-common's special tokens.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class ChatMarker:
         See ``name``.
     spoken
         Names of channels that are said to the user, so that they are an answer.
+    until_next
+        Whether the begin of the next turn ends it as well.
     """
 
     family: str
@@ -47,6 +49,7 @@ class ChatMarker:
     name: str = ""
     name_ends: tuple[str, ...] = (LINE_END,)
     spoken: tuple[str, ...] = ()
+    until_next: bool = False
 
 
 _HARMONY_ENDS = ("<|end|>", "<|return|>", "<|call|>")
@@ -73,9 +76,19 @@ CHAT_MARKERS: Final = (
         name_ends=("<|message|>", "<|constrain|>"),
         spoken=("final", "commentary"),
     ),
+    ChatMarker("Granite", "turn", "<|start_of_role|>", ("<|end_of_text|>",), name_ends=("<|end_of_role|>",)),
+    *(
+        ChatMarker("DeepSeek", "turn", f"<｜{role}｜>", ("<｜end▁of▁sentence｜>",), name=role.lower(), until_next=True)
+        for role in ("System", "User", "Assistant")
+    ),
+    *(
+        ChatMarker("GLM, Phi", "turn", f"<|{role}|>", ("<|end|>",), name=role, until_next=True)
+        for role in ("system", "user", "assistant", "observation")
+    ),
     ChatMarker("Mistral", "turn", "[INST]", ("[/INST]",), name="user"),
     ChatMarker("Mistral", "turn", "[SYSTEM_PROMPT]", ("[/SYSTEM_PROMPT]",), name="system"),
     ChatMarker("Mistral", "channel", "[THINK]", ("[/THINK]",), name="think"),
+    ChatMarker("Cohere", "channel", "<|START_THINKING|>", ("<|END_THINKING|>",), name="think"),
     ChatMarker("Qwen, DeepSeek and others", "channel", "<think>", ("</think>",), name="think"),
 )
 

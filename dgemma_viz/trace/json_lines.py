@@ -57,8 +57,9 @@ without (:mod:`dgemma_viz.trace.cut_emission`).
 
 In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`; ``sampler_kind`` among them says whose
 rules the run is held against (without it, that is inferred, and reports say from what). ``prompt`` holds a list of
-token ids for each sample and ``token_texts`` maps ids to texts, without which views show ids. A run whose last canvas
-was not emitted counts as interrupted, unless ``facts`` say otherwise.
+token ids for each sample and ``token_texts`` maps ids to texts, without which views show ids; ``special_token_ids``
+among the facts says which ids are markup, so that turns and channels are recognised by them and not by texts alone. A
+run whose last canvas was not emitted counts as interrupted, unless ``facts`` say otherwise.
 
 :func:`save_json_lines` writes the same: the format by example.
 """

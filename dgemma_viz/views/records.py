@@ -53,12 +53,14 @@ class Records:
         packing = Packing.of(run)
         emitted = [] if run.emitted is None else [run.emitted]
         texts = display_texts([*(run.array(name) for name in ID_FIELDS), *emitted], run.trace.token_texts_of)
+        words = run_words(run)
+        words["special"] = [token for token in words["special"] if str(token) in texts]
         return {
             "packing": packing.to_json(),
             "data": self._keep(packing.pack_run(run)),
             "differing": self._keep(b"" if differing is None else differing.astype("u1").tobytes()),
             "texts": texts,
-            "words": run_words(run) | {"raw": raw_texts(run, texts)},
+            "words": words | {"raw": raw_texts(run, texts)},
             "message": message,
         } | rows_to_json(run)
 

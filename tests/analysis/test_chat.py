@@ -121,6 +121,27 @@ FAMILIES = {
         [("user", True)],
         [("think", 5, True, False)],
     ),
+    "deepseek": (
+        tokenizer_with("<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>", added=("<think>", "</think>")),
+        "<｜User｜>yes<｜Assistant｜><think>\n",
+        "hmm</think>\nno<｜end▁of▁sentence｜>",
+        [("user", True), ("assistant", True)],
+        [("think", 2, True, False)],
+    ),
+    "granite": (
+        tokenizer_with("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"),
+        "<|start_of_role|>user<|end_of_role|>yes<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>",
+        "no<|end_of_text|>",
+        [("user", True), ("assistant", True)],
+        [],
+    ),
+    "glm": (
+        tokenizer_with("<|user|>", "<|assistant|>", added=("<think>", "</think>")),
+        "<|user|>\nyes<|assistant|>\n",
+        "<think></think>\nno<|user|>",
+        [("user", True), ("assistant", True), ("user", False)],
+        [("think", 2, True, False)],
+    ),
     "ling": (
         tokenizer_with(*LING, added=("<think>", "</think>")),
         "<role>user</role>yes<|role_end|><role>assistant</role>",
@@ -168,6 +189,13 @@ def test_added_tokens_that_are_text_are_not_recorded_as_markup():
     trace = written(tokenizer, "", "<think><b>  hmm</think>yes<|im_end|>")
     special = {trace.token_text(token) for token in trace.facts.special_token_ids}
     assert special == {"<unk>", "<think>", "</think>", "<|im_end|>"}
+
+
+def test_an_own_loop_without_a_tokenizer_may_say_which_ids_are_markup():
+    recorder = dv.Recorder(vocab_size=9, special_token_ids=[7, 8])
+    recorder.step(noised=[1, 2], draft=[7, 2], accepted=[True, True])
+    recorder.emit([7, 2])
+    assert recorder.trace.facts.special_token_ids == (7, 8)
 
 
 def test_the_note_survives_both_file_formats(tmp_path):
