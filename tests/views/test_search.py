@@ -193,7 +193,7 @@ def at(page, **place):
 def test_a_search_leads_to_where_it_was_first_seen_and_last_lost_by_keyboard_alone(page):
     summary = find(page, "cat sat")
     expect(summary).to_have_text(
-        "In 3 places, 1 of them still there at the end. First seen at canvas 0, step 2; last lost at canvas 1, step 2."
+        "In 3 places, 1 still there at the end; first seen at canvas 0, step 2, last lost at canvas 1, step 2."
     )
     expect(page.locator(".dgs [role=status]")).to_have_text(summary.inner_text())
     rows = page.locator(".dgs-list li")
@@ -246,9 +246,11 @@ def test_letters_that_are_typed_are_no_keys_and_escape_gives_the_focus_back(page
 
 @pytest.mark.browser
 def test_alternatives_and_hostile_text_are_shown_as_text_and_fit_a_phone(page):
-    expect(find(page, "owl")).to_contain_text("Never drafted or sampled: among the alternatives only, in 12 places")
+    expect(find(page, "owl")).to_contain_text("Never drafted or sampled: only an alternative in 12 places")
     page.get_by_text("Best alternative").nth(3).click()
     at(page, position="3")
+    page.locator(".dgs-summary").get_by_role("button", name="canvas 0, step 0").click()
+    at(page, position="0")
     page.keyboard.press("Escape")
     find(page, "<IMG")
     expect(page.locator(".dgs-quote mark")).to_have_text(EVIL)
@@ -286,7 +288,7 @@ def test_two_runs_are_searched_and_results_say_which(chromium):
     with exported(chromium, pair_of(a, b), at="#views=canvas") as visit:
         page = visit.page
         expect(find(page, "bb")).to_have_text(
-            "Run A: nowhere. Run B: In 1 place, and still there at the end. First seen at step 0; never lost."
+            "Run A: nowhere.Run B: In 1 place, still there at the end; first seen at step 0, never lost."
         )
         page.keyboard.press("Enter")
         at(page, position="1")

@@ -131,10 +131,10 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
 
   function draw() {
     const { canvases, runs = [] } = page(), open = Boolean(field.value) || node.contains(focusedBeside(node));
-    const names = runs.length > 1 ? runs.map(({ name }) => `Run ${name}`) : [];
+    const names = runs.length > 1 ? runs.map(({ name }) => `Run ${name}`) : [""];
     const none = !wanted ? (page().samples > 1 ? `${SEARCH_HINT} ${OF_ONE}` : SEARCH_HINT) : running ? "" : NOWHERE;
     listed = found.sort(byRank).slice(0, MOST_LISTED);
-    results.draw({ found, listed, names, canvases, said: [found.length ? "" : none, ...problems.slice(0, 1)].join(" ") });
+    results.draw({ found, listed, names, canvases, said: [found.length ? "" : none, ...problems.slice(0, 1)].join(" ").trim() });
     results.mark(chosen);
     node.classList.toggle("dgs-open", open);
     bar.hidden = results.node.hidden = !open;

@@ -1,39 +1,34 @@
-// What a search found: in a sentence or three, with the way to the first and to the last lost place, and place by place.
+// What a search found: in a sentence or three, which lead to where it was first seen and last lost, and place by place.
 
 import { element, focusedBeside, setText } from "./dom.js";
-import { courseWords, extremesOf, spotWords, summaryOf, whenWords } from "./search_words.js";
+import { courseWords, spotWords, summaryOf } from "./search_words.js";
 
 const seenText = (text) => text.replaceAll("\n", "↵");
 
 // `visit(place, step)` is called for a place that is chosen, and its step.
 export function createSearchResults(visit) {
-  const summary = element("p", { class: "dgs-summary" }), whole = element("p", { class: "dgs-tos" });
+  const summary = element("div", { class: "dgs-summary" });
   const list = element("ol", { class: "dgs-list", hidden: true, "aria-label": "Places found" }), rest = element("p", { class: "dgs-rest" });
-  const node = element("div", { class: "dgs-results", hidden: true }, summary, whole, list, rest);
+  const node = element("div", { class: "dgs-results", hidden: true }, summary, list, rest);
   let rows = [];
 
   const to = (place, step, words) => element("button", { type: "button", class: "dgs-to", onclick: () => visit(place, step) }, words);
 
-  // `said`: what stands there where nothing was found, or besides; `names` of the runs, where there are two.
+  // `said`: what stands there where nothing was found, or besides; `names` of the runs, an empty one where there is but one.
   function draw({ found, listed, said, names, canvases }) {
-    const runs = (names.length ? names : [""]).map((name, run) => ({ name, places: found.filter((place) => place.run === run) }));
-    const sentences = runs.map(({ name, places }) => {
-      const words = summaryOf(places, canvases);
-      return name ? `${name}: ${words || "nowhere."}` : words;
-    });
-    setText(summary, [...(found.length ? sentences : []), said].join(" ").trim());
-    whole.replaceChildren(...runs.flatMap(({ name, places }) => {
-      const { first, lost } = extremesOf(places), of = name && `${name}, `;
-      return [
-        first && to(first, first.first, `First seen: ${of}${whenWords(first, first.first, canvases)}`),
-        lost && to(lost, lost.lost, `Last lost: ${of}${whenWords(lost, lost.lost, canvases)}`),
-      ].filter(Boolean);
-    }));
-    whole.hidden = !whole.children.length;
+    const runs = names.map((name, run) => [name && `${name}: `, ...partsOf(found.filter((place) => place.run === run), name, canvases)]);
+    const lines = [...(found.length ? runs : []), said ? [said] : []].filter((parts) => parts.length);
+    const shown = (part) => (part.place ? to(part.place, part.step, part.words) : part);
+    summary.replaceChildren(...lines.map((parts) => element("p", {}, ...parts.map(shown))));
     drawList(listed, canvases, names);
     const more = found.length - listed.length;
     setText(rest, more ? `${more} more ${more === 1 ? "place is" : "places are"} not listed; more letters find fewer.` : "");
     rest.hidden = !more;
+  }
+
+  function partsOf(places, name, canvases) {
+    const parts = summaryOf(places, canvases);
+    return parts.length || !name ? parts : ["nowhere."];
   }
 
   function drawList(listed, canvases, names) {
@@ -85,5 +80,5 @@ export function createSearchResults(visit) {
   }
 
   const focus = () => rows.length > 0 && (rows.find(({ buttons }) => buttons[0].tabIndex === 0).buttons[0].focus(), true);
-  return { node, draw, mark, onKey, focus, said: () => summary.textContent };
+  return { node, draw, mark, onKey, focus, said: () => Array.from(summary.children, (line) => line.textContent).join(" ") };
 }

@@ -11,7 +11,7 @@ export function spotWords({ canvas, start, end }, canvases) {
   return canvases > 1 ? `canvas ${canvas}, ${positions}` : positions;
 }
 
-export const whenWords = ({ canvas }, step, canvases) => (canvases > 1 ? `canvas ${canvas}, step ${step}` : `step ${step}`);
+const whenWords = ({ canvas }, step, canvases) => (canvases > 1 ? `canvas ${canvas}, step ${step}` : `step ${step}`);
 const bestWords = ({ rank, probability: p }) => `rank ${rank}, probability ${probability(p)}`;
 
 // Canvases are written one after the other: the first place in that order by a step, or the last (`way` -1); or null.
@@ -22,28 +22,31 @@ function outermost(places, stepOf, way) {
 }
 
 // The place that was seen first, and the one that was lost last, if any.
-export const extremesOf = (places) => ({ first: outermost(places, ({ first }) => first, 1), lost: outermost(places, ({ lost }) => lost, -1) });
+const extremesOf = (places) => ({ first: outermost(places, ({ first }) => first, 1), lost: outermost(places, ({ lost }) => lost, -1) });
+
+// `words` that lead to a step of a place.
+const way = (place, step, canvases) => ({ place, step, words: whenWords(place, step, canvases) });
 
 function standing(places, canvases) {
   const still = places.filter((place) => place.still).length, { first, lost } = extremesOf(places);
-  const all = still < places.length ? `${still || "none"} of them` : still > 1 ? "all" : "and";
-  const loss = lost ? `last lost at ${whenWords(lost, lost.lost, canvases)}` : "never lost";
-  const atEnd = `${places.length === 1 && !still ? "not" : all} still there at the end`;
-  return [`In ${several(places.length, "place")}, ${atEnd}.`, `First seen at ${whenWords(first, first.first, canvases)}; ${loss}.`];
+  const one = still ? "still there" : "gone", all = `${still === places.length ? "all" : still || "none"} still there`;
+  const lead = `In ${several(places.length, "place")}, ${places.length === 1 ? one : all} at the end; first seen at `;
+  const end = lost ? [", last lost at ", way(lost, lost.lost, canvases), "."] : [", never lost."];
+  return [lead, way(first, first.first, canvases), ...end];
 }
 
-// One run's places in a sentence or three.
+// One run's places in a sentence or three, as texts and ways to a step; nothing where there are no places.
 export function summaryOf(places, canvases) {
   const stands = places.filter((place) => place.stands), offered = places.filter((place) => !place.stands && place.best);
   const noise = places.length - stands.length - offered.length, said = stands.length ? standing(stands, canvases) : [];
+  const more = (count) => (said.length ? ` ${count} more` : ` ${several(count, "place")}`);
   if (offered.length) {
     const best = offered.reduce((a, b) => (b.best.probability > a.best.probability ? b : a));
-    const where = `${whenWords(best, best.best.step, canvases)} (${bestWords(best.best)})`;
-    const only = stands.length ? "Elsewhere" : "Never drafted or sampled:";
-    said.push(`${only} among the alternatives only, in ${several(offered.length, "place")}, best at ${where}.`);
+    const lead = said.length ? " Only" : "Never drafted or sampled: only";
+    said.push(`${lead} an alternative in${more(offered.length)}, best at `, way(best, best.best.step, canvases), ` (${bestWords(best.best)}).`);
   }
-  if (noise) said.push(`${said.length ? "Only in" : "In nothing but"} noise that steps read: ${several(noise, "place")}.`);
-  return said.join(" ");
+  if (noise) said.push(`${said.length ? " Only" : "Never drafted or sampled: only"} noise that steps read in${more(noise)}.`);
+  return said;
 }
 
 // What became of one place.
