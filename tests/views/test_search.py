@@ -1,5 +1,6 @@
 """Search: where a text or token stood, among drafts, candidates and alternatives, over all steps of all canvases."""
 
+import base64
 import json
 import subprocess
 from dataclasses import replace
@@ -49,7 +50,7 @@ def search(tmp_path):
 
 
 def written(*canvases, pieces=(), **others):
-    """A run from what it drafted, that read nothing but padding; with other texts for some of its words."""
+    """Build a run from what it drafted, which read nothing but padding; some of its words have other texts."""
     made, known = handmade_trace(*canvases, **others), dict(pieces)
     token_texts = {token: known.get(word, word) for token, word in made.token_texts.items()}
     return replace(made, token_texts=token_texts, noised=np.zeros_like(made.noised))
@@ -252,6 +253,12 @@ def test_alternatives_and_hostile_text_are_shown_as_text_and_fit_a_phone(page):
     page.locator(".dgs-summary").get_by_role("button", name="canvas 0, step 0").click()
     at(page, position="0")
     page.keyboard.press("Escape")
+    find(page, "<pad>")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Text")).to_have_value("noised")
+    expect(page.locator(".dgv-named")).to_have_text("<pad>")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Text")).to_have_value("draft")
     find(page, "<IMG")
     expect(page.locator(".dgs-quote mark")).to_have_text(EVIL)
     assert page.locator(".dgs img").count() == 0
@@ -295,3 +302,64 @@ def test_two_runs_are_searched_and_results_say_which(chromium):
         expect(page.locator(".dgv").nth(1).locator(".dgv-named")).to_have_count(2)
         expect(page.locator(".dgv").nth(0).locator(".dgv-named")).to_have_count(0)
         expect(page.locator(".dgs-list b")).to_have_text("Run B, positions 1–2")
+
+
+@pytest.mark.browser
+def test_canvases_that_come_slowly_are_counted_and_a_search_that_is_left_asks_for_no_more(chromium):
+    """The module alone, on a host that gives out canvases one by one."""
+    frames = [base64.b64encode(contents(trace()).place(canvas, 0)).decode() for canvas in range(3)]
+    context = chromium.new_context()
+    page = context.new_page()
+
+    def serve(route):
+        name = route.request.url.rpartition("/")[2]
+        kind = "text/javascript" if name else "text/html"
+        route.fulfill(body=(STATIC / name).read_text() if name else "<body></body>", content_type=kind)
+
+    page.route("http://views.test/**", serve)
+    page.goto("http://views.test/")
+    page.evaluate(
+        """async (frames) => {
+          const { createSearch } = await import("./search.js"), { createModel } = await import("./model.js");
+          const { createPlaces } = await import("./place.js"), asked = (window.asked = []), calls = (window.calls = []);
+          const bytes = (frame) => Uint8Array.from(atob(frame), (letter) => letter.charCodeAt(0));
+          const known = createPlaces((canvas) => new Promise((resolve, reject) => asked.push({
+            give: () => resolve(bytes(frames[canvas])), refuse: () => reject(new Error("it is gone")),
+          })));
+          const place = (canvas, sample) => (calls.push(canvas), known.place(canvas, sample));
+          const state = createModel({ canvas: 1, sample: 0, shows: "draft" });
+          const search = createSearch({
+            root: document.body, tokens: document.body, state, host: { places: () => ({ place }), ownsPage: true },
+            page: () => ({ canvases: 3 }), go: (found) => (window.gone = found), named: () => {},
+          });
+          document.body.append(search.node);
+        }""",
+        frames,
+    )
+    field, summary, count = page.locator(".dgs-field"), page.locator(".dgs-summary"), page.locator(".dgs-count")
+    page.keyboard.press("/")
+    field.fill("cat sat")
+    page.keyboard.press("Enter")  # before anything is there: goes once it is
+    page.wait_for_function("asked.length === 1")
+    page.evaluate("asked[0].give()")
+    expect(summary).to_contain_text("first seen at canvas 1, step 1")
+    assert page.evaluate("gone") == {"canvas": 1, "sample": 0, "step": 1, "positions": [1, 2]}
+    expect(count).to_have_text("place 1 of 1 · searched 1 of 3 canvases")
+    page.evaluate("asked[1].refuse()")
+    page.wait_for_function("asked.length === 3")
+    page.evaluate("asked[2].give()")
+    expect(summary).to_contain_text("first seen at canvas 0, step 2, last lost at canvas 1, step 2.")
+    expect(summary).to_contain_text("Canvas 2 could not be searched: it is gone")
+    expect(count).to_have_text("place 1 of 2")
+    assert page.evaluate("[...new Set(calls)]") == [1, 2, 0], "the one that is looked at, then on from there"
+    field.fill("dog")
+    field.fill("do")
+    page.keyboard.press("Enter")
+    page.wait_for_function("asked.length === 4")  # canvas 2 again
+    before = page.evaluate("calls")
+    page.keyboard.press("Escape")
+    page.evaluate("asked[3].give()")
+    page.wait_for_timeout(100)
+    assert page.evaluate("calls") == before
+    expect(summary).to_be_hidden()
+    context.close()

@@ -26,7 +26,7 @@ const positionsOf = ({ start, end }) => Array.from({ length: end - start + 1 }, 
 // canvas, step and positions, with `more` of the state; `named()` is told when chosen() changes.
 export function createSearch({ root, tokens, state, host, page, go, named }) {
   let wanted = null, running = null, found = [], listed = [], problems = [], seen = 0; // of the words that are searched for
-  let chosen = null, move = 0, before = null, typing = null; // a `move` waits for the first that is found
+  let chosen = null, move = 0, before = null, typing = null, lent = null; // a `move` waits for the first that is found
 
   const field = element("input", {
     type: "search", class: "dgs-field", "aria-label": "Find over all steps", placeholder: "Find over all steps  ( / )",
@@ -93,10 +93,12 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     named();
   }
 
-  // The tokens show another text of the step where the one that they show does not have it.
+  // The tokens show another text of a step where the one that the reader has chosen does not have it, for as long as that.
   function textThatHas(flags) {
-    const shown = state.get("shows");
-    return [shown, ...TEXTS_SHOWN].find((name) => flags & SEEN_IN[name]) ?? shown;
+    const now = state.get("shows"), own = now === lent?.text ? lent.own : now;
+    const text = [own, ...TEXTS_SHOWN].find((name) => flags & SEEN_IN[name]) ?? own;
+    lent = text === own ? null : { text, own };
+    return text;
   }
 
   function visit(place, at) {
@@ -163,6 +165,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     [field.value, move] = ["", 0];
     focusedBeside(node)?.blur();
     begin();
+    if (lent) state.put({ shows: textThatHas(0) });
     if (before?.isConnected) before.focus({ preventScroll: true });
   }
 
