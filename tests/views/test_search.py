@@ -228,6 +228,7 @@ def test_letters_that_are_typed_are_no_keys_and_escape_gives_the_focus_back(page
     token = page.locator(".dgv-token").nth(2)
     token.click()
     expect(token).to_be_focused()
+    page.evaluate("(window.heard = []), document.addEventListener('keydown', ({ key }) => heard.push(key))")
     find(page, "vlt? /")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Home")
@@ -235,6 +236,9 @@ def test_letters_that_are_typed_are_no_keys_and_escape_gives_the_focus_back(page
     assert page.locator(".dgv-grid").count() == 1
     assert not page.locator(".dgv-keys").get_attribute("open")
     assert "views=canvas" in page.url
+    page.keyboard.press("Shift+Enter")
+    page.locator(".dgs-bar").get_by_role("button", name="Next place").press("Enter")
+    assert page.evaluate("heard") == [], "nothing reaches a notebook around it"
     expect(page.locator(".dgs-summary")).to_have_text(
         "Found nowhere: in no draft, candidate, noised canvas or alternative that was recorded."
     )
