@@ -48,6 +48,11 @@ WORDS: Final = (
         "a token of an earlier step was left; was replaced by this step's candidate; "
         "was resampled by a corrector sweep",
     ),
+    Word(
+        "given, clamped, banned",
+        "the caller gave the token that the first step read; a logits processor left one token, whose confidence is "
+        "not the model's; or it ruled out the token that the model would have put there",
+    ),
     Word("taken back", "accepted at an earlier step and re-noised at this one"),
     Word("noise ratio", "fraction of positions re-noised after a step"),
     Word(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps, flips, re_noised_again
+from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.marks import UNDECIDED, UNRECORDED, decision_marks
 from dgemma_viz.trace.decision import Decision
@@ -117,6 +118,8 @@ def quantity_of(trace: Trace, name: str) -> Quantity:
         return replace(quantity, values=_nothing, missing=UNRECORDED.label, recorded=False)
     if name in _OF_A_DECISION and not trace.decided.all():
         quantity = replace(quantity, missing=_OF_A_DECISION[name])
+    if name in _OF_A_DISTRIBUTION and trace.banned is not None:
+        quantity = replace(quantity, missing=f"clamped, or {quantity.missing}")
     if trace.facts.mask_token_id is None:
         return quantity
     noise, accepted = (decision_marks(trace)[code].label for code in (Decision.NOISE, Decision.ACCEPTED))
@@ -137,13 +140,17 @@ _OF_A_DECISION = {
 """What a NaN means where some steps made no decision."""
 
 
+_OF_A_DISTRIBUTION = ("confidence", "entropy", "candidate_probability")
+"""Quantities without a value where one token was left."""
+
+
 def _nothing(run: CanvasRun) -> Array:
     return np.full((run.n_steps, run.canvas_length), np.nan)
 
 
-def _recorded(name: str) -> Callable[[CanvasRun], Array]:
+def _free(name: str) -> Callable[[CanvasRun], Array]:
     def values(run: CanvasRun) -> Array:
-        return np.asarray(run.array(name), dtype=float)
+        return free_values(run, name)
 
     return values
 
@@ -182,10 +189,8 @@ def _last_step(values: Array) -> float:
 QUANTITIES: dict[str, Quantity] = {
     quantity.name: quantity
     for quantity in (
-        Quantity(
-            "confidence", "confidence", "", ARRAYS["confidence"].provenance, "blue", _recorded("confidence"), _one
-        ),
-        Quantity("entropy", "entropy", "nats", ARRAYS["entropy"].provenance, "orange", _recorded("entropy"), _largest),
+        Quantity("confidence", "confidence", "", ARRAYS["confidence"].provenance, "blue", _free("confidence"), _one),
+        Quantity("entropy", "entropy", "nats", ARRAYS["entropy"].provenance, "orange", _free("entropy"), _largest),
         Quantity(
             "accepted",
             "accepted",
@@ -213,7 +218,7 @@ QUANTITIES: dict[str, Quantity] = {
             "",
             ARRAYS["candidate_probability"].provenance,
             "blue",
-            _recorded("candidate_probability"),
+            _free("candidate_probability"),
             _one,
         ),
         Quantity(

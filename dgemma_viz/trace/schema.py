@@ -39,8 +39,8 @@ from typing import Literal
 
 SCHEMA_VERSION = 5
 """2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1. 3 compresses the token
-texts. 4 added ``length``, for canvases of different lengths, and steps without a decision. 5 added what logits
-processors ruled out (:data:`RULED_OUT`), in files of runs in which they did."""
+texts. 4 added ``length``, for canvases of different lengths, and steps without a decision. 5 added the fact
+``special_token_ids``, and what logits processors ruled out (:data:`RULED_OUT`), to files of runs in which they did."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 

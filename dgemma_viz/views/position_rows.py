@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import CanvasRun
     from dgemma_viz.trace.schema import Provenance
 
-Kind = Literal["token", "number", "outcome", "phase", "why", "taken_back", "flips", "commit_step", "ever_accepted"]
+Kind = Literal[
+    "token",
+    "number",
+    "outcome",
+    "phase",
+    "left",
+    "own_draft",
+    "why",
+    "taken_back",
+    "flips",
+    "commit_step",
+    "ever_accepted",
+]
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,9 @@ def rows_of(run: CanvasRun) -> tuple[Row, ...]:
         recorded("entropy", "number", "entropy", "nats"),
         recorded("after the step", "outcome", "accepted"),
     ]
+    if run.trace.banned is not None:
+        rows.append(Row("left to choose from", "left", "measured"))
+        rows.append(Row("model's own draft", "own_draft", "measured"))
     if has_sweeps(run.trace):
         rows.append(recorded("kind of step", "phase", "phase"))
     if decided and sampler_kind(run.trace) is SamplerKind.ENTROPY_BOUND:

@@ -18,6 +18,7 @@ from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.views.chat import chat_words
 from dgemma_viz.views.packing import ID_FIELDS, Packing
 from dgemma_viz.views.position_rows import rows_to_json
+from dgemma_viz.views.restraints import restraints_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,7 +53,9 @@ class Records:
         """
         packing = Packing.of(run)
         emitted = [] if run.emitted is None else [run.emitted]
-        texts = display_texts([*(run.array(name) for name in ID_FIELDS), *emitted], run.trace.token_texts_of)
+        banned = run.array("banned_draft")
+        arrays = [*(run.array(name) for name in ID_FIELDS), *emitted, banned[banned != UNKNOWN_TOKEN]]
+        texts = display_texts(arrays, run.trace.token_texts_of)
         words = run_words(run)
         words["special"] = [token for token in words["special"] if str(token) in texts]
         return {
@@ -108,6 +111,7 @@ def run_words(run: CanvasRun) -> dict[str, Any]:
     chat = chat_words(run)
     return words_for(facts.mask_token_id, decision_marks(run.trace)) | {
         **chat,
+        **restraints_json(run),
         "ends": ends,
         "special": [*ends, *chat["special"]],
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],

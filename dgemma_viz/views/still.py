@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.divergence import divergence_of
+from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.report import MARKS
 from dgemma_viz.figures.run_pair import A, B
@@ -149,7 +150,7 @@ def _output(trace: Trace, sample: int, output: Tokens, room: int) -> str:
     if not run.n_steps:
         return shown
     words = paragraph(f"Draft of canvas {run.canvas} at its last step; it was not emitted:")
-    confidence = run.array("confidence")[-1]
+    confidence = free_values(run, "confidence")[-1]
     draft = Tokens(run.array("draft")[-1], confidence, unsure(confidence))
     return f"{shown}{words}{text_html(trace, draft, room - size_of(shown) - size_of(words))}"
 

@@ -50,7 +50,7 @@ class Tokens(NamedTuple):
 def output_of(trace: Trace, sample: int) -> Tokens:
     """The output, with the confidence of each token at the last step of its canvas; none is marked.
 
-    No value where another token was the draft there.
+    No value where another token was the draft there, or one token was left.
     """
     ids, canvases, begin = trace.output_ids(sample), len(trace.emitted), trace.output_span[0]
     if not canvases:
@@ -59,7 +59,9 @@ def output_of(trace: Trace, sample: int) -> Tokens:
     last = np.full(canvases, -1)
     np.maximum.at(last, trace.canvas[steps], steps)
     known = (last >= 0)[:, None] & (trace.draft[last, sample] == trace.emitted[:, sample])
-    confidence = np.where(known, trace.confidence[last, sample], np.nan)[trace.in_emitted]
+    size, banned = trace.facts.vocab_size, trace.banned
+    free = known if banned is None else known & (banned[last, sample] != size - 1)
+    confidence = np.where(free, trace.confidence[last, sample], np.nan)[trace.in_emitted]
     return Tokens(ids, confidence[begin : begin + len(ids)], np.zeros(len(ids), dtype=bool))
 
 

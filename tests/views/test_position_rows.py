@@ -12,6 +12,7 @@ from playwright._impl._driver import compute_driver_executable
 import dgemma_viz as dv
 from dgemma_viz.analysis.acceptance import why
 from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flips, re_noised_again
+from dgemma_viz.analysis.restraints import clamped
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import UNRECORDED, decision_marks, outcome
 from dgemma_viz.figures.token_text import display_text
@@ -22,10 +23,13 @@ from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.views.modules import joined_module
 from dgemma_viz.views.position_rows import rows_of
 from dgemma_viz.views.records import Records
+from tests.restrained import forced, suppressing
 from tests.synthetic import NASTY_TEXTS, synthetic_trace, undecided
 
 NODE, _ = compute_driver_executable()
 SCRIPT = """
+import { positionRows } from "./position_rows.js";
+import { RunStore } from "./run_store.js";
 import { readFileSync } from "node:fs";
 const { run, data } = JSON.parse(readFileSync(0, "utf8"));
 const store = new RunStore(run.packing, [Buffer.from(data, "base64")], run.texts, null, run.words);
@@ -45,7 +49,8 @@ def on_the_page(run, folder):
     packed = records.add(run)
     given = {"run": packed, "data": base64.b64encode(records.to_bytes()[slice(*packed["data"])]).decode()}
     module = folder / "rows.mjs"
-    module.write_text("\n".join([joined_module("run_store.js"), joined_module("position_rows.js"), SCRIPT]))
+    (folder / "entry.js").write_text(SCRIPT)
+    module.write_text(joined_module("entry.js", folder))
     done = subprocess.run([NODE, module], input=json.dumps(given), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -54,6 +59,7 @@ def on_the_page(run, folder):
 def in_python(run):
     """The same from the arrays of the trace and :mod:`dgemma_viz.analysis`."""
     taken_back, flipped, commit, ever = re_noised_again(run), flips(run).cumsum(axis=0), commit_steps(run), None
+    alone = clamped(run)
     if run.emitted is not None and not {"accepted", "candidate"} & set(run.trace.facts.absent):
         ever = ever_accepted(run)
 
@@ -65,8 +71,16 @@ def in_python(run):
         return "mask" if mask else display_text(run.token_text(int(ids[position])))
 
     def number(row, step, position):
-        value = float(run.array(row.array)[step, position])
-        return f"{value:.4g}\u00a0{row.unit}".rstrip() if np.isfinite(value) else "unknown"
+        value, after = float(run.array(row.array)[step, position]) + 0.0, " (clamped)" if alone[step, position] else ""
+        return f"{value:.4g}\u00a0{row.unit}".rstrip() + after if np.isfinite(value) else "unknown"
+
+    def left(_, step, position):
+        count = run.array("banned")[step, position]
+        return "one token (clamped)" if alone[step, position] else f"all tokens but {count}" if count else "all tokens"
+
+    def own_draft(_, step, position):
+        token = int(run.array("banned_draft")[step, position])
+        return "not banned" if token == UNKNOWN_TOKEN else f"{display_text(run.token_text(token))} (banned)"
 
     def yes(flag):
         return "yes" if flag else "no"
@@ -74,6 +88,8 @@ def in_python(run):
     texts = {
         "token": token,
         "number": number,
+        "left": left,
+        "own_draft": own_draft,
         "outcome": lambda _, step, position: outcome(run, step, position).label,
         "phase": lambda _, step, __: PHASES[int(run.trace.phase[run.steps[step]])],
         "why": lambda _, step, position: why(run, step, position),
@@ -130,7 +146,9 @@ def swept():
     return run_sampler(*dv.load_tiny(), TASKS["sudoku"].example_prompts[1], "discrete_ddim", settings, seed=2)
 
 
-@pytest.mark.parametrize("make", [synthetic_trace, odd_numbers, partly_logged, masked, uneven, swept])
+@pytest.mark.parametrize(
+    "make", [synthetic_trace, odd_numbers, partly_logged, masked, uneven, swept, forced, suppressing]
+)
 def test_every_row_of_every_position_is_as_computed_here(make, tmp_path):
     run = make().canvas_run()
     there, here = on_the_page(run, tmp_path), in_python(run)

@@ -1,5 +1,7 @@
 // What a quantity looks like: value to colour and back to a legend, readable text on any colour, light or dark page.
 
+import { freeField } from "./restraints.js";
+
 const parse = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const linear = (channel) => (channel <= 10.3 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4);
 export const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
@@ -23,11 +25,11 @@ export const shadeOf = (shades, share) => shades[Math.max(0, Math.min(SHADES - 1
 export const QUANTITIES = {
   confidence: {
     label: "confidence", source: "measured", ends: () => ["0", "1"],
-    share: (store, step) => store.field("confidence", step),
+    share: (store, step) => freeField(store, "confidence", step),
   },
   entropy: {
     label: "entropy", source: "measured", ends: (store) => ["0", `${store.entropyMax.toPrecision(2)} nats`],
-    share: (store, step) => store.field("entropy", step).map((value) => value / (store.entropyMax || 1)),
+    share: (store, step) => freeField(store, "entropy", step).map((value) => value / (store.entropyMax || 1)),
   },
   accepted: {
     label: "accepted", source: "measured", ends: (store) => [store.decisionWords(0), store.decisionWords(1)],

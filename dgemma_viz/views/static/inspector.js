@@ -3,6 +3,7 @@
 import { element, focusedBeside } from "./dom.js";
 import { passageAt } from "./passage.js";
 import { positionRows } from "./position_rows.js";
+import { freeField, isClamped } from "./restraints.js";
 import { probability } from "./run_store.js";
 
 const tag = (source) => element("span", { class: "dgx-tag" }, source);
@@ -48,10 +49,11 @@ function pastOf(store, step, position, go, of) {
     const value = (name) => store.field(name, at)[position];
     const jump = element("button", { type: "button", onclick: () => go(at) }, String(at));
     const changed = store.flipped[at * store.positions + position], taken = store.takenBack(at)[position];
-    const notes = [changed && "▲ changed", taken && "× taken back"].filter(Boolean).join(" · ");
+    const sure = freeField(store, "confidence", at)[position], clamped = isClamped(store, at, position);
+    const notes = [clamped && "clamped", changed && "▲ changed", taken && "× taken back"].filter(Boolean).join(" · ");
     const now = at === step ? { "aria-current": "step" } : {};
     return element("tr", now, element("th", { scope: "row" }, jump), element("td", {}, store.text(value("draft"))),
-      element("td", {}, bar(value("confidence"))), element("td", {}, probability(value("confidence"))),
+      element("td", {}, bar(sure)), element("td", {}, clamped ? "–" : probability(sure)),
       element("td", { class: "dge-after" }, [store.words.outcomes[value("decision")], notes].filter(Boolean).join(" · ")));
   });
   const heads = ["step", "draft", "confidence", "", "after the step"].map((name) =>

@@ -2,13 +2,14 @@
 
 import { QUANTITIES } from "./colour.js";
 import { element, setText } from "./dom.js";
+import { RESTRAINTS } from "./restraints.js";
 import { DECISIONS } from "./run_store.js";
 
 const SHOWS = { draft: "draft", noised: "noised canvas", candidate: "candidate" };
 const MARKS = {
   accepted: "accepted", "re-noised": "re-noised", kept: "kept", edited: "edited", corrected: "corrected",
   unrecorded: "not recorded", changed: "draft changed", "taken-back": "taken back", differs: "differs",
-  named: "in the finding", outside: "not in the output",
+  named: "in the finding", outside: "not in the output", given: "given", clamped: "clamped", banned: "banned",
 };
 const MEANINGS = {
   accepted: "The candidate was put into the canvas: measured",
@@ -22,6 +23,9 @@ const MEANINGS = {
   differs: "Draft differs from that of the other run at this step: derived",
   named: "What the chosen finding, or the place that was searched for, speaks of: derived",
   outside: "Part of the prompt, or beyond the length that was asked for: measured",
+  given: "The step read a token that the caller gave: derived from the call",
+  clamped: "A logits processor left one token, so there is no confidence of the model's to show: measured",
+  banned: "A logits processor ruled out the model's own draft: measured",
 };
 const LAYOUT_NAMES = { grid: "grid", reading: "reading" };
 const ALWAYS = ["accepted", "re-noised"];
@@ -74,7 +78,7 @@ export function createLegend(choose) {
     const counts = Object.fromEntries(Object.values(DECISIONS).map((name) => [name, 0]));
     for (const code of decided) counts[DECISIONS[code]] += 1;
     for (const [name, values] of Object.entries(flags)) counts[name] = values.reduce((sum, flag) => sum + flag, 0);
-    marks.differs.hidden = !flags.differs;
+    for (const name of ["differs", ...RESTRAINTS]) marks[name].hidden = !flags[name];
     for (const [name, number] of Object.entries(counts)) setText(numbers[name], String(number));
     return counts;
   }

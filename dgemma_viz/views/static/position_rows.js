@@ -1,5 +1,7 @@
 // The rows of an inspector, read from the records of a run: their list comes from views/position_rows.py.
 
+import { isClamped, leftWords, ownDraftWords } from "./restraints.js";
+
 // As Python's "%.4g": so many significant digits, exponents of two digits.
 function significant(value, digits) {
   const [mantissa, exponent] = value.toExponential(digits - 1).split("e"), power = Number(exponent);
@@ -38,9 +40,11 @@ const TEXTS = {
     return id === store.words.mask ? "mask" : store.text(id);
   },
   number({ array, unit }, _, store, step, position) {
-    const value = store.field(array, step)[position];
-    return Number.isFinite(value) ? `${significant(value, 4)}${unit && "\u00a0"}${unit}` : "unknown";
+    const value = store.field(array, step)[position], after = isClamped(store, step, position) ? " (clamped)" : "";
+    return Number.isFinite(value) ? `${significant(value, 4)}${unit && "\u00a0"}${unit}${after}` : "unknown";
   },
+  left: (row, run, store, step, position) => leftWords(store, step, position),
+  own_draft: (row, run, store, step, position) => ownDraftWords(store, step, position),
   outcome: (row, run, store, step, position) => store.decisionWords(store.field("decision", step)[position]),
   phase: (row, run, store, step) => store.phase(step) || run.denoise,
   why: (row, run, store, step, position) => why(run.why, store, step, position),

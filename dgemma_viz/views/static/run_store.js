@@ -1,5 +1,7 @@
 // One canvas run as typed arrays: decodes the bytes that Python packed (see packing.py) and derives flips and commit steps.
 
+import { isClamped, restraintsAt } from "./restraints.js";
+
 // What became of a position after a step, by value: trace/decision.py, and 255 where a runtime did not log it.
 export const DECISIONS = { 0: "re-noised", 1: "accepted", 2: "kept", 3: "edited", 4: "corrected", 255: "unrecorded" };
 const WORDS = { ...DECISIONS, 255: "not recorded" };
@@ -84,9 +86,10 @@ export class RunStore {
     return this.differing.subarray(row * this.positions, (row + 1) * this.positions);
   }
 
-  // Where the step read noise: what the step before re-noised, and at first all of it.
+  // Where the step read noise: what the step before re-noised, and at first all but what the caller gave.
   noise(step) {
-    if (!step) return new Uint8Array(this.positions).fill(1);
+    const { given } = restraintsAt(this, step);
+    if (!step) return Uint8Array.from({ length: this.positions }, (_, position) => (given?.[position] ? 0 : 1));
     return this.field("decision", step - 1).map((code) => (code === 0 ? 1 : 0));
   }
 
@@ -144,7 +147,8 @@ export class RunStore {
   alternatives(step, position) {
     const ids = this.field("top_k_ids", step), bits = this.field("top_k_probabilities", step);
     const first = position * this.topK, ranks = Array.from({ length: this.topK }, (_, rank) => first + rank);
-    const known = ranks.filter((at) => ids[at] >= 0); // -1: not recorded
+    const left = isClamped(this, step, position) ? ranks.slice(0, 1) : ranks;
+    const known = left.filter((at) => ids[at] >= 0); // -1: not recorded
     return known.map((at) => ({ id: ids[at], probability: halfToNumber(bits[at]) }));
   }
 }

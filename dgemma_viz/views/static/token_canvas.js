@@ -8,6 +8,7 @@ import { element, originOf, setText } from "./dom.js";
 import { createKeysHelp } from "./keys_help.js";
 import { createLegend } from "./legend.js";
 import { changesIn } from "./passage.js";
+import { RESTRAINTS, restraintsAt } from "./restraints.js";
 import { RunStore } from "./run_store.js";
 import { createTokenGrid } from "./token_grid.js";
 import { createTokenText } from "./token_text.js";
@@ -78,9 +79,10 @@ export function renderTokenCanvas(model, el, keys = []) {
     const masked = ids.map((id) => id === store.words.mask);
     const noise = model.get("shows") === "noised" ? store.noise(step) : decision.map((code) => (code === 0 ? 1 : 0));
     const shares = QUANTITIES[model.get("quantity")].share(store, step);
-    tokens.paint({ at: step, ids, store, noise, shares, shades, decision, changed, takenBack, differs, masked, outside });
+    const restraints = restraintsAt(store, step);
+    tokens.paint({ at: step, ids, restraints, store, noise, shares, shades, decision, changed, takenBack, differs, masked, outside });
     const decided = decision.filter((_, position) => !outside.has(position));
-    counts = legend.count({ decided, changed, "taken-back": takenBack, ...(differs && { differs }) });
+    counts = legend.count({ decided, changed, "taken-back": takenBack, ...(differs && { differs }), ...restraints });
     tooltip.refresh(store, step);
     root.dataset.step = step;
     performance.measure("dgemma_viz:paint", { start: started });
@@ -98,7 +100,8 @@ export function renderTokenCanvas(model, el, keys = []) {
     const tokens = store.positions - (store.words.outside?.length ?? 0);
     const words = `${counts.accepted} of ${tokens} tokens ${store.decisionWords(1)}, ${counts.changed} drafts changed`;
     const others = "differs" in counts ? `, ${counts.differs} differ from the other run` : "";
-    setText(spoken, `Step ${step} of ${last()}: ${words}${others}.${changesIn(store, step)}`);
+    const held = RESTRAINTS.filter((kind) => counts[kind]).map((kind) => `, ${counts[kind]} ${kind}`).join("");
+    setText(spoken, `Step ${step} of ${last()}: ${words}${others}${held}.${changesIn(store, step)}`);
   }
 
   const theme = () => root.classList.toggle("dgv-dark", model.get("dark"));

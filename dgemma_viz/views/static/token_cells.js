@@ -4,6 +4,7 @@
 import { channelFolds } from "./channel_folds.js";
 import { shadeOf } from "./colour.js";
 import { element, originOf } from "./dom.js";
+import { restraintClasses } from "./restraints.js";
 import { DECISIONS } from "./run_store.js";
 
 const FOLDED_FROM = 4; // tokens
@@ -38,7 +39,7 @@ export function createTokenCells(layout, act) {
     layout.write(cells, step);
     folds = foldsOf(step);
     for (const fold of folds) writeFold(fold);
-    const { shares, shades, decision, changed, takenBack, differs, masked, outside } = step;
+    const { shares, shades, decision, changed, takenBack, differs, masked, outside, restraints } = step;
     for (const [position, entry] of cells.entries()) {
       if (entry.text.data !== entry.words) entry.text.data = entry.words;
       const shade = Number.isNaN(shares[position]) ? null : shadeOf(shades, shares[position]);
@@ -50,7 +51,7 @@ export function createTokenCells(layout, act) {
         "dgv-token", `dgv-${DECISIONS[decision[position]]}`, changed[position] ? "dgv-changed" : "",
         masked[position] ? "dgv-masked" : "", outside.has(position) ? "dgv-outside" : "",
         takenBack[position] ? "dgv-taken-back" : "", differs?.[position] ? "dgv-differs" : "",
-        entry.extra, position === pinned ? "dgv-pinned" : "", named.has(position) ? "dgv-named" : "",
+        restraintClasses(restraints, position), entry.extra, position === pinned ? "dgv-pinned" : "", named.has(position) ? "dgv-named" : "",
       ].filter(Boolean).join(" ");
       if (entry.name !== name) entry.cell.className = entry.name = name;
       const said = masked[position] ? "mask" : entry.said;

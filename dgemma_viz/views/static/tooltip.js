@@ -2,6 +2,7 @@
 
 import { element, focusedBeside } from "./dom.js";
 import { passageAt } from "./passage.js";
+import { isClamped, restraintRows } from "./restraints.js";
 import { probability } from "./run_store.js";
 
 const MOST_ALTERNATIVES = 5;
@@ -22,6 +23,7 @@ export function createTooltip() {
 
   function fill(store, step, position) {
     const at = (name) => store.field(name, step)[position];
+    const clamped = isClamped(store, step, position), ofModel = (words) => (clamped ? `${words} (clamped)` : words);
     const draft = at("draft"), phase = store.phase(step), row = step * store.positions + position;
     const bars = element("div", { class: "dgv-tip-bars" });
     const alternatives = store.alternatives(step, position).slice(0, MOST_ALTERNATIVES);
@@ -40,8 +42,9 @@ export function createTooltip() {
       rows([
         ["after the step", store.decisionWords(at("decision"))],
         ...(phase ? [["kind of step", phase]] : []),
-        ["entropy", nats(at("entropy"))],
-        ["confidence", probability(at("confidence"))],
+        ["entropy", ofModel(nats(at("entropy")))],
+        ["confidence", ofModel(probability(at("confidence")))],
+        ...restraintRows(store, step, position),
         ["read (noised)", store.text(at("noised"))],
         ["candidate", `${store.text(at("candidate"))}  ${probability(at("candidate_probability"))}`],
         ["draft", store.text(draft)],
