@@ -26,7 +26,7 @@ _LINE_END = "↵"
 _JOINERS = "\u200d\u200c\ufe0e\ufe0f"
 """What joins emoji and letters into one; it is not made visible."""
 _SKIN_TONES, _FLAG_LETTERS = range(0x1F3FB, 0x1F400), range(0x1F1E6, 0x1F200)
-_UNSPACED = re.compile(
+UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 """Scripts whose words have no space between them: they are cut anywhere."""
@@ -48,7 +48,7 @@ class Passages:
             self._edges.append(len(shown))
         self._text = shown = shown.replace("\n", _LINE_END)
         inside = range(1, len(shown))
-        free = [at for at in inside if _UNSPACED.match(shown[at]) or _UNSPACED.match(shown[at - 1])]
+        free = [at for at in inside if UNSPACED.match(shown[at]) or UNSPACED.match(shown[at - 1])]
         self._begins = sorted({0, *free, *(at for at in inside if shown[at - 1] == " " and shown[at] != " ")})
         self._ends = sorted({len(shown), *free, *(at for at in inside if shown[at] == " " and shown[at - 1] != " ")})
 
@@ -95,9 +95,9 @@ class Passages:
         text = self._text
         begin = min(self._edges[first], len(text) - 1)
         end = max(self._edges[last + 1], begin + 1)
-        while begin > 0 and _goes_on(text, begin):
+        while begin > 0 and goes_on(text, begin):
             begin -= 1
-        while end < len(text) and _goes_on(text, end):
+        while end < len(text) and goes_on(text, end):
             end += 1
         return begin, end
 
@@ -131,7 +131,7 @@ def characters_of(texts: Iterable[str]) -> list[str]:
         if last >= 0 and text:
             end = whole[last]
             taken = 0
-            while taken < len(text) and _goes_on(f"{end[-1]}{text[taken]}", 1):
+            while taken < len(text) and goes_on(f"{end[-1]}{text[taken]}", 1):
                 end += text[taken]
                 taken += 1
             whole[last], whole[place] = end, text[taken:]
@@ -154,11 +154,11 @@ def _same_word(before: str, after: str) -> bool:
         return True
     if _is_part(before[-1]) and _is_part(after[0]):
         return True
-    return all(_is_letter(one) for one in (before[-1], after[0])) or _goes_on(f"{before[-1]}{after[0]}", 1)
+    return all(_is_letter(one) for one in (before[-1], after[0])) or goes_on(f"{before[-1]}{after[0]}", 1)
 
 
 def _is_letter(character: str) -> bool:
-    return (character == "_" or unicodedata.category(character)[0] in "LMN") and not _UNSPACED.match(character)
+    return (character == "_" or unicodedata.category(character)[0] in "LMN") and not UNSPACED.match(character)
 
 
 def _is_part(character: str) -> bool:
@@ -166,7 +166,7 @@ def _is_part(character: str) -> bool:
     return "\udc80" <= character <= "\udcff"
 
 
-def _goes_on(text: str, at: int) -> bool:
+def goes_on(text: str, at: int) -> bool:
     """Whether a character goes on with the one before it."""
     here, before = text[at], text[at - 1]
     mark = unicodedata.category(here).startswith("M") or here in _JOINERS or ord(here) in _SKIN_TONES

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,12 @@ from dgemma_viz.figures.place import resolve_run
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.views.charts import LAYOUTS
 from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _HOLD = 5
@@ -37,7 +39,7 @@ _BT709 = 1
 """Colours of HD video; FFmpeg's number for its primaries, transfer and matrix."""
 
 
-def export_gif(
+def export_gif(  # noqa: PLR0913 - all but what to write is optional, and most of it named
     trace: Trace | str | os.PathLike[str],
     path: str | os.PathLike[str],
     canvas: int = 0,
@@ -45,12 +47,14 @@ def export_gif(
     quantity: str = "confidence",
     *,
     theme: str = "light",
+    layout: str = "grid",
     steps_per_second: float = 4.0,
 ) -> Path:
     """Write one canvas over its denoising steps as an animated GIF that loops.
 
     Each position shows its draft, coloured by the quantity, with the marks of the token canvas and a legend above
-    (:mod:`dgemma_viz.export.frames`). Characters that the machine's fonts lack are drawn as boxes.
+    (:mod:`dgemma_viz.export.frames`). Characters that the machine's fonts lack are drawn as boxes; as text reads, the
+    head of the frames says of how many.
 
     Parameters
     ----------
@@ -64,6 +68,9 @@ def export_gif(
         What colour stands for; one of :data:`dgemma_viz.figures.quantities.QUANTITIES`.
     theme
         ``"light"`` or ``"dark"``.
+    layout
+        ``"grid"``: equal cells, one a position, long tokens cut. ``"reading"``: text as it reads, with line ends; other
+        scripts and emoji in fonts that the machine has, right-to-left text from the right.
     steps_per_second
         Speed, 0.1 to 50; the last step stays longer.
 
@@ -76,8 +83,10 @@ def export_gif(
     """
     target = check_target(path)
     _check_speed(steps_per_second)
-    images, colours = _drawn(trace, (canvas, sample), quantity, theme)
-    first, *others = [image.quantize(palette=colours, dither=0) for image in images]
+    images, colours = _drawn(trace, (canvas, sample), quantity, theme, layout)
+    drawn = [*images]
+    known = colours(drawn[-1] if layout == "reading" else None)
+    first, *others = [image.quantize(palette=known, dither=0) for image in drawn]
     milliseconds = round(1000 / steps_per_second)
     durations = [milliseconds] * len(others) + [_HOLD * milliseconds]
     written = io.BytesIO()
@@ -86,7 +95,7 @@ def export_gif(
     return target
 
 
-def export_video(
+def export_video(  # noqa: PLR0913 - all but what to write is optional, and most of it named
     trace: Trace | str | os.PathLike[str],
     path: str | os.PathLike[str],
     canvas: int = 0,
@@ -94,6 +103,7 @@ def export_video(
     quantity: str = "confidence",
     *,
     theme: str = "light",
+    layout: str = "grid",
     steps_per_second: float = 4.0,
 ) -> Path:
     """Write one canvas over its denoising steps as a video: ``.mp4`` (H.264) or ``.webm`` (VP9), told by the ending.
@@ -112,7 +122,7 @@ def export_video(
     if target.suffix.lower() not in _FORMATS:
         raise SettingError(f"'{target}' is no video that is written; give a name that ends in {', '.join(VIDEOS)}")
     _check_speed(steps_per_second)
-    images, _ = _drawn(trace, (canvas, sample), quantity, theme)
+    images, _ = _drawn(trace, (canvas, sample), quantity, theme, layout)
     write_whole(target, _encoded(images, target.suffix.lower(), steps_per_second))
     return target
 
@@ -123,16 +133,19 @@ def _check_speed(steps_per_second: float) -> None:
 
 
 def _drawn(
-    trace: Trace | str | os.PathLike[str], place: tuple[int, int], quantity: str, theme: str
-) -> tuple[Iterator[Any], Any]:
-    """An image a step, and the colours of a GIF of them."""
+    trace: Trace | str | os.PathLike[str], place: tuple[int, int], quantity: str, theme: str, layout: str
+) -> tuple[Iterator[Any], Callable[[Any], Any]]:
+    """An image a step, and what gives the colours of a GIF of them."""
+    if layout not in LAYOUTS:
+        raise SettingError(f"there is no layout {layout!r}; choose from {', '.join(LAYOUTS)}")
     shown = shown_traces(trace)
     if not isinstance(shown, Trace):
         raise SettingError("an animation shows one trace: give one of the two")
     run, look, coloured = resolve_run(shown, *place), theme_named(theme), quantity_of(shown, quantity)
     if not run.n_steps:
         raise SettingError(f"canvas {run.canvas} of sample {run.sample} has no denoising steps to animate")
-    return frames(run, coloured, look), palette(coloured, look)
+    images = frames(run, coloured, look, layout)
+    return images, partial(palette, coloured, look)
 
 
 def _encoded(images: Iterator[Any], ending: str, steps_per_second: float) -> bytes:

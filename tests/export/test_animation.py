@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from dgemma_viz.cli import main
 from dgemma_viz.errors import MissingDependencyError, SettingError
 from dgemma_viz.export.animation import export_gif, export_video
+from dgemma_viz.export.frame_grid import GridDrawing
 from dgemma_viz.export.frame_marks import draw_mark
-from dgemma_viz.export.frames import _Drawing, _pillow, frames
+from dgemma_viz.export.frames import frames, pillow
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.marks import (
     ACCEPTED,
@@ -84,7 +85,7 @@ def test_a_step_without_a_decision_underlines_nothing():
 
 def test_a_cell_says_what_became_of_its_position_and_the_legend_names_it_as_the_canvas_does():
     run = every_decision().canvas_run()
-    drawing = _Drawing(run, quantity_of(run.trace, "confidence"), LIGHT, *_pillow())
+    drawing = GridDrawing(run, quantity_of(run.trace, "confidence"), LIGHT, *pillow())
     image = np.asarray(drawing.frame(1)).astype(int)
     paper = np.array(rgb(LIGHT.paper))
     lines = []
