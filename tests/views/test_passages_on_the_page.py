@@ -67,3 +67,9 @@ def test_a_change_inside_a_word_marks_the_word_in_the_reading_layout(chromium):
         assert marked(".dgv-word-differs") == [0, 1, 2, 6]
         assert marked(".dgv-word-begins") == [0, 6]
         assert marked(".dgv-differs") == [2, 6]
+
+
+def test_a_fold_counts_one_kind_of_token(page):
+    go(page, "layout=reading&canvas=2&step=4")
+    expect(page.locator(".dgv-fold")).to_have_text("<eos> × 235")
+    expect(page.get_by_text("<turn|>", exact=True)).to_be_visible()

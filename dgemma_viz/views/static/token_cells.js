@@ -63,11 +63,11 @@ export function createTokenCells(layout, act) {
   }
 
   // Neighbouring tokens that can be shown as one mark: a channel, and what ends the answer or fills it, with nothing else
-  // behind it. One that is looked at stays open, unless the reader closes it.
+  // behind it but the same token again. One that is looked at stays open, unless the reader closes it.
   function foldsOf(step) {
     const { ids, store } = step;
     let from = cells.length;
-    while (from > 0 && store.ends.has(ids[from - 1])) from -= 1;
+    while (from > 0 && store.ends.has(ids[from - 1]) && ids[from - 1] === ids.at(-1)) from -= 1;
     const count = cells.length - from, words = `${store.text(ids[from])} × ${count}`;
     const filling = { key: "filling", from, to: cells.length, words, said: `${count} tokens that end or fill`, ready: true, due: true };
     return [...channelFolds(step), filling].filter((fold) => fold.to - fold.from >= FOLDED_FROM);
