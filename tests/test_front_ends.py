@@ -32,6 +32,13 @@ def test_the_explorer_works_in(front, chromium, tmp_path):
         page.get_by_text("step 1 of 5").first.wait_for()
         token.click()
         page.get_by_text("Position 0 at step 1").wait_for()
+        page.keyboard.press("/")
+        page.keyboard.type("xaddvbm")  # keys with which a notebook cuts, adds and deletes cells
+        page.keyboard.press("Enter")
+        expect(page.locator(".dgs-field")).to_have_value("xaddvbm")
+        expect(page.locator(".dgs-summary")).to_contain_text("Found nowhere")
+        page.keyboard.press("Escape")
+        expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(len(cells))
         run_cell(page, 2)
         expect(page.locator(".jp-OutputArea-output pre").last).to_have_text("1 0\n")
         assert visit.other_hosts == set()

@@ -12,15 +12,16 @@ const AROUND = 5; // tokens quoted on either side
 const COMBINING_FROM = 0x300; // characters before this one change none that they follow
 
 // Letters compare without case; a letter with an accent is one, however it is written: decomposed, and not cut apart.
-const folded = (text) => text.normalize("NFD").toLowerCase().replaceAll("ς", "σ");
-const asIs = (text) => text;
+const PLAIN = /^[\x20-\x7e]*$/; // most tokens, of tens of thousands
+const folded = (text) => (PLAIN.test(text) ? text.toLowerCase() : madeVisible(text).normalize("NFD").toLowerCase().replaceAll("ς", "σ"));
+const asIs = (text) => (PLAIN.test(text) ? text : madeVisible(text));
 
 // What the reader has typed, null for nothing: `#12` is a token id (`\#12` the text), ␣ and ↵ are as the views write them.
 export function readWanted(words, exact = false) {
   if (!words) return null;
   const id = /^#(\d{1,9})$/.exec(words), text = words.replace(/^\\#/, "#").replaceAll("␣", " ").replaceAll("↵", "\n");
   const fold = exact ? asIs : folded;
-  return { id: id ? Number(id[1]) : null, text: fold(madeVisible(text)), fold, exact };
+  return { id: id ? Number(id[1]) : null, text: fold(text), fold, exact };
 }
 
 // Whether what follows a match belongs to its last character, as a further accent does.
@@ -29,21 +30,25 @@ function goesOn(text, next, exact) {
   return (text + next).normalize("NFC") !== text.normalize("NFC") + next;
 }
 
-// Finds `{ start, end }`, first and last position of each match, in a row of ids; -1 is no token.
-function matcher(store, { id, text, fold, exact }) {
-  if (id !== null) return (ids) => Array.from(ids.keys()).filter((at) => ids[at] === id).map((at) => ({ start: at, end: at }));
+// The tokens of a run as they are compared: texts, or bytes of those that hold parts of characters; -1 is no token.
+function tokensOf(store, { fold }) {
   const known = new Map();
-  const tokenOf = (token) => {
+  return (token) => {
     let found = known.get(token);
     if (found === undefined) {
       const raw = token < 0 ? "\0" : store.raw(token);
-      known.set(token, (found = typeof raw === "string" ? (token < 0 ? raw : fold(madeVisible(raw))) : raw));
+      known.set(token, (found = token >= 0 && typeof raw === "string" ? fold(raw) : raw));
     }
     return found;
   };
+}
+
+// Finds `{ start, end }`, first and last position of each match, in a row of ids.
+function matcher(tokenOf, { id, text, fold, exact }) {
+  if (id !== null) return (ids) => Array.from(ids.keys()).filter((at) => ids[at] === id).map((at) => ({ start: at, end: at }));
   return (ids) => {
     const tokens = Array.from(ids, tokenOf), whole = tokens.every((token) => typeof token === "string");
-    const texts = whole ? tokens : characters(tokens).texts.map((piece, at) => (piece === tokens[at] ? piece : fold(madeVisible(piece))));
+    const texts = whole ? tokens : characters(tokens).texts.map((piece, at) => (piece === tokens[at] ? piece : fold(piece)));
     const joined = texts.join(""), found = [];
     let at = joined.indexOf(text);
     if (at < 0) return found;
@@ -64,11 +69,14 @@ function matcher(store, { id, text, fold, exact }) {
   };
 }
 
-// Tokens that are it, or have it within them.
-function tokensWith(store, { id, text, fold }) {
+// Tokens that are it, or have it within them; bytes as they are shown alone.
+function tokensWith(store, tokenOf, { id, text, fold }) {
   if (id !== null) return new Set([id]);
-  const shown = (token) => fold(readable([store.raw(token)]).texts[0]);
-  return new Set(Object.keys(store.texts).map(Number).filter((token) => token >= 0 && shown(token).includes(text)));
+  const has = (token) => {
+    const known = tokenOf(token);
+    return (typeof known === "string" ? known : fold(characters([known]).texts[0])).includes(text);
+  };
+  return new Set(Object.keys(store.texts).map(Number).filter((token) => token >= 0 && has(token)));
 }
 
 // The places of a run where it stands at some step, by the position where it begins. `steps` says for each step where it
@@ -76,7 +84,7 @@ function tokensWith(store, { id, text, fold }) {
 // never) and where it came `back` after that, `still` (it stands after the last step). `best`: the alternative of the
 // highest probability, with its `step` and `rank`. `quote`: the text around it at its first step.
 export function findOccurrences(store, wanted) {
-  const places = new Map(), find = matcher(store, wanted), outside = new Set(store.words.outside);
+  const places = new Map(), tokenOf = tokensOf(store, wanted), find = matcher(tokenOf, wanted), outside = new Set(store.words.outside);
   const placeAt = (start) => {
     if (!places.has(start)) places.set(start, { start, end: start, steps: new Uint8Array(store.steps), best: null });
     return places.get(start);
@@ -85,7 +93,7 @@ export function findOccurrences(store, wanted) {
     const ids = store.field(name, step);
     return outside.size ? ids.map((id, at) => (outside.has(at) ? store.field("noised", step)[at] : id)) : ids;
   };
-  const others = store.topK ? tokensWith(store, wanted) : new Set();
+  const others = store.topK ? tokensWith(store, tokenOf, wanted) : new Set();
   for (let step = 0; step < store.steps; step++) {
     let before = null, found = [];
     for (const name of ROWS) {
