@@ -1,11 +1,18 @@
 """Channels that never end, leave no answer, or lie across canvases are found; healthy thinking is not."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
+import dgemma_viz as dv
+from dgemma_viz.analysis.chat import chat_structure
 from dgemma_viz.diagnosis import Severity, channels, diagnose
+from dgemma_viz.labs.sabotage.edited_logits import edited_logits
+from dgemma_viz.labs.single_run import encode
 from tests.handmade import handmade_trace
 from tests.real_text import real_trace
 
@@ -102,3 +109,43 @@ def test_real_text_with_a_long_thought_has_the_note_alone():
 def test_without_texts_the_rules_are_not_applied():
     bare = replace(ran("yes <eos>"), token_texts={})
     assert {name for name, _ in diagnose(bare).not_applied} >= set(RULES)
+
+
+BEGIN, CLOSE = "<|channel>", "<channel|>"
+
+
+@pytest.fixture(scope="module")
+def chatting():
+    """The bundled model with a tokenizer that has a channel's tokens in place of its last two words."""
+    model, tokenizer = dv.load_tiny()
+    table = json.loads(tokenizer.backend_tokenizer.to_str())
+    words = table["model"]["vocab"]
+    ids = sorted(words.values())[-2:]
+    names = dict(zip(ids, (BEGIN, CLOSE), strict=True))
+    table["model"]["vocab"] = {names.get(token, word): token for word, token in words.items()}
+    plain = {"special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    table["added_tokens"] += [{"id": token, "content": name, **plain} for token, name in names.items()]
+    special = {name: getattr(tokenizer, name) for name in ("pad_token", "eos_token", "bos_token", "unk_token")}
+    made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(table)), **special)
+    return model, made, ids
+
+
+@pytest.mark.parametrize(("places", "expected"), [((0, None), {NEVER}), ((0, 3), {NO_ANSWER}), ((0, 1), set())])
+def test_a_real_run_that_is_made_to_think_is_seen_to(chatting, places, expected):
+    model, tokenizer, ids = chatting
+
+    def think(_model, logits, _step):
+        for place, token in zip(places, ids, strict=True):
+            if place is None:
+                logits[..., token] = float("-inf")
+            else:
+                logits[:, place, token] += 50
+        return logits
+
+    with edited_logits(think)(model), dv.record(model, tokenizer) as recording:
+        model.generate(**encode(tokenizer, "12+34="))
+    trace = recording.trace
+    assert set(ids) & set(trace.facts.special_token_ids)
+    (channel,) = chat_structure(trace).channels
+    assert (channel.begin, channel.ended) == ((0, 0), places[1] is not None)
+    assert {found.rule for found in diagnose(trace)} & set(RULES) == expected
