@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dgemma_viz.plain_text import from_bytes
+from tests.accessibility import assert_accessible
 from tests.handmade import handmade_trace
 from tests.views.exported import exported, go
 
@@ -126,3 +127,14 @@ def test_arrows_go_from_line_to_line_and_tokens_take_clicks(page):
         expect(token(page, position)).to_be_focused()
     page.keyboard.press("Enter")
     expect(token(page, 0)).to_have_attribute("aria-selected", "true")
+
+
+def test_a_screen_reader_is_told_what_is_not_seen(page):
+    """Line ends, spaces and what goes on with a character have no text of their own to be read."""
+    assert token(page, 2).get_attribute("aria-label") == "line end"
+    assert token(page, 3).get_attribute("aria-label") == "4 spaces"
+    assert token(page, 6).get_attribute("aria-label") == "part of the character before"
+    assert token(page, 0).get_attribute("aria-label") is None
+    assert_accessible(page)
+    page.keyboard.press("Home")
+    assert_accessible(page)

@@ -80,6 +80,16 @@ function joinClusters(texts) {
   shown.forEach((text, n) => (texts[n] = text));
 }
 
+const counted = (count, thing) => (count === 1 ? thing : `${count} ${thing}s`);
+
+// What a screen reader is told of a text that it would not read: white space, or nothing.
+function saidOf(text) {
+  if (text.trim()) return null;
+  const lines = text.split("\n").length - 1;
+  if (lines) return counted(lines, "line end");
+  return text ? counted(text.length, text.includes("\t") ? "tab" : "space") : "no text";
+}
+
 const DIFFERING = ["", "dgv-word-differs", "dgv-word-differs dgv-word-begins"];
 
 function writeText(cells, { ids, masked, store, noise, differs }) {
@@ -87,7 +97,7 @@ function writeText(cells, { ids, masked, store, noise, differs }) {
   const words = differs && markedWords(texts, differs);
   for (const [position, entry] of cells.entries()) {
     entry.words = texts[position];
-    entry.said = lone.has(position) ? "part of a character" : null;
+    entry.said = lone.has(position) ? "part of a character" : part.has(position) ? "part of the character before" : saidOf(texts[position]);
     entry.extra = [
       lone.has(position) ? "dgv-bytes" : "", part.has(position) ? "dgv-part" : "", noise?.[position] ? "dgv-noise" : "",
       store.special.has(ids[position]) ? "dgv-special" : "", /^\n+$/.test(entry.words) ? "dgv-line-end" : "",
