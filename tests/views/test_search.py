@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 from dataclasses import replace
 
@@ -168,6 +169,7 @@ def page(visit):
     page = visit.page
     page.keyboard.press("Escape")
     page.evaluate("document.activeElement.blur()")
+    page.get_by_label("Text").select_option("draft")
     go(page, "views=canvas")
     yield page
     if page.locator(".dgs-field").input_value():
@@ -224,6 +226,22 @@ def test_a_search_leads_to_where_it_was_first_seen_and_last_lost_by_keyboard_alo
 
 
 @pytest.mark.browser
+def test_all_that_the_shown_step_has_is_marked_and_where_the_chosen_place_was(page):
+    go(page, "canvas=1&views=canvas")
+    page.locator(".dgv-token", has_text="x").nth(3).wait_for()
+    find(page, "x")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    at(page, canvas="1", position="1")
+    marked = page.locator(".dgv-named")
+    expect(marked).to_have_text(["x"] * 4)
+    page.get_by_role("slider").press("ArrowRight")
+    expect(marked).to_have_text(["x", re.compile("cat"), "x"])
+    page.get_by_label("Text").select_option("noised")
+    expect(marked).to_have_text(["<pad>"])
+
+
+@pytest.mark.browser
 def test_letters_that_are_typed_are_no_keys_and_escape_gives_the_focus_back(page):
     token = page.locator(".dgv-token").nth(2)
     token.click()
@@ -260,7 +278,7 @@ def test_alternatives_and_hostile_text_are_shown_as_text_and_fit_a_phone(page):
     find(page, "<pad>")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Text")).to_have_value("noised")
-    expect(page.locator(".dgv-named")).to_have_text("<pad>")
+    expect(page.locator(".dgv-named")).to_have_text(["<pad>"] * 4)
     page.keyboard.press("Escape")
     expect(page.get_by_label("Text")).to_have_value("draft")
     find(page, "<IMG")

@@ -80,14 +80,16 @@ function tokensWith(store, tokenOf, { id, text, fold }) {
 }
 
 // The places of a run where it stands at some step, by the position where it begins. `steps` says for each step where it
-// was (SEEN_IN). While it is draft or candidate it stands: `first`, `count`, the step at which it was last `lost` (-1:
-// never) and where it came `back` after that, `still` (it stands after the last step). `best`: the alternative of the
-// highest probability, with its `step` and `rank`. `quote`: the text around it at its first step.
+// was (SEEN_IN), `ends` its last position there. While it is draft or candidate it stands: `first`, `count`, the step at
+// which it was last `lost` (-1: never) and where it came `back` after that, `still` (it stands after the last step).
+// `best`: the alternative of the highest probability, with its `step` and `rank`. `quote`: the text around it at its first
+// step.
 export function findOccurrences(store, wanted) {
   const places = new Map(), tokenOf = tokensOf(store, wanted), find = matcher(tokenOf, wanted), outside = new Set(store.words.outside);
   const placeAt = (start) => {
-    if (!places.has(start)) places.set(start, { start, end: start, steps: new Uint8Array(store.steps), best: null });
-    return places.get(start);
+    const found = places.get(start) ?? { start, end: start, best: null, steps: new Uint8Array(store.steps), ends: new Uint16Array(store.steps) };
+    places.set(start, found);
+    return found;
   };
   const rowOf = (name, step) => {
     const ids = store.field(name, step);
@@ -103,6 +105,7 @@ export function findOccurrences(store, wanted) {
       for (const { start, end } of found) {
         const place = placeAt(start);
         place.steps[step] |= SEEN_IN[name];
+        place.ends[step] = end;
         place.end = Math.max(place.end, end);
       }
     }

@@ -76,9 +76,12 @@ export function createRunViews({ keys, changed }) {
     if (grown) canvases[0].put({ ...EMPTY_RUN, ...grown });
   }
 
-  // Positions of one of the runs that something else on the page speaks of, and what that is.
-  function name({ positions, run = 0, by = "" }) {
-    canvases.forEach((canvas, n) => canvas.put({ named_by: by, named: n === run ? positions : [] }));
+  // Positions of each run that something else on the page speaks of, and what that is.
+  function name(positions, by = "") {
+    canvases.forEach((canvas, n) => {
+      const named = positions[n] ?? [], same = named.join() === canvas.get("named").join();
+      canvas.put({ named_by: by, ...(!same && { named }) });
+    });
   }
 
   function close() {

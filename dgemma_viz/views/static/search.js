@@ -23,7 +23,7 @@ const byRank = (a, b) => rankOf(a) - rankOf(b) || a.turn - b.turn || a.run - b.r
 const positionsOf = ({ start, end }) => Array.from({ length: end - start + 1 }, (_, n) => start + n);
 
 // `root`: the viewer, which has `tokens` in it; `state`, `host` and `page()` as in viewer.js. `go(found, more)` goes to
-// canvas, step and positions, with `more` of the state; `named()` is told when chosen() changes.
+// canvas, step and positions, with `more` of the state; `named()` is told when found() changes.
 export function createSearch({ root, tokens, state, host, page, go, named }) {
   let wanted = null, running = null, found = [], listed = [], problems = [], seen = 0; // of the words that are searched for
   let chosen = null, move = 0, before = null, typing = null, lent = null; // a `move` waits for the first that is found
@@ -56,7 +56,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     wanted = readWanted(field.value, exact.checked);
     const asked = (running = wanted && {}), sample = state.get("sample"), from = state.get("canvas"), { canvases } = page();
     [found, listed, problems, seen] = [[], [], [], 0];
-    choose(null);
+    chosen = null;
     if (!asked) return draw();
     let drawn = -Infinity;
     for (let turn = 0; turn < canvases; turn++) {
@@ -87,12 +87,6 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
 
   // -- going there -----------------------------------------------------------------------------------------------
 
-  function choose(place) {
-    if (place === chosen) return;
-    chosen = place;
-    named();
-  }
-
   // The tokens show another text of a step where the one that the reader has chosen does not have it, for as long as that.
   function textThatHas(flags) {
     const now = state.get("shows"), own = now === lent?.text ? lent.own : now;
@@ -102,10 +96,11 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
   }
 
   function visit(place, at) {
-    choose(place);
+    chosen = place;
     go({ canvas: place.canvas, sample: place.sample, step: at, positions: positionsOf(place) }, { shows: textThatHas(place.steps[at]) });
     results.mark(place);
     tellCount();
+    named();
     reveal(place);
   }
 
@@ -113,8 +108,8 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
   async function reveal(place) {
     await host.places().place(place.canvas, place.sample).catch(() => null); // the viewer says what went wrong
     for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
-    const cell = chosen === place && tokens.querySelector(".dgv-named");
-    if (!cell) return;
+    const cell = tokens.querySelectorAll(".dgv")[place.run]?.querySelector(`.dgv-named[data-position="${place.start}"]`);
+    if (!cell || chosen !== place) return;
     cell.style.scrollMargin = `${node.offsetHeight + 24}px 0 24px`;
     cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
@@ -138,6 +133,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     listed = found.sort(byRank).slice(0, MOST_LISTED);
     results.draw({ found, listed, names, canvases, said: [found.length ? "" : none, ...problems.slice(0, 1)].join(" ").trim() });
     results.mark(chosen);
+    named();
     node.classList.toggle("dgs-open", open);
     bar.hidden = results.node.hidden = !open;
     tellCount();
@@ -150,6 +146,17 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     const of = page().canvases === 1 ? "one canvas" : `${page().canvases} canvases`, at = listed.indexOf(chosen);
     setText(count, [at >= 0 ? `place ${at + 1} of ${found.length}` : "", running ? `searched ${seen} of ${of}` : ""].filter(Boolean).join(" · "));
   }
+
+  // Positions that are marked, for each run: all at which the shown text of the step has it, and those of the chosen place.
+  function marked() {
+    const [canvas, sample, step, shows] = ["canvas", "sample", "step", "shows"].map(state.get);
+    const flags = ({ steps }) => steps[Math.min(step, steps.length - 1)], end = ({ ends }) => ends[Math.min(step, ends.length - 1)];
+    const here = found.filter((place) => place.canvas === canvas && place.sample === sample);
+    const has = (place) => flags(place) & SEEN_IN[shows];
+    const at = (place) => positionsOf({ ...place, end: has(place) ? end(place) : place.end });
+    return [0, 1].map((run) => here.filter((place) => place.run === run && (place === chosen || has(place))).flatMap(at));
+  }
+  const moved = () => found.length && named();
 
   // -- coming and leaving ----------------------------------------------------------------------------------------
 
@@ -193,6 +200,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     running = {};
     window.removeEventListener("keydown", onKey, true);
     state.off("change:sample", anew);
+    for (const name of ["change:step", "change:shows"]) state.off(name, moved);
   }
 
   node.addEventListener("focusin", ({ relatedTarget }) => {
@@ -203,8 +211,6 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
   node.addEventListener("focusout", ({ relatedTarget }) => !wanted && !node.contains(relatedTarget) && draw());
   window.addEventListener("keydown", onKey, true);
   state.on("change:sample", anew);
-  return {
-    node, anew, stop,
-    chosen: () => chosen && { ...chosen, positions: positionsOf(chosen), by: "found" },
-  };
+  for (const name of ["change:step", "change:shows"]) state.on(name, moved);
+  return { node, anew, stop, found: marked };
 }

@@ -221,9 +221,9 @@ export function createViewer({ root, state, host }) {
   }
 
   function namePositions() {
-    const found = page.findings?.places[get("finding")] ?? search.chosen();
+    const found = page.findings?.places[get("finding")];
     const here = found && found.canvas === get("canvas") && found.sample === get("sample");
-    runs.name(here ? found : { positions: [] });
+    runs.name(here ? [found.positions] : search.found(), here ? "" : "found");
   }
 
   // -- links -----------------------------------------------------------------------------------------------------
