@@ -9,6 +9,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+from dgemma_viz.analysis.restraints import began_with_given, has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.plain_text import isolated, visible
@@ -140,6 +141,10 @@ def _of_its_own(trace: Trace) -> Iterator[tuple[str, str]]:
     for name, words in _OF_OTHER_SAMPLERS.items():
         if (value := trace.facts.settings.get(name)) not in _SWITCHED_OFF:
             yield words, str(value)
+    if began_with_given(trace):
+        yield "first canvas", "given by the caller"
+    if has_processors(trace):
+        yield "logits processors", ", ".join(map(str, trace.facts.settings["logits_processors"]))
     changes = trace.facts.task.get("interventions")
     if isinstance(changes, list | tuple) and changes:
         yield "changed on purpose", _count(len(changes), "time")

@@ -3,11 +3,15 @@
 import pytest
 
 from benchmarks.diagnosis import CASES
-from dgemma_viz.diagnosis import RULES, Severity, channels, diagnose
+from dgemma_viz.diagnosis import RULES, Severity, channels, diagnose, restraints
 from dgemma_viz.tiny.tasks import TASKS
 
 CHANNEL_RULES = {rule.name for rule in channels.RULES}
 """The bundled model has no channels: their faults are planted in test_channels.py."""
+
+
+RESTRAINT_RULES = {rule.name for rule in restraints.RULES}
+"""What a caller's processors do is no fault of the model's: see test_restraints.py."""
 
 
 def findings_of(trace, rule, reference=None):
@@ -15,7 +19,7 @@ def findings_of(trace, rule, reference=None):
 
 
 def test_every_rule_has_a_fault():
-    assert {case.rule for case in CASES} | CHANNEL_RULES == {rule.name for rule in RULES}
+    assert {case.rule for case in CASES} | CHANNEL_RULES | RESTRAINT_RULES == {rule.name for rule in RULES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.fault}")

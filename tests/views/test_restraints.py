@@ -8,6 +8,7 @@ from dgemma_viz.analysis.restraints import banned_drafts, clamped
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.views.position_rows import rows_of
 from dgemma_viz.views.restraints import BANNED, CLAMPED, GIVEN, restraints_json
+from dgemma_viz.views.run_header import facts_of
 from dgemma_viz.views.still_text import output_of
 from tests import restrained
 from tests.accessibility import assert_accessible
@@ -32,6 +33,13 @@ def test_flags_counts_and_banned_drafts_are_those_of_the_trace():
     assert [{int(place) for place in drafts} for drafts in told["drafts"]] == [{2, 6}] * run.n_steps
     alike = restraints_json(restrained.suppressing().canvas_run())["restraints"]["banned"]
     assert alike == [2] * len(alike)
+
+
+def test_the_head_names_what_the_call_was_given():
+    held = dict(facts_of(restrained.infilled(), 0))
+    assert held["first canvas"] == "given by the caller"
+    assert held["logits processors"].startswith("Clamp, ")
+    assert not {"first canvas", "logits processors"} & {*dict(facts_of(restrained.plain(), 0))}
 
 
 @pytest.mark.parametrize("name", ["confidence", "entropy", "candidate_probability"])
