@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dgemma_viz.analysis.chat import chat_structure
+from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.views import contents
 from dgemma_viz.views.contents import unframe
 from tests.handmade import handmade_trace
@@ -130,3 +131,13 @@ def test_it_is_open_while_it_is_written_and_where_something_in_it_is_looked_at(p
     expect(token(page, 2)).to_be_hidden()
     go(page, f"{LAST}&position=3")
     expect(token(page, 3)).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_channel_that_differs_from_the_other_run_stays_open(chromium):
+    draft = TRACE.draft.copy()
+    draft[-1, 0, 5] = draft[-1, 0, 7]
+    for other, folds in ((TRACE, 2), (replace(TRACE, draft=draft), 0)):
+        with exported(chromium, pair_of(TRACE, other), at=f"#{LAST}", width=1200, height=700) as visit:
+            visit.page.locator('.dgv[data-step="3"]').nth(1).wait_for()
+            expect(visit.page.get_by_text(MARK)).to_have_count(folds)
