@@ -72,10 +72,8 @@ export function createViewer({ root, state, host }) {
   const glossary = element("div");
   const keys = [["v", "the canvas alone, or all views"], ...(host.link ? [["l", "copy a link to this canvas, step and position"]] : [])];
   const runs = createRunViews({ keys: [...keys, SEARCH_KEY], changed: (name, value) => value === get(name) || state.put({ [name]: value }) });
-  const search = createSearch({
-    root: node, tokens: runs.node, state, host, page: () => page, named: () => namePositions(),
-    go: (found, more) => jumpTo(found, { finding: -1, playing: false, ...more }),
-  });
+  const go = (found, more) => jumpTo(found, { finding: -1, playing: false, ...more });
+  const search = createSearch({ root: node, tokens: runs.node, state, host, page: () => page, named: () => namePositions(), go });
   const inspection = createInspection(goTo);
   const charts = createCharts({
     plotly: host.plotly,
