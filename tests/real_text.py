@@ -89,36 +89,49 @@ def real_trace(
     target = np.array([ids_of[piece] for piece in answer])
     canvases = -(-len(target) // length)
     target = np.pad(target, (0, canvases * length - len(target)), constant_values=ids_of[END]).reshape(canvases, length)
-    base = synthetic_trace(canvases=canvases, length=length, steps=[[steps]] * canvases, texts=known, seed=seed)
+    taken = rng.integers(steps // 2 + 1, steps + 1, canvases)  # steps of each canvas
+    base = synthetic_trace(canvases=canvases, length=length, steps=taken[:, None].tolist(), texts=known, seed=seed)
 
     def noise(*shape: int) -> np.ndarray:
         return rng.integers(len(SPECIAL), len(known), shape)
 
     turn = rng.uniform(0, steps - 3, target.shape) * np.linspace(0.4, 1, length)
-    sure = 1 / (1 + np.exp(-1.5 * (np.arange(steps)[:, None, None] - turn + rng.normal(0, 0.7, (steps, *turn.shape)))))
-    confidence = np.minimum(0.05 + 0.95 * sure, 1 - 1e-6).swapaxes(0, 1)  # (canvases, steps, length)
-    draft = np.where(confidence > 0.4, target[:, None], noise(canvases, steps, length))
-    draft[:, -1] = target
-    accepted = confidence > 0.8
-    accepted[:, -1] = True
-    canvas = np.where(accepted, draft, noise(canvases, steps, length))
+    time = np.arange(steps)[:, None, None] * (steps / taken)[:, None] + rng.normal(0, 0.7, (steps, *turn.shape))
+    sure = 1 / (1 + np.exp(-1.5 * (time - turn)))
+    best = np.minimum(0.05 + 0.95 * sure, 1 - 1e-6).swapaxes(0, 1)  # (canvases, steps, length)
+    draft = np.where(best > 0.4, target[:, None], noise(canvases, steps, length))
+    draft[np.arange(canvases), taken - 1] = target
+    # Probabilities of a geometric series, the best of which is the draft's.
+    entropy = (-np.log(best) - (1 - best) / best * np.log1p(-best)).astype(np.float32)
+    alternatives = np.stack([draft, *noise(3, canvases, steps, length)], axis=-1)
+    probabilities = best[..., None] * (1 - best[..., None]) ** np.arange(4)
+    drawn = np.minimum((rng.random(best.shape)[..., None] > probabilities.cumsum(-1)).sum(-1), 3)[..., None]
+    candidate = np.take_along_axis(alternatives, drawn, -1)[..., 0]
+    order = entropy.argsort(-1)
+    ordered = np.take_along_axis(entropy, order, -1)
+    accepted = np.zeros(best.shape, dtype=bool)
+    np.put_along_axis(accepted, order, ordered.cumsum(-1) - ordered <= 0.1, -1)
+    canvas = np.where(accepted, candidate, noise(canvases, steps, length))
     noised = np.concatenate([noise(canvases, 1, length), canvas[:, :-1]], axis=1)
+    spent = np.where(accepted, entropy, 0)
+    ran = np.arange(steps) < taken[:, None]
 
     def flat(array: np.ndarray) -> np.ndarray:
-        return array.reshape(canvases * steps, 1, length)
+        return array[ran][:, None]
 
-    second = noise(canvases * steps, 1, length)
-    best = flat(confidence)
     arrays = {
         "noised": flat(noised),
         "draft": flat(draft),
-        "candidate": flat(draft),
+        "candidate": flat(candidate),
         "accepted": flat(accepted),
         "decision": None,
-        "confidence": best,
-        "candidate_probability": best,
-        "top_k_ids": np.stack([flat(draft), second], axis=-1),
-        "top_k_probabilities": np.stack([best, (1 - best) / 2], axis=-1),
+        "entropy": flat(entropy),
+        "entropy_spent": flat(spent.sum(-1) - spent.max(-1)),
+        "mean_entropy": flat(entropy.mean(-1)),
+        "confidence": flat(best),
+        "candidate_probability": flat(np.take_along_axis(probabilities, drawn, -1)[..., 0]),
+        "top_k_ids": flat(alternatives),
+        "top_k_probabilities": flat(probabilities),
         "emitted": target[:, None],
         "prompt": np.array([[ids_of[piece] for piece in asked]]),
         "prompt_mask": np.ones((1, len(asked)), dtype=bool),

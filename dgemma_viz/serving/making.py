@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from os import _exit
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import DgemmaVizError, TraceFileError
 from dgemma_viz.serving.published_traces import Edition, edition_of, open_published, shown
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dgemma_viz.views.contents import Contents
 
 FOOTER = f"Shown by {WRITTEN_BY}. A recorded run: nothing is computed here."
-PAGE, FINDINGS = "page", "findings"
+PAGE = "page"
 Part = str | tuple[int, int]
 _EFFORT = 6
 
@@ -43,7 +43,7 @@ class Wanted:
     edition
         Of the file; another one is not opened.
     part
-        :data:`PAGE`, :data:`FINDINGS`, or a place: canvas and sample.
+        :data:`PAGE`, one of :data:`~dgemma_viz.views.contents.PARTS`, or a place: canvas and sample.
     """
 
     folder: Path
@@ -130,9 +130,9 @@ def _part_of(found: Contents, wanted: Wanted) -> bytes:
     if wanted.part == PAGE:
         own = {"title": shown(wanted.name), "edition": wanted.edition.tag}
         return page_json(found.page | own, FOOTER)
-    if wanted.part == FINDINGS:
-        return to_json(found.make_findings() if found.make_findings else {})
-    canvas, sample = cast("tuple[int, int]", wanted.part)
+    if isinstance(wanted.part, str):
+        return to_json(found.part(wanted.part))
+    canvas, sample = wanted.part
     if canvas >= found.page["canvases"] or sample >= found.page["samples"]:
         raise TraceFileError(f"'{wanted.name}' has no such canvas")
     return found.place(canvas, sample)

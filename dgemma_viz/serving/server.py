@@ -28,6 +28,7 @@ from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
 from dgemma_viz.serving.site import Site
 from dgemma_viz.serving.trace_store import TraceStore
 from dgemma_viz.serving.viewer_files import FOLDER, viewer_files
+from dgemma_viz.views.contents import PARTS
 from dgemma_viz.views.plotly_module import ADDRESS_VARIABLE
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def _application_class(settings: ServeSettings, site: Site, traits: dict[str, An
                 (at(r"/dashboards/([^/]+)"), own.DashboardHandler, kernel_page),
                 (at(r"/traces/([^/]+)"), of_traces.TraceHandler, page),
                 (at(r"/traces/([^/]+)/contents"), of_traces.TraceContentsHandler, page),
-                (at(r"/traces/([^/]+)/findings"), of_traces.TraceFindingsHandler, page),
+                (at(rf"/traces/([^/]+)/({'|'.join(PARTS)})"), of_traces.TracePartHandler, page),
                 (at(r"/traces/([^/]+)/places/(\d{1,6})-(\d{1,6})"), of_traces.TracePlaceHandler, page),
                 (at(rf"/{FOLDER}/([\w.-]+)"), of_traces.ViewerFileHandler, page),
                 (at(r"/sessions/(\w+-\w+-\w+-\w+-\w+)"), own.SessionHandler, page),

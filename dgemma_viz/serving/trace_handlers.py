@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.web import HTTPError, authenticated
 
 from dgemma_viz.errors import TraceFileError
-from dgemma_viz.serving.making import FINDINGS, PAGE
+from dgemma_viz.serving.making import PAGE
 from dgemma_viz.serving.page_handler import PageHandler
 from dgemma_viz.serving.published_traces import edition_of, published_file, shown
 from dgemma_viz.serving.trace_store import ReplacedError
@@ -109,13 +109,13 @@ class TraceContentsHandler(_MadeHandler):
         await self.send_made(name, PAGE)
 
 
-class TraceFindingsHandler(_MadeHandler):
-    """What the rules found in a trace: they read all of it, so it comes after the first tokens."""
+class TracePartHandler(_MadeHandler):
+    """What is made from all canvases of a trace, such as what the rules found: it comes after the first tokens."""
 
     @authenticated
-    async def get(self, name: str) -> None:
+    async def get(self, name: str, part: str) -> None:
         """Send it as JSON."""
-        await self.send_made(name, FINDINGS)
+        await self.send_made(name, part)
 
 
 class TracePlaceHandler(_MadeHandler):

@@ -33,8 +33,8 @@ QUANTITIES = ("confidence", "entropy", "accepted", "flips", "commit_step")
 SHOWS = ("draft", "noised", "candidate")
 """Whose token texts are shown."""
 
-LAYOUTS = ("grid", "reading")
-"""How the tokens are laid out: in equal cells, or as text reads."""
+LAYOUTS = ("auto", "grid", "reading")
+"""How the tokens are laid out: in equal cells, or as text reads; ``auto``: as the run is better read."""
 
 SCALES = {
     name: {quantity: list(theme.scale(DESCRIBED[quantity].scale)) for quantity in QUANTITIES}

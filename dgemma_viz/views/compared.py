@@ -10,6 +10,7 @@ from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.figures.compared_curves import compared_curves
 from dgemma_viz.figures.difference_map import difference_map
 from dgemma_viz.figures.run_pair import A, B
+from dgemma_viz.views.answer import layout_of
 from dgemma_viz.views.charts import SCALES, for_both_looks, looks
 from dgemma_viz.views.comparison_head import first_difference_html, run_heading_html, table_html
 from dgemma_viz.views.contents import Contents
@@ -50,8 +51,7 @@ def compared(pair: TracePair, reference: Reference | None = None) -> Contents:
         "glossary": glossary_html(),
         "tables": [table_html(pair, reference, sample) for sample in samples],
         "firsts": [_first(first) for first in firsts],
-        "finds": False,
-        "findings": None,
+        "layout": max(map(layout_of, pair.traces)),
         "scales": SCALES,
         "looks": looks(),
         "empty": NO_STEPS,

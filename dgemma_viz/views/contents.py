@@ -1,28 +1,32 @@
 """The contents of a page: what holds for all of it as JSON values, and each canvas of each sample as bytes.
 
 Whoever looks at one canvas needs no other, so a place (one canvas of one sample, in one run or in both) is made when it
-is asked for; and so are the findings, for which rules read all canvases. The bytes of a place are one frame: the length
-of the JSON (uint32, little-endian), the JSON in UTF-8, zeros up to a multiple of four, and the records that the JSON
-points into (:mod:`dgemma_viz.views.records`). ``static/place.js`` reads them, in every host.
+is asked for; and so are the parts that are made from all canvases, such as the findings. The bytes of a place are one
+frame: the length of the JSON (uint32, little-endian), the JSON in UTF-8, zeros up to a multiple of four, and the
+records that the JSON points into (:mod:`dgemma_viz.views.records`). ``static/place.js`` reads them, in every host.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.analysis.comparison import TracePair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dgemma_viz.analysis.reference import Reference
     from dgemma_viz.trace.model import Trace
 
 Place = tuple[dict[str, Any], bytes]
 """What is shown of one canvas of one sample: JSON values, and the records that they point into."""
+
+ANSWER, FINDINGS = PARTS = ("answer", "findings")
+"""What is made from all canvases, in the order in which a page asks for it: the text of the whole answer
+(:mod:`dgemma_viz.views.answer`), and the list of findings (:mod:`dgemma_viz.views.findings`)."""
 
 _ALIGNMENT = 4
 
@@ -34,21 +38,28 @@ class Contents:
     Attributes
     ----------
     page
-        What holds for all canvases and samples, as JSON values; ``canvases`` and ``samples`` say how many there are.
+        What holds for all canvases and samples, as JSON values; ``canvases`` and ``samples`` say how many there are,
+        ``parts`` what else there is.
     make_place
         Given canvas and sample: what is shown of them.
-    make_findings
-        Makes the list of findings as JSON values (:func:`dgemma_viz.views.findings.findings_json`); None where there
-        is no such list, as of two runs.
+    make_parts
+        By name, what makes one of the other :data:`PARTS` as JSON values; of two runs there are none.
     """
 
     page: dict[str, Any]
     make_place: Callable[[int, int], Place]
-    make_findings: Callable[[], dict[str, Any]] | None = None
+    make_parts: Mapping[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "page", {**self.page, "parts": [*self.make_parts]})
+
+    def part(self, name: str) -> dict[str, Any]:
+        """One of the ``parts`` of the page; empty where it has none of that name."""
+        return self.make_parts[name]() if name in self.make_parts else {}
 
     def whole_page(self) -> dict[str, Any]:
-        """The page with its findings, for a host that has time."""
-        return self.page if self.make_findings is None else {**self.page, "findings": self.make_findings()}
+        """The page with all its parts, for a host that has time."""
+        return {**self.page, **{name: self.part(name) for name in self.make_parts}}
 
     def place(self, canvas: int, sample: int) -> bytes:
         """The frame of one canvas of one sample."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.figures.heatmap import is_strip
 from dgemma_viz.plain_text import visible
+from dgemma_viz.views.answer import answer_json, layout_of, steps_taken
 from dgemma_viz.views.charts import SCALES, curves_of, looks, quantity_map_of
-from dgemma_viz.views.contents import Contents
+from dgemma_viz.views.contents import ANSWER, FINDINGS, Contents
 from dgemma_viz.views.findings import findings_json
 from dgemma_viz.views.records import Records
 from dgemma_viz.views.run_header import header_html
@@ -46,15 +47,14 @@ def explored(
         "glossary": glossary_html(),
         "tables": [],
         "firsts": [],
-        "finds": True,
-        "findings": None,
+        "layout": layout_of(trace),
+        "steps": steps_taken(trace),
         "scales": SCALES,
         "looks": looks(),
         "empty": NO_STEPS,
     }
-    return Contents(
-        page, lambda canvas, sample: _place(trace, canvas, sample), make_findings=lambda: findings_json(found())
-    )
+    parts = {ANSWER: lambda: answer_json(trace), FINDINGS: lambda: findings_json(found())}
+    return Contents(page, lambda canvas, sample: _place(trace, canvas, sample), parts)
 
 
 def canvas_alone(run: CanvasRun, message: str = "") -> Contents:
@@ -65,7 +65,15 @@ def canvas_alone(run: CanvasRun, message: str = "") -> Contents:
         shown = {"runs": [records.add(run, message)], "steps": run.n_steps, "positions": run.canvas_length}
         return shown, records.to_bytes()
 
-    page = {"canvases": 1, "samples": 1, "names": ["Token canvas"], "alone": True, "scales": SCALES, "looks": looks()}
+    page = {
+        "canvases": 1,
+        "samples": 1,
+        "names": ["Token canvas"],
+        "alone": True,
+        "layout": layout_of(run.trace),
+        "scales": SCALES,
+        "looks": looks(),
+    }
     return Contents(page, place)
 
 

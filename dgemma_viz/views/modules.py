@@ -46,12 +46,15 @@ def style_sheets(*names: str, folder: Path = STATIC) -> str:
 
 VIEWER_STYLES = (
     "token_canvas.css",
+    "token_text.css",
+    "answer.css",
     "search.css",
     "findings_list.css",
     "explorer.css",
     "words.css",
     "comparison.css",
     "viewer.css",
+    "canvas_choice.css",
     "figure.css",
 )
 """Style sheets that the viewer needs, in every host."""

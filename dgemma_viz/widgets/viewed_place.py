@@ -41,7 +41,7 @@ class ViewedPlace(DrawsWithPlotly):
     position = t.Int(-1).tag(sync=True)
     quantity = t.Enum(QUANTITIES, "confidence").tag(sync=True)
     shows = t.Enum(SHOWS, "draft").tag(sync=True)
-    token_layout = t.Enum(LAYOUTS, "grid").tag(sync=True)
+    token_layout = t.Enum(LAYOUTS, "auto").tag(sync=True)
     playing = t.Bool(False).tag(sync=True)
     finding = t.Int(-1).tag(sync=True)
     followed = t.Bool(False).tag(sync=True)

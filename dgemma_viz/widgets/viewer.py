@@ -253,13 +253,15 @@ class Viewer(ViewedPlace):
         return int(self.page.get("number", 0))
 
     def _wanted(self, _viewer: object, content: Any, _buffers: Any) -> None:
-        """The browser looks at another canvas, or has painted the first one and has time for the findings."""
+        """The browser looks at another canvas, or has painted the first one and has time for the rest."""
         wanted = content.get("want") if isinstance(content, dict) else None
         contents = self._contents
         if contents is None:
             return
-        if wanted == "findings" and (make := contents.make_findings) is not None:
-            self._answer({"number": content.get("number")}, lambda: ({"findings": make()}, []))
+        if isinstance(wanted, str) and wanted in contents.page["parts"]:
+            self._answer(
+                {"number": content.get("number"), "part": wanted}, lambda: ({"made": contents.part(wanted)}, [])
+            )
         if isinstance(wanted, list) and wanted[:1] == [self.number]:
             self._answer({"place": wanted}, lambda: ({}, [self._made(*wanted[1:])]))
 

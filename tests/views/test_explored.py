@@ -283,7 +283,10 @@ def test_canvases_samples_and_findings_can_be_chosen_and_no_token_text_runs(chro
             page.locator(".dgv-token").nth(position).hover()
         assert page.evaluate("window.ran") is None
         assert page.locator("#page").locator("img, script, b b, a:not(.dgx-source)").count() == 0
-        assert all(page.locator(".dgv-token").evaluate_all("(all) => all.map((cell) => cell.textContent.trim())"))
+        for layout in ("grid", "reading"):
+            page.get_by_label("Layout").select_option(layout)
+            shown = "(all) => all.map((cell) => cell.textContent || cell.matches('.dgv-part, .dgv-folded'))"
+            assert all(page.locator(f".dgv-{layout} .dgv-token").evaluate_all(shown))
         assert_fits(page)
 
 

@@ -134,8 +134,8 @@ def test_the_diagnosis_follows_the_reference_and_a_long_trace_does_not_wait_for_
         dv.compare(solved, solved, ["3"])
     monkeypatch.setattr("dgemma_viz.widgets.viewer._QUICK", 10)
     later = dv.explore(solved)
-    assert later.page["finds"]
-    assert later.page["findings"] is None
+    assert later.page["parts"] == ["answer", "findings"]
+    assert "findings" not in later.page
     assert later.diagnosis.findings == ()
 
 
@@ -145,7 +145,7 @@ def test_the_diagnosis_follows_the_reference_and_a_long_trace_does_not_wait_for_
 def test_a_place_is_read_and_gone_to(viewer):
     there = {"sample": 0, "canvas": 1, "step": 3, "position": 7, "quantity": "flips", "shows": "noised"}
     viewer.go(**there)
-    assert viewer.place == there | {"token_layout": "grid"}
+    assert viewer.place == there | {"token_layout": "auto"}
     viewer.place = {"step": 1}
     assert where(viewer) == (0, 1, 1, 7)
     viewer.go(canvas=0)
@@ -170,7 +170,7 @@ def test_another_sample_keeps_what_it_can(viewer):
         ({"position": 12}, "there is no position 12 here; choose from -1 to 11"),
         ({"step": "three"}, "there is no step 'three'; it is a whole number"),
         ({"step": 2, "quantity": "beauty"}, "there is no quantity 'beauty'; choose from confidence"),
-        ({"token_layout": "circle"}, "choose from grid"),
+        ({"token_layout": "circle"}, "choose from auto, grid"),
         ({"where": 3}, "a place has no 'where'; it has sample, canvas, step"),
     ],
 )

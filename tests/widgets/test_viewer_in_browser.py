@@ -325,7 +325,7 @@ def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium, tmp_path):
         assert step_of(page) == 3, "who has stepped back is left there"
         page.get_by_role("button", name="Last step").click()
         (tmp_path / "back").touch()
-        page.get_by_text("complete").wait_for()
+        page.get_by_text("complete ·").wait_for()
         expect(slider).to_have_attribute("max", "19")
         expect(page.locator(".dgv-dark")).to_have_count(1)
         page.get_by_role("button", name="All views").wait_for()  # the whole run, at its last step

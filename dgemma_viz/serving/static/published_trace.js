@@ -1,4 +1,4 @@
-// The page of a published trace: contents, places and findings come from the server that sent it, as they are looked at.
+// The page of a published trace: contents, places and other parts come from the server that sent it, as they are looked at.
 
 import { default as startPage } from "./page.js";
 
@@ -15,20 +15,16 @@ async function fetched(path) {
   throw new Error(said.message ?? `the server answered with ${answer.status}`);
 }
 
-// Both are made by one process, and the rules read all canvases: nobody waits for tokens because of them.
+// All are made by one process, and parts are made from all canvases: nobody waits for tokens because of them.
 function hostOf({ edition, canvases }) {
   let told = null;
   const first = canvases ? new Promise((tell) => (told = tell)) : null;
   return {
     place: (canvas, sample) =>
       fetched(`places/${canvas}-${sample}?of=${edition}`).then((answer) => answer.arrayBuffer()).finally(told),
-    findings: async () => {
+    part: async (name) => {
       await first;
-      try {
-        return await (await fetched(`findings?of=${edition}`)).json();
-      } catch (error) {
-        return { entries: [], places: [], summary: `cannot be shown: ${error.message}`, remark: "" };
-      }
+      return (await fetched(`${name}?of=${edition}`)).json();
     },
   };
 }

@@ -7,12 +7,12 @@ import { createPlaceLink, readPlaceLink } from "./place_link.js";
 import { createViewer } from "./viewer.js";
 
 const CHOICES = { views: ["all", "canvas"] };
-const USUAL = { quantity: "confidence", shows: "draft", token_layout: "grid", views: "all" };
+const USUAL = { quantity: "confidence", shows: "draft", token_layout: "auto", views: "all" };
 
-// `contents`: of the page, with the `choices` of its words; `place(canvas, sample)` promises a frame; `findings()`
-// promises what the contents do not bring; `plotly()` promises Plotly; `footer`: words under the views; `heading`: whether
+// `contents`: of the page, with the `choices` of its words; `place(canvas, sample)` promises a frame; `part(name)`
+// promises one of the parts that the contents do not bring; `plotly()` promises Plotly; `footer`: words under the views; `heading`: whether
 // the title is to be seen.
-export default function startPage(root, contents, { place, findings, plotly, footer, heading }) {
+export default function startPage(root, contents, { place, part, plotly, footer, heading }) {
   const choices = { ...CHOICES, ...contents.choices };
   const state = createModel({
     canvas: 0, sample: 0, step: 0, position: -1, playing: false, finding: -1, dark: false, ...USUAL,
@@ -29,7 +29,7 @@ export default function startPage(root, contents, { place, findings, plotly, foo
     element("h1", { class: heading ? "" : "dgv-aside" }, contents.title),
     element("h2", { class: "dgv-aside" }, contents.names.length > 1 ? "Both runs" : "The run"),
     views, element("footer", {}, footer));
-  const host = { page: () => contents, places: () => places, plotly, findings, link, ownsPage: true };
+  const host = { page: () => contents, places: () => places, plotly, part, link, ownsPage: true };
   const viewer = createViewer({ root: views, state, host });
   link.follow((said) => (go(said), viewer.open()));
 }

@@ -15,7 +15,7 @@ const OF_A_RUN = ["packing", "data", "differing", "texts", "words", "message"];
 // `changed(name, value)` is told what changes in a canvas; `keys` as renderTokenCanvas() takes them.
 export function createRunViews({ keys, changed }) {
   const node = element("div");
-  let canvases = [], closers = [], headings = [], stores = [], scales = null, dark = false;
+  let canvases = [], closers = [], headings = [], papers = [], stores = [], scales = null, dark = false;
 
   // As many canvases as there are names; those that are there already stay.
   function open(names, colours) {
@@ -31,7 +31,8 @@ export function createRunViews({ keys, changed }) {
     const places = names.map(() => element("div"));
     node.className = names.length > 1 ? "dge-columns dge-wide" : "";
     node.replaceChildren(...names.map((_, n) => element("div", {}, headings[n], places[n])));
-    closers = canvases.map((canvas, n) => renderTokenCanvas(canvas, places[n], keys));
+    papers = names.map(() => element("div", { class: "dgv-paper" }));
+    closers = canvases.map((canvas, n) => renderTokenCanvas(canvas, places[n], keys, papers[n]));
     for (const canvas of canvases) for (const name of LINKED) canvas.on(`change:${name}`, () => moved(canvas, name));
     return null;
   }
@@ -90,5 +91,5 @@ export function createRunViews({ keys, changed }) {
     canvases = [];
     node.replaceChildren();
   }
-  return { node, open, show, put, live, close, name, stores: () => stores };
+  return { node, open, show, put, live, close, name, stores: () => stores, paper: () => papers[0] };
 }

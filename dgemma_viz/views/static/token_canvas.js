@@ -22,8 +22,8 @@ const LOOK_TRAITS = ["quantity", "shows", "dark", "scales"];
 
 const LAYOUTS = { grid: createTokenGrid, reading: createTokenText };
 
-// `keys`: more keys for the table of keys, as pairs of key and words.
-export function renderTokenCanvas(model, el, keys = []) {
+// `keys`: more keys for the table of keys, as pairs of key and words; `paper` is to hold the tokens.
+export function renderTokenCanvas(model, el, keys = [], paper = element("div", { class: "dgv-paper" })) {
   // `asked` is beyond the last step where a longer run that this one is compared with has been moved there.
   let store, shades, step = 0, asked = 0, characters = 0, following = true, loading = false, counts = {}, telling = null;
   const last = () => store.steps - 1;
@@ -61,8 +61,9 @@ export function renderTokenCanvas(model, el, keys = []) {
   const root = element(
     "div",
     { class: "dgv", role: "region", "aria-label": model.get("title") ?? "Token canvas" },
-    transport.node, legend.node, message, tokens.node, hint, spoken, tooltip.node,
+    transport.node, legend.node, message, paper, hint, spoken, tooltip.node,
   );
+  paper.append(tokens.node);
 
   function paint(wanted) {
     asked = wanted;
@@ -110,6 +111,7 @@ export function renderTokenCanvas(model, el, keys = []) {
     const quantity = model.get("quantity"), stops = model.get("scales")[model.get("dark") ? "dark" : "light"][quantity];
     shades = ramp(stops);
     legend.style(store, { quantity, shows: model.get("shows"), token_layout: model.get("token_layout") }, stops);
+    paper.dataset.layout = model.get("token_layout");
   }
 
   // The same step in another layout; what was pinned and named stays.
@@ -138,7 +140,7 @@ export function renderTokenCanvas(model, el, keys = []) {
     const words = model.get("message") || (last() < 0 ? "No denoising steps to show." : "");
     setText(message, words);
     message.hidden = !words;
-    for (const part of [tokens, legend]) part.node.hidden = last() < 0;
+    for (const part of [paper, legend.node]) part.hidden = last() < 0;
     hint.hidden = last() < 0;
     if (last() < 0) tooltip.hide();
     style();

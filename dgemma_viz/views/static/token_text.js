@@ -9,12 +9,14 @@ const CLUSTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const DECODER = new TextDecoder("utf-8", { fatal: true });
 const MASKED_TEXT = "▒▒";
 const TINT = "42%";
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]/gu; // and blank letters
+const TOO_MANY_MARKS = /(?<=\p{M}{4})\p{M}/gu; // on one letter: they would cover other lines
 const KEPT = new Set(["\n", "\t", "\u200d", "\u200c"]); // line ends, tabs, and what joins emoji and letters
 
 const hex = (byte) => `⟨${byte.toString(16).toUpperCase().padStart(2, "0")}⟩`;
 const codePoint = (character) => `⟨U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
-export const madeVisible = (text) => text.replace(UNSEEN, (character) => (KEPT.has(character) ? character : codePoint(character)));
+export const madeVisible = (text) =>
+  text.replace(UNSEEN, (character) => (KEPT.has(character) ? character : codePoint(character))).replace(TOO_MANY_MARKS, codePoint);
 const LENGTHS = [[0x00, 0x80, 1], [0xc2, 0xe0, 2], [0xe0, 0xf0, 3], [0xf0, 0xf5, 4]]; // of characters by their first byte
 const lengthOf = (byte) => LENGTHS.find(([from, to]) => from <= byte && byte < to)?.[2] ?? 0;
 
@@ -62,7 +64,7 @@ export function readable(raws) {
   const { texts, lone } = characters(raws);
   joinClusters(texts);
   const part = new Set([...texts.keys()].filter((position) => !texts[position] && raws[position].length));
-  return { texts: texts.map(madeVisible), lone, part };
+  return { texts: texts.map((text) => madeVisible(text).replace(/^(?=\p{M})/u, "◌")), lone, part }; // a mark without a letter
 }
 
 // A cluster of code points that is one character to a reader goes whole to the token where it begins.
@@ -99,7 +101,7 @@ function writeText(cells, { ids, masked, store, noise, differs }) {
     entry.words = texts[position];
     entry.said = lone.has(position) ? "part of a character" : part.has(position) ? "part of the character before" : saidOf(texts[position]);
     entry.extra = [
-      lone.has(position) ? "dgv-bytes" : "", part.has(position) ? "dgv-part" : "", noise?.[position] ? "dgv-noise" : "",
+      lone.has(position) ? "dgv-bytes" : "", texts[position] ? "" : "dgv-part", noise?.[position] ? "dgv-noise" : "",
       store.special.has(ids[position]) ? "dgv-special" : "", /^\n+$/.test(entry.words) ? "dgv-line-end" : "",
       words ? DIFFERING[words[position]] : "",
     ].filter(Boolean).join(" ");

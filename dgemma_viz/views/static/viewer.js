@@ -7,26 +7,29 @@
 //
 // `host`: `page()` (the contents as JSON, views/contents.py; without `canvases` where there are none), `places()`
 // (place.js), `plotly()` promises Plotly. Some have more: `grows()`, the canvas of a run that is still being made, or
-// nothing (live_run.py); `findings()` promises what the page does not bring; `status()`, words above the canvas; `link`
-// (place_link.js); `ownsPage`, there is nothing else.
+// nothing (live_run.py); `part(name)` promises one of the `parts` that the page does not bring; `status()`, words above the
+// canvas; `link` (place_link.js); `ownsPage`, there is nothing else.
 
+import { createAnswer } from "./answer.js";
+import { createCanvasChoice } from "./canvas_choice.js";
 import { createCharts } from "./charts.js";
-import { element, originOf, setText } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { renderFindings } from "./findings_list.js";
 import { createInspection } from "./inspection.js";
 import { createModel } from "./model.js";
 import { watchTheme } from "./page_theme.js";
 import { createRunViews, LINKED } from "./run_views.js";
 import { createSearch, SEARCH_KEY } from "./search.js";
+import { listenToKeys } from "./viewer_keys.js";
 
 const WATCHED = ["canvas", "sample", ...LINKED, "finding", "views"];
-const COUNTS = { canvas: "canvases", sample: "samples" }; // in the page: how many there are
+const LONG = 60; // tokens: a canvas of more reads as text, unless somebody chooses (views/answer.py)
 const SLOW = 250; // ms that a canvas may take to come before this is said
 
 const within = (value, size) => Math.max(0, Math.min(Math.round(value), size - 1));
 
 export function createViewer({ root, state, host }) {
-  let page = {}, place = null, wanted = null, scheduled = false, loading = false, dark = false;
+  let page = {}, place = null, answer = null, wanted = null, scheduled = false, loading = false, dark = false;
   const stale = new Set(), removers = [];
   const get = (name) => state.get(name);
   const compared = () => page.names?.length > 1;
@@ -36,9 +39,16 @@ export function createViewer({ root, state, host }) {
 
   const goTo = (step) => !empty() && state.put({ step: within(step, place.steps) });
 
-  // Another canvas starts at its first step, nothing pinned; another sample keeps both as far as it has them.
+  // Another canvas starts at its first step, or at its last for who reads on from the last of this one, nothing pinned;
+  // another sample keeps both as far as it has them.
   function chooseRun(name, value) {
-    state.put({ [name]: value, playing: false, ...(name === "canvas" && { step: 0, position: -1 }) });
+    const ended = linked("token_layout") === "reading" && place?.steps > 1 && get("step") === place.steps - 1;
+    const step = ended ? Math.max(0, (page.steps?.[get("sample")]?.[value] ?? 1) - 1) : 0;
+    state.put({ [name]: value, playing: false, ...(name === "canvas" && { step, position: -1 }) });
+  }
+  function turnPage(by) {
+    const canvas = get("canvas") + by;
+    if (canvas >= 0 && canvas < page.canvases) chooseRun("canvas", canvas);
   }
 
   // Where something points; what it does not name stays as it is.
@@ -60,7 +70,7 @@ export function createViewer({ root, state, host }) {
   // -- parts -----------------------------------------------------------------------------------------------------
 
   const node = element("div", { class: "dge" });
-  const head = element("header"), table = element("div"), choice = element("div", { class: "dge-choice" });
+  const head = element("header"), table = element("div"), choice = createCanvasChoice(chooseRun);
   const waiting = element("p", { class: "dge-waiting", role: "status", hidden: true });
   const status = element("p", { class: "dge-waiting dge-status", role: "status", hidden: true });
   const findings = createModel({ entries: [], summary: "", remark: "", chosen: -1 }), findingsPlace = element("div");
@@ -70,8 +80,11 @@ export function createViewer({ root, state, host }) {
   copy.hidden = !host.link;
   const bar = element("div", { class: "dge-bar" }, unfold, copy, host.link?.told);
   const glossary = element("div");
-  const keys = [["v", "the canvas alone, or all views"], ...(host.link ? [["l", "copy a link to this canvas, step and position"]] : [])];
-  const runs = createRunViews({ keys: [...keys, SEARCH_KEY], changed: (name, value) => value === get(name) || state.put({ [name]: value }) });
+  const keys = [
+    ["Page Up, Page Down", "the canvas before, the next canvas"], ["v", "the canvas alone, or all views"],
+    ...(host.link ? [["l", "copy a link to this canvas, step and position"]] : []), SEARCH_KEY,
+  ];
+  const runs = createRunViews({ keys, changed: (name, value) => value === linked(name) || state.put({ [name]: value }) });
   const go = (found, more) => jumpTo(found, { finding: -1, playing: false, ...more });
   const search = createSearch({ root: node, tokens: runs.node, state, host, page: () => page, named: () => namePositions(), go });
   const inspection = createInspection(goTo);
@@ -81,52 +94,48 @@ export function createViewer({ root, state, host }) {
     cell: (position, step) => state.put({ position: within(position, place.positions), step: within(step, place.steps) }),
     table,
   });
-  node.append(head, findingsPlace, jump, status, choice, waiting, search.node, runs.node, bar, inspection.node, charts.node, glossary);
+  node.append(head, findingsPlace, jump, status, choice.node, waiting, search.node, runs.node, bar, inspection.node, charts.node, glossary);
 
   // -- contents --------------------------------------------------------------------------------------------------
 
   // Another trace, or none yet.
   function open() {
-    page = host.page() ?? {};
+    page = { ...host.page() };
     place = null;
     runs.open(page.names ?? ["Token canvas"], page.scales);
     inspection.open(page);
+    answer = createAnswer(runs.paper(), (canvas) => chooseRun("canvas", canvas));
     showFindings(page.findings);
-    if (page.finds && !page.findings) findLater();
+    for (const name of page.parts ?? []) if (!page[name]) fetchPart(name);
     glossary.innerHTML = page.glossary ?? ""; // our own words
-    choice.replaceChildren(...Object.keys(COUNTS).map(chooser).filter(Boolean));
-    choice.hidden = !choice.children.length;
+    choice.open(page);
     // What the reader has chosen meanwhile may be in the trace before alone.
-    const beyond = Object.keys(COUNTS).filter((name) => page.canvases && get(name) >= page[COUNTS[name]]);
-    if (beyond.length) state.put({ ...Object.fromEntries(beyond.map((name) => [name, 0])), step: 0, position: -1 });
+    const counts = { canvas: page.canvases, sample: page.samples };
+    const beyond = Object.entries(counts).filter(([name, count]) => page.canvases && get(name) >= count);
+    if (beyond.length) state.put({ ...Object.fromEntries(beyond.map(([name]) => [name, 0])), step: 0, position: -1 });
     load();
     search.anew();
   }
 
+  const has = (name) => Boolean(page.parts?.includes(name));
+
   function showFindings(found) {
-    page.findings = found;
-    const none = { entries: [], summary: page.finds ? "still looking …" : "", remark: "", chosen: -1 };
-    findings.put({ ...none, ...found, chosen: get("finding") });
-    findingsPlace.hidden = !page.finds;
+    const none = { entries: [], summary: has("findings") ? "still looking …" : "", remark: "", chosen: -1 };
+    const problem = found?.problem && { summary: `cannot be shown: ${found.problem}` };
+    findings.put({ ...none, ...found, ...problem, chosen: get("finding") });
+    findingsPlace.hidden = !has("findings");
   }
 
-  // Rules read all canvases: the tokens do not wait for them.
-  async function findLater() {
-    const of = page, none = ({ message }) => ({ entries: [], summary: `cannot be shown: ${message}`, remark: "", places: [] });
-    const found = await Promise.resolve(host.findings()).catch(none);
+  // Some parts are made from all canvases: the tokens do not wait for them.
+  async function fetchPart(name) {
+    const of = page, none = ({ message }) => ({ entries: [], places: [], problem: message });
+    const part = await Promise.resolve(host.part(name)).catch(none);
     if (of !== page) return;
-    showFindings(found);
+    page[name] = part;
+    if (name === "answer") return drawSoon("answer");
+    showFindings(part);
     namePositions();
     drawSoon("finding");
-  }
-
-  function chooser(name) {
-    const count = page[COUNTS[name]] ?? 0;
-    if (count < 2) return null;
-    const words = name === "canvas" ? "Canvas" : "Sample", onchange = () => chooseRun(name, Number(select.value));
-    const select = element("select", { name, class: "dge-select", "aria-label": words, onchange });
-    for (let n = 0; n < count; n++) select.append(element("option", { value: n }, `${n} (of ${count})`));
-    return element("label", {}, `${words} `, select);
   }
 
   // After all values that come together.
@@ -140,7 +149,7 @@ export function createViewer({ root, state, host }) {
   async function load() {
     const asked = (wanted = {}), canvas = get("canvas"), sample = get("sample");
     loading = true;
-    const slow = setTimeout(() => asked === wanted && say(`Fetching canvas ${canvas} …`), SLOW);
+    const slow = setTimeout(() => asked === wanted && tell(waiting, `Fetching canvas ${canvas} …`), SLOW);
     let found = null, problem = "";
     try {
       if (page.canvases) found = await host.places().place(canvas, sample);
@@ -150,14 +159,14 @@ export function createViewer({ root, state, host }) {
     clearTimeout(slow);
     if (asked !== wanted) return;
     loading = false;
-    say("");
+    tell(waiting, "");
     place = found;
     const shown = place?.runs ?? [];
     runs.show(shown, place, problem || page.empty);
     const last = Math.max(0, (place?.steps ?? 0) - 1);
     if (place && get("step") > last) state.put({ step: last });
     if (place && get("position") >= place.positions) state.put({ position: -1 });
-    runs.put(Object.fromEntries(LINKED.map((name) => [name, get(name)])));
+    runs.put(Object.fromEntries(LINKED.map((name) => [name, linked(name)])));
     grow();
     drawSoon("canvas", "sample");
   }
@@ -165,18 +174,20 @@ export function createViewer({ root, state, host }) {
   // A run that is still being made: nothing but its canvas.
   function grow() {
     const grown = host.grows?.();
-    if (grown) runs.live(grown);
+    if (grown) {
+      runs.live(grown);
+      runs.put({ token_layout: linked("token_layout") });
+    }
     drawSoon("canvas");
   }
 
-  function say(words) {
-    setText(waiting, words);
-    waiting.hidden = !words;
-  }
+  const tell = (part, words) => (setText(part, words), (part.hidden = !words));
+  const told = () => tell(status, host.status?.() ?? "");
 
-  function told() {
-    setText(status, host.status?.() ?? "");
-    status.hidden = !status.textContent;
+  // A layout that nobody chose is that of the run.
+  function linked(name) {
+    if (name !== "token_layout" || get(name) !== "auto") return get(name);
+    return page.layout ?? (host.grows?.()?.packing?.positions > LONG ? "reading" : "grid");
   }
 
   // -- drawing ---------------------------------------------------------------------------------------------------
@@ -203,11 +214,12 @@ export function createViewer({ root, state, host }) {
       table.innerHTML = page.tables?.[sample] ?? "";
       jump.hidden = live || !page.firsts?.[sample];
     }
-    for (const select of choice.querySelectorAll("select")) select.value = get(select.name);
+    choice.show({ canvas: get("canvas"), sample }, page.findings);
     const nothing = live || empty();
     for (const part of [head, glossary]) part.hidden = folded || live;
-    findingsPlace.hidden = folded || live || !page.finds;
-    choice.hidden = live || !choice.children.length;
+    findingsPlace.hidden = folded || live || !has("findings");
+    choice.node.hidden = live || choice.empty();
+    if (["answer", "canvas", "sample"].some((name) => changed.has(name))) answer.draw(nothing ? {} : page, sample, get("canvas"));
     bar.hidden = search.node.hidden = live || !page.canvases || page.alone;
     setText(unfold, folded ? "All views" : "The canvas alone");
     unfold.setAttribute("aria-expanded", String(!folded));
@@ -229,7 +241,7 @@ export function createViewer({ root, state, host }) {
   function changed(name) {
     if (name === "canvas" || name === "sample") {
       if (page.canvases) loadSoon();
-    } else if (LINKED.includes(name) && !loading) runs.put({ [name]: get(name) });
+    } else if (LINKED.includes(name) && !loading) runs.put({ [name]: linked(name) });
     if (name === "finding") findings.set("chosen", get("finding"));
     if (["finding", "canvas", "sample"].includes(name)) namePositions();
     host.link?.moved();
@@ -250,28 +262,14 @@ export function createViewer({ root, state, host }) {
     else state.put({ finding: chosen });
   });
 
-  // Kept from JupyterLab, whose command mode has keys of its own.
-  function onKey(event) {
-    const at = originOf(event), inside = node.contains(at) || (host.ownsPage && at === document.body);
-    if (!inside || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
-    if (at.closest("input:not([type=range]), textarea")) return;
-    if (event.key === "v" && page.canvases) fold();
-    else if (event.key === "l" && host.link) host.link.copy();
-    else if (!host.ownsPage || at !== document.body || empty() || !onPageKey(event.key)) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }
-
-  // Keys of the canvas, where nothing has the focus.
-  function onPageKey(key) {
-    const last = place.steps - 1, step = get("step"), to = { ArrowLeft: step - 1, ArrowRight: step + 1, Home: 0, End: last }[key];
-    if (to !== undefined) goTo(to);
-    else if (key === " ") state.put({ playing: !get("playing") });
-    else return false;
-    return true;
-  }
-  window.addEventListener("keydown", onKey, true);
-  removers.push(() => window.removeEventListener("keydown", onKey, true));
+  const acts = {
+    fold: () => page.canvases && (fold(), true),
+    copy: () => host.link && (host.link.copy(), true),
+    turn: (by) => page.canvases > 1 && (turnPage(by), true),
+    go: (to) => !empty() && (goTo({ first: 0, previous: get("step") - 1, next: get("step") + 1, last: place.steps - 1 }[to]), true),
+    play: () => !empty() && (state.put({ playing: !get("playing") }), true),
+  };
+  removers.push(listenToKeys(node, Boolean(host.ownsPage), acts));
 
   root.append(node);
   // Told to the state, which others may share whose page is another.

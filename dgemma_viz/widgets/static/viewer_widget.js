@@ -13,8 +13,7 @@ const TELLING_REST = 400; // ms
 
 // Frames of the page that Python shows: the one that came with it, others asked for by message.
 function createFrames(model) {
-  const waiting = new Map();
-  let found = null;
+  const waiting = new Map(), parts = new Map();
   const numberOf = () => model.get("page").number;
   const keyOf = (number, canvas, sample) => `${number},${canvas},${sample}`;
   const answer = (content, buffers) => {
@@ -22,7 +21,7 @@ function createFrames(model) {
     const key = content?.place && keyOf(...content.place);
     if (key) settle(waiting.get(key), buffers[0]);
     waiting.delete(key);
-    if (content?.number === numberOf()) settle(found, content.findings);
+    if (content?.part && content.number === numberOf()) settle(parts.get(content.part), content.made);
   };
   model.on("msg:custom", answer);
   function fetch(canvas, sample) {
@@ -34,12 +33,12 @@ function createFrames(model) {
     }
     return waiting.get(key).promise;
   }
-  function findings() {
-    found = Promise.withResolvers();
-    model.send({ want: "findings", number: numberOf() });
-    return found.promise;
+  function part(name) {
+    parts.set(name, Promise.withResolvers());
+    model.send({ want: name, number: numberOf() });
+    return parts.get(name).promise;
   }
-  return { fetch, findings, close: () => model.off("msg:custom", answer) };
+  return { fetch, part, close: () => model.off("msg:custom", answer) };
 }
 
 function render({ model, el }) {
@@ -57,7 +56,7 @@ function render({ model, el }) {
   const grows = () => model.get("live") && Object.fromEntries(GROWING.map((name) => [name, model.get(name)]));
   const host = {
     page: () => model.get("page"), places: () => places, plotly: () => plotlyFor(model), status: () => model.get("status"),
-    findings: frames.findings, grows,
+    part: frames.part, grows,
   };
   const viewer = createViewer({ root: el, state, host });
   removers.push(takeStillAway(model.get("picture")));
