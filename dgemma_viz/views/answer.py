@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgemma_viz.analysis.chat import chat_structure
 from dgemma_viz.plain_text import to_bytes
 
 if TYPE_CHECKING:
-    from dgemma_viz.trace.model import Trace
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from dgemma_viz.analysis.chat import ChatPart
+    from dgemma_viz.analysis.token_row import Stretch
+    from dgemma_viz.trace.model import CanvasRun, Trace
+
+    Array = npt.NDArray[Any]
 
 LONG = 60
 """Tokens: a longer output is read as text, and not token by token."""
@@ -36,23 +45,62 @@ def steps_taken(trace: Trace) -> list[list[int]]:
 
 
 def answer_json(trace: Trace) -> dict[str, Any]:
-    """For each sample its prompt, and of each canvas the text, how many tokens fill it up, and if it is final."""
+    """For each sample its prompt and its canvases.
+
+    Of each canvas its ``parts`` (text, and for a channel its name and tokens), how many tokens fill it up behind the
+    end of the answer, and whether it is final.
+    """
     return {"samples": [_of_sample(trace, sample) for sample in range(trace.n_samples)]}
 
 
 def _of_sample(trace: Trace, sample: int) -> dict[str, Any]:
-    facts, decoder = trace.facts, getincrementaldecoder("utf-8")("replace")
-    filling = {*facts.eos_token_ids, *([] if facts.pad_token_id is None else [facts.pad_token_id])}
+    decoder, channels = getincrementaldecoder("utf-8")("replace"), chat_structure(trace, sample).channels
+    folds = [
+        (channel, stretch)
+        for channel in channels
+        if channel.outer and not channel.spoken
+        for stretch in channel.stretches
+    ]
     canvases = []
     for canvas in range(trace.n_canvases):
         run = trace.canvas_run(canvas, sample)
-        last = run.array("draft")[-1] if run.n_steps else np.zeros(0, int)
-        ids = (last if run.emitted is None else run.emitted)[: len(run.in_output)]
-        ids = ids[run.in_output[: len(ids)]].tolist() if run.n_steps else []
+        ids, begin = _written(run)
         end = len(ids)
-        while end and ids[end - 1] in filling:
+        while end > begin and ids[end - 1] in _filling(trace):
             end -= 1
-        # A character may be split over two canvases: it stands where it is whole.
-        text = decoder.decode(b"".join(map(to_bytes, trace.token_texts_of(np.array(ids[:end], int)))))
-        canvases.append({"text": text, "filled": len(ids) - end, "final": run.emitted is not None})
+        parts: list[dict[str, Any]] = []
+        for channel, first, last in _cut(begin, end, [fold for fold in folds if fold[1].canvas == canvas]):
+            # A character may be split over two parts: it stands where it is whole.
+            text = decoder.decode(b"".join(map(to_bytes, trace.token_texts_of(ids[first:last]))))
+            named = {} if channel is None else {"channel": channel.name or "channel", "tokens": last - first}
+            parts.append({"text": text, **named})
+        canvases.append({"parts": parts, "filled": len(ids) - end, "final": run.emitted is not None})
     return {"prompt": trace.prompt_text(sample), "canvases": canvases}
+
+
+def _written(run: CanvasRun) -> tuple[Array, int]:
+    """The tokens of a canvas up to the end of the output, as far as they came, and where the output begins in it."""
+    inside = np.flatnonzero(run.in_output)
+    if not run.n_steps or not len(inside):
+        return np.zeros(0, int), 0
+    ids = run.array("draft")[-1] if run.emitted is None else run.emitted
+    return ids[: inside[-1] + 1], int(inside[0])
+
+
+def _filling(trace: Trace) -> set[int]:
+    facts = trace.facts
+    return {*facts.eos_token_ids, *([] if facts.pad_token_id is None else [facts.pad_token_id])}
+
+
+def _cut(begin: int, end: int, folds: list[tuple[ChatPart, Stretch]]) -> Iterator[tuple[ChatPart | None, int, int]]:
+    """Positions from ``begin`` to ``end``, cut at the channels, which do not overlap."""
+    at = begin
+    for channel, stretch in sorted(folds, key=lambda fold: fold[1].begin):
+        first, last = max(at, stretch.begin), min(end, stretch.end)
+        if first < last:
+            if at < first:
+                yield None, at, first
+            yield channel, first, last
+            at = last
+    if at < end:
+        yield None, at, end

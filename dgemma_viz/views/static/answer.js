@@ -38,16 +38,22 @@ export function createAnswer(paper, choose) {
     return element("details", { class: "dgv-prompt" }, element("summary", {}, element("b", {}, "prompt"), ` ${few}`), words);
   }
 
-  function partOf({ text, filled, final }, canvas, steps) {
+  function partOf({ parts: written, filled, final }, canvas, steps) {
     const facts = [`canvas ${canvas}`, steps === 1 ? "1 step" : `${steps} steps`, ...(final || !steps ? [] : ["not finished"])];
     const label = element("button", { type: "button", class: "dgv-part-label", tabindex: -1 }, facts.join(" · "));
     const fill = filled ? element("span", { class: "dgv-part-fill" }, `${filled} that end or fill`) : null;
-    return element("div", { class: "dgv-canvas-part", "data-canvas": canvas, onclick: goThere },
-      label, element("p", { class: "dgv-canvas-text" }, madeVisible(text), fill));
+    const text = element("div", { class: "dgv-canvas-text" }, ...written.map(channelOrText), fill);
+    return element("div", { class: "dgv-canvas-part", "data-canvas": canvas, onclick: goThere }, label, text);
+  }
+
+  function channelOrText({ text, channel, tokens }) {
+    if (channel === undefined) return madeVisible(text);
+    const name = `${madeVisible(channel)} · ${tokens === 1 ? "1 token" : `${tokens} tokens`}`;
+    return element("details", { class: "dgv-channel" }, element("summary", {}, name), madeVisible(text));
   }
 
   function goThere(event) {
-    if (!getSelection()?.isCollapsed) return; // a text that was selected is no click
+    if (!getSelection()?.isCollapsed || event.target.closest("summary")) return; // a text that was selected is no click
     choose(Number(event.currentTarget.dataset.canvas));
   }
 
