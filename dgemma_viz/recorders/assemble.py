@@ -26,9 +26,9 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
     """Trace of an ended run with at least one step. Token texts are made here, for the ids that occur."""
     run.copies.wait()
     steps = run.steps
-    arrays: dict[str, Array] = {name: np.stack([step.array(name) for step in steps]) for name in steps[0].tensors}
-    if "banned" in arrays and not arrays["banned"].any():
-        arrays = {name: array for name, array in arrays.items() if name not in RULED_OUT}
+    always = steps[0].tensors.keys() - RULED_OUT.keys()
+    arrays: dict[str, Array] = {name: np.stack([step.array(name) for step in steps]) for name in always}
+    arrays |= _ruled_out(steps, arrays["noised"].shape[1:])
     if "decision" in arrays:
         arrays["accepted"] = arrays["decision"] != Decision.NOISE
     for name in ("canvas", "step_in_canvas", "phase", "temperature", "entropy_bound", "wall_time"):
@@ -50,6 +50,18 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
         token_texts=texts.of(ids),
         generator_state=run.generator_state,
     )
+
+
+def _ruled_out(steps: list[Step], shape: tuple[int, ...]) -> dict[str, Array]:
+    """Of steps that were looked at for it; nothing where none of them ruled anything out."""
+    looked_at = [step for step in steps if "banned" in step.tensors]
+    if not any(step.array("banned").any() for step in looked_at):
+        return {}
+    nothing = {"banned": np.zeros(shape, np.int32), "banned_draft": np.full(shape, UNKNOWN_TOKEN, np.int32)}
+    return {
+        name: np.stack([step.array(name) if name in step.tensors else none for step in steps])
+        for name, none in nothing.items()
+    }
 
 
 def step_record(run: Run, texts: TokenTexts) -> StepRecord:

@@ -43,8 +43,13 @@ _CUTTING = frozenset(
 
 
 def may_rule_out(processors: Iterable[Any]) -> bool:
-    """Whether any of a call's processors could do more than divide by a temperature, or cut off the improbable."""
-    return any(type(one) not in _TEMPERATURES and type(one).__name__ not in _CUTTING for one in processors)
+    """Whether any of a call's processors could do more than divide by a temperature, or cut off the improbable.
+
+    A list of a class of its own may do anything, as that of pinned tokens does (:mod:`dgemma_viz.labs.interventions`).
+    """
+    return type(processors) is not LogitsProcessorList or any(
+        type(one) not in _TEMPERATURES and type(one).__name__ not in _CUTTING for one in processors
+    )
 
 
 def cuts_off(processors: Iterable[Any]) -> bool:
