@@ -30,6 +30,9 @@ _BLANK_LETTERS = {
     "\u3164",
     "\uffa0",
 }
+_JOINERS = "\u200c\u200d"
+_JOINED = {"So", "Sk", "Lo", "Mn", "Mc"}
+"""Categories of signs, and of letters without case: those of Arabic and of the scripts of India."""
 _MARKS = {"Mn", "Me"}
 _MOST_MARKS = 4
 """On one letter; no script that is written needs more."""
@@ -61,11 +64,18 @@ def seen(character: str) -> str:
     return character
 
 
-def seen_pieces(text: str, kept: str = "") -> Iterator[str]:
-    """Each character as :func:`seen`, those of ``kept`` as they are; too many marks on one letter as code points."""
+def seen_pieces(text: str, kept: str = "", *, joining: bool = False) -> Iterator[str]:
+    """Each character as :func:`seen`, those of ``kept`` as they are; too many marks on one letter as code points.
+
+    With ``joining``, what joins two signs of a family, or two letters of a script that is joined, stays unseen: of a
+    text, not of a token.
+    """
     marks = 0
-    for character in text:
-        piece = character if character in kept else seen(character)
+    for place, character in enumerate(text):
+        joins = (
+            joining and character in _JOINERS and place > 0 and _is_joined(text[place - 1], text[place + 1 : place + 2])
+        )
+        piece = character if character in kept or joins else seen(character)
         marks = marks + 1 if piece == character and unicodedata.category(character) in _MARKS else 0
         yield piece if marks <= _MOST_MARKS else _code_point(character)
 
@@ -73,7 +83,7 @@ def seen_pieces(text: str, kept: str = "") -> Iterator[str]:
 def visible(text: object, most: int = _MOST_SHOWN) -> str:
     """Text with nothing unseen in it but spaces and line ends, at most so many characters long."""
     whole = str(text)
-    shown = "".join(seen_pieces(whole[: most + 1], " \n"))
+    shown = "".join(seen_pieces(whole[: most + 1], " \n", joining=True))
     return shown if len(shown) <= most else f"{shown[: most - 1]}{CUT}"
 
 
@@ -119,6 +129,13 @@ def from_bytes(data: bytes) -> str:
 def joined(texts: Iterable[str]) -> str:
     """Texts of tokens one after the other: characters that were split over tokens are whole again."""
     return b"".join(map(to_bytes, texts)).decode("utf-8", "replace")
+
+
+def _is_joined(before: str, after: str) -> bool:
+    """Whether both are such as a joiner stands between: not of ASCII, and seen."""
+    return all(
+        one > "\x7f" and (unicodedata.category(one) in _JOINED or one == "\ufe0f") for one in (before, after or " ")
+    )
 
 
 def _code_point(character: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from dgemma_viz.passage import Passages, passage, whole_words
-from dgemma_viz.plain_text import from_bytes
+from dgemma_viz.plain_text import from_bytes, visible
 from tests.real_text import pieces_of, real_trace
 from tests.synthetic import NASTY_TEXTS
 
@@ -67,3 +67,9 @@ def test_parts_of_one_character_are_one_word():
     pieces = pieces_of(f"x {FAMILY} y")
     marks = whole_words(pieces, [n == 4 for n in range(len(pieces))])
     assert [n for n, mark in enumerate(marks) if mark] == list(range(2, len(pieces) - 1))
+
+
+def test_what_joins_a_character_is_not_made_visible_and_what_hides_is():
+    assert visible(f"{FAMILY} می\u200cشود") == f"{FAMILY} می\u200cشود"
+    assert visible("a\u200db\u200d") == "a⟨U+200D⟩b⟨U+200D⟩"
+    assert visible("👨\u200d\u200d👩") == "👨⟨U+200D⟩⟨U+200D⟩👩"

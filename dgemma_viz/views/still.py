@@ -8,6 +8,7 @@ the model, the tokenizer or a file is escaped; invisible characters are made vis
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.comparison import TracePair
@@ -16,7 +17,7 @@ from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.report import MARKS
 from dgemma_viz.figures.run_pair import A, B
-from dgemma_viz.plain_text import NO_FORMULAS
+from dgemma_viz.plain_text import CUT, NO_FORMULAS
 from dgemma_viz.views.comparison_head import differing_of, remarks_of, told
 from dgemma_viz.views.findings import findings_json
 from dgemma_viz.views.run_header import facts_of, names_of, no_output, notices_of, readable, readable_block, status_of
@@ -135,10 +136,15 @@ def _findings(diagnosis: Diagnosis | None) -> Iterator[str]:
     found = findings_json(diagnosis)
     yield _heading("Findings", found["summary"])
     for entry in found["entries"]:
-        place = f"{readable(entry['rule'])} ({readable(entry['where'], _LONGEST_PLACE)})"
-        words, remedy = (readable(entry[name], _LONGEST_TEXT) for name in ("what", "remedy"))
+        place = f"{readable(entry['rule'])} ({_cut(entry['where'], _LONGEST_PLACE)})"
+        words, remedy = (_cut(entry[name], _LONGEST_TEXT) for name in ("what", "remedy"))
         severity = f"{_MARKS[entry['severity']]} {entry['severity']}"
         yield paragraph(f"<b>{severity}</b> {place}: {words}<br>Try: {remedy}")
+
+
+def _cut(words: str, most: int) -> str:
+    """A text that was made visible already, escaped."""
+    return escape(words if len(words) <= most else f"{words[: most - 1]}{CUT}")
 
 
 def _output(trace: Trace, sample: int, output: Tokens, room: int) -> str:

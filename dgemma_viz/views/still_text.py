@@ -11,6 +11,7 @@ from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.theme import LIGHT
 from dgemma_viz.passage import characters_of
+from dgemma_viz.plain_text import isolated
 from dgemma_viz.views.run_header import readable_block
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MOST_TOKENS = 200_000
 """That are looked at: no more fit."""
 _LONGEST_TOKEN, _TOGETHER = 200, 32
 _ENOUGH = 10 * _LONGEST_TOKEN * _TOGETHER
-_AROUND = 600
+_AROUND, _OF_A_LINE = 600, 12
 _BOX = (
     "white-space:pre-wrap;overflow-wrap:break-word;font-family:monospace;line-height:1.7;max-height:480px;"
     "overflow:auto;border-left:3px solid #888888;padding-left:10px;margin:4px 0"
@@ -80,20 +81,28 @@ def text_html(trace: Trace, tokens: Tokens, room: int) -> str:
     pieces, shown = [], 0
     for (level, marked, _), group in groupby(zip(looks, texts, strict=False), key=lambda one: one[0]):
         these = [text for _, text in group]
-        piece = _piece(level, these, marked=marked)
-        room -= size_of(piece)
+        words = "".join(text if len(text) <= _LONGEST_TOKEN else f"{text[:_LONGEST_TOKEN]}…" for text in these)
+        piece = "\n".join(_piece(level, part, marked=marked) for part in words.split("\n"))
+        room -= size_of(piece) + _OF_A_LINE * piece.count("\n")
         if room < 0:
             break
         pieces.append(piece)
         shown += len(these)
     rest = len(tokens.ids) - shown
     left_out = paragraph(f"… The other {rest:,} of {len(tokens.ids):,} tokens are left out here.") if rest else ""
-    return f"{text_box(''.join(pieces))}{left_out}"
+    html = "\n".join(_line(line) for line in "".join(pieces).split("\n"))
+    return f"{text_box(html)}{left_out}"
 
 
-def _piece(level: int, texts: list[str], *, marked: bool) -> str:
-    cut = (text if len(text) <= _LONGEST_TOKEN else f"{text[:_LONGEST_TOKEN]}…" for text in texts)
-    words = readable_block("".join(cut), _ENOUGH)
+def _line(html: str) -> str:
+    """A line; one with right-to-left text has its own direction, also where a page takes all styles away."""
+    return f"<bdi>{html}</bdi>" if isolated(html) != html else html
+
+
+def _piece(level: int, text: str, *, marked: bool) -> str:
+    words = readable_block(text, _ENOUGH)
+    if not words:
+        return ""
     style = _PLAIN if level == _NO_VALUE else _STYLES[level]
     if marked:
         return f"<mark style='{style};{_MARK}'>{words}</mark>"
@@ -112,8 +121,8 @@ def legend(trace: Trace, marked: str) -> str:
 
 
 def text_box(html: str) -> str:
-    """A box in which line ends and spaces count."""
-    return f"<div dir='auto' style='{_BOX}'>{html}</div>"
+    """A box in which line ends and spaces count, also where a page takes all styles away."""
+    return f"<pre dir='auto' style='{_BOX}'>{html}</pre>"
 
 
 def paragraph(html: str) -> str:

@@ -12,9 +12,10 @@ from dgemma_viz.figures.contrast import AA, contrast
 from dgemma_viz.views.comparison_head import differing_of, table_html
 from dgemma_viz.views.still import MOST_BYTES, still_html
 from tests.hostile_text import MARK, hostile_trace
+from tests.real_text import real_trace
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
-PASSES = {"div", "p", "b", "strong", "em", "i", "span", "mark", "br"}
+PASSES = {"div", "p", "b", "strong", "em", "i", "span", "mark", "br", "pre", "bdi"}
 """Elements that GitHub and JupyterLab leave in a notebook that they do not trust."""
 ATTRIBUTES = {"class", "style", "dir"}
 
@@ -90,7 +91,7 @@ def test_a_token_that_was_not_the_last_draft_has_no_colour():
     draft = np.array(trace.draft)
     draft[-1, 0, 0] = 2 + (draft[-1, 0, 0] - 1) % 8
     pieces = still_of(replace(trace, draft=draft)).pieces
-    assert (trace.output_text()[0], "div") in [piece[:2] for piece in pieces]
+    assert (trace.output_text()[0], "pre") in [piece[:2] for piece in pieces]
 
 
 def test_a_pair_shows_the_first_difference_and_both_outputs():
@@ -146,6 +147,15 @@ def test_nothing_but_what_sanitizers_let_pass_and_nothing_hostile(what):
     assert not any(MARK in str(attributes) for _, attributes in still.elements)
     assert "url(" not in " ".join(attributes.get("style", "") for _, attributes in still.elements)
     assert not still._open
+
+
+def test_a_real_answer_reads_as_it_does_also_where_styles_are_taken_away():
+    trace = real_trace(steps=4)
+    still = still_of(trace, sample=0)
+    assert trace.output_text() in still.text
+    (right_to_left,) = (line for line in still.html.split("\n") if "<bdi>" in line)
+    assert "العر" in right_to_left
+    assert "⟨U+2068⟩" not in still.text
 
 
 @pytest.mark.parametrize("theme", ["#ffffff", "#111111"])
