@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from dgemma_viz.figures.place import resolve_run
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.views.answer import layout_of
 from dgemma_viz.views.charts import LAYOUTS
 from dgemma_viz.write_whole import write_whole
 
@@ -47,7 +47,7 @@ def export_gif(  # noqa: PLR0913 - all but what to write is optional, and most o
     quantity: str = "confidence",
     *,
     theme: str = "light",
-    layout: str = "grid",
+    layout: str = "auto",
     steps_per_second: float = 4.0,
 ) -> Path:
     """Write one canvas over its denoising steps as an animated GIF that loops.
@@ -70,7 +70,8 @@ def export_gif(  # noqa: PLR0913 - all but what to write is optional, and most o
         ``"light"`` or ``"dark"``.
     layout
         ``"grid"``: equal cells, one a position, long tokens cut. ``"reading"``: text as it reads, with line ends; other
-        scripts and emoji in fonts that the machine has, right-to-left text from the right.
+        scripts and emoji in fonts that the machine has, right-to-left text from the right. ``"auto"``: as the run is
+        better read (:func:`dgemma_viz.views.answer.layout_of`).
     steps_per_second
         Speed, 0.1 to 50; the last step stays longer.
 
@@ -85,7 +86,7 @@ def export_gif(  # noqa: PLR0913 - all but what to write is optional, and most o
     _check_speed(steps_per_second)
     images, colours = _drawn(trace, (canvas, sample), quantity, theme, layout)
     drawn = [*images]
-    known = colours(drawn[-1] if layout == "reading" else None)
+    known = colours(drawn[-1])
     first, *others = [image.quantize(palette=known, dither=0) for image in drawn]
     milliseconds = round(1000 / steps_per_second)
     durations = [milliseconds] * len(others) + [_HOLD * milliseconds]
@@ -103,7 +104,7 @@ def export_video(  # noqa: PLR0913 - all but what to write is optional, and most
     quantity: str = "confidence",
     *,
     theme: str = "light",
-    layout: str = "grid",
+    layout: str = "auto",
     steps_per_second: float = 4.0,
 ) -> Path:
     """Write one canvas over its denoising steps as a video: ``.mp4`` (H.264) or ``.webm`` (VP9), told by the ending.
@@ -135,7 +136,7 @@ def _check_speed(steps_per_second: float) -> None:
 def _drawn(
     trace: Trace | str | os.PathLike[str], place: tuple[int, int], quantity: str, theme: str, layout: str
 ) -> tuple[Iterator[Any], Callable[[Any], Any]]:
-    """An image a step, and what gives the colours of a GIF of them."""
+    """An image a step, and what gives the colours of a GIF of them from the last one."""
     if layout not in LAYOUTS:
         raise SettingError(f"there is no layout {layout!r}; choose from {', '.join(LAYOUTS)}")
     shown = shown_traces(trace)
@@ -144,8 +145,12 @@ def _drawn(
     run, look, coloured = resolve_run(shown, *place), theme_named(theme), quantity_of(shown, quantity)
     if not run.n_steps:
         raise SettingError(f"canvas {run.canvas} of sample {run.sample} has no denoising steps to animate")
-    images = frames(run, coloured, look, layout)
-    return images, partial(palette, coloured, look)
+    chosen = layout_of(shown) if layout == "auto" else layout
+
+    def colours(last: Any) -> Any:
+        return palette(coloured, look, last if chosen == "reading" else None)
+
+    return frames(run, coloured, look, chosen), colours
 
 
 def _encoded(images: Iterator[Any], ending: str, steps_per_second: float) -> bytes:

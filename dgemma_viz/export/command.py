@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--sample", type=int, help="counted from 0 (default: 0)")
     shown.add_argument("--quantity", help="what colour stands for (default: confidence)")
     shown.add_argument("--theme", choices=("light", "dark"), help="default: light")
-    shown.add_argument("--layout", choices=("grid", "reading"), help="of an animation's tokens (default: grid)")
+    shown.add_argument("--layout", choices=("auto", "grid", "reading"), help="of an animation's tokens (default: auto)")
     shown.add_argument("--steps-per-second", type=float, help="speed of an animation (default: 4)")
     picture = parser.add_argument_group(
         "of a picture: a figure of dgemma_viz.figures; needs the extra images and Chrome"

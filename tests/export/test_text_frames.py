@@ -100,11 +100,11 @@ def test_any_text_can_be_drawn(trace):
         assert len(image.getcolors(1 << 20)) > 2
 
 
-def test_a_gif_keeps_its_grounds_and_the_layout_is_a_choice_of_the_command_line(tmp_path):
+def test_a_gif_of_an_answer_with_lines_is_laid_out_as_text_and_keeps_its_grounds(tmp_path):
     trace = real_trace(steps=3)
     trace.save(tmp_path / "run.safetensors")
     path = tmp_path / "run.gif"
-    options = ["--layout", "reading", "--canvas", "1", "-o", str(path)]
+    options = ["--canvas", "1", "-o", str(path)]  # it has line ends
     assert main(["export", str(tmp_path / "run.safetensors"), *options]) == 0
     run = trace.canvas_run(1)
     *_, last = frames(run, quantity_of(trace, "confidence"), LIGHT, "reading")
@@ -113,5 +113,5 @@ def test_a_gif_keeps_its_grounds_and_the_layout_is_a_choice_of_the_command_line(
         apart = np.abs(np.asarray(image.convert("RGB")).astype(int) - np.asarray(last).astype(int))
         assert image.n_frames == 3
     assert apart.mean() < 3
-    with pytest.raises(SettingError, match="there is no layout 'prose'; choose from grid, reading"):
+    with pytest.raises(SettingError, match="there is no layout 'prose'; choose from auto, grid, reading"):
         export_gif(trace, path, layout="prose")

@@ -40,7 +40,8 @@ def test_what_is_pinned_is_said_in_its_text(page):
     go(page, "layout=reading&canvas=0&step=4&position=54")
     passage = "“… def count_words(text: str, top: int = …”"
     expect(page.locator(".dge-passage")).to_have_text(passage)
-    page.get_by_role("img", name=f"Selected: step 4, position 54, 0.998. The draft there: {passage}.").wait_for()
+    value = float(f"{TRACE.canvas_run().array('confidence')[4, 54]:.3g}")
+    page.get_by_role("img", name=f"Selected: step 4, position 54, {value:g}. The draft there: {passage}.").wait_for()
     assert "; there lowest, " in page.get_by_role("img", name="Every step, every position").get_attribute("aria-label")
     page.locator(".dgv-token[data-position='54']").hover()
     expect(page.locator(".dgv-tip-title").first).to_have_text(passage)
