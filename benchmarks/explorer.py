@@ -90,6 +90,9 @@ class Opened:
     told_a_step: float = 0
     bytes_pinned: float = 0
     frames: tuple[float, float] = (0, 0)
+    answer: float = 0
+    scrolled: tuple[float, float] = (0, 0)
+    page_megabytes: float = 0
     times: Times = field(default_factory=Times)
 
 
@@ -100,12 +103,21 @@ def explore(browser: Browser, front: str, canvases: int, path: Path, events: int
     with opened(browser, front, [IMPORTS, f"dv.explore({str(path)!r})"], delay) as page:
         result.first_tokens = page.evaluate("dgvWatch.until('.dgv-token', 256)")
         result.first_charts = page.evaluate("dgvWatch.until('.js-plotly-plot .main-svg', 4)")
+        result.answer = page.evaluate(f"dgvWatch.until('.dgv-canvas-part', {canvases - 1})") if canvases > 1 else 0
         page.wait_for_timeout(4_000)  # Voila heats its next kernel
         result.bytes_sent = page.evaluate("dgvWatch.bytes()")
         slider = page.locator(".dgv-slider")
         slider.focus()
         result.bytes_a_step = _steps(page, times, "key", events)
         result.told_a_step = _told_a_step(page)
+        for layout in ("grid", "reading"):
+            page.get_by_label("Layout").select_option(layout)
+            slider.focus()
+            page.keyboard.press("Home")
+            page.wait_for_timeout(500)
+            _steps(page, times, layout, events)
+        result.scrolled = tuple(page.evaluate(f"dgvWatch.scrolled('.dgv-paper', {WATCHED_SECONDS})"))
+        result.page_megabytes = _page_bytes(page) / 1e6
         box = slider.bounding_box()
         for n in range(events):
             place = box["x"] + box["width"] * (0.1 + 0.8 * (n * 7 % events) / events), box["y"] + box["height"] / 2
@@ -132,6 +144,15 @@ def explore(browser: Browser, front: str, canvases: int, path: Path, events: int
         page.keyboard.press("Space")
         result.frames = tuple(page.evaluate(f"dgvWatch.frames({WATCHED_SECONDS})"))
     return result
+
+
+def _page_bytes(page: Page) -> float:
+    """What scripts hold in the page."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    session.send("HeapProfiler.collectGarbage")
+    found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    return float(found["JSHeapUsedSize"])
 
 
 def _told_a_step(page: Page) -> float:
@@ -187,6 +208,39 @@ def print_latencies(results: Sequence[Opened], plain: Times) -> None:
         f"figure, takes {plain.cell('key', 'charts')} ms a step: {ratio:.1f} times as long as all of the explorer's "
         "charts.\n"
     )
+
+
+def print_layouts(results: Sequence[Opened]) -> None:
+    """The table of the two layouts, and of the whole answer around the reading one."""
+    print("Grid and reading layout, tokens of a step by key, p50 / p95, and the whole answer:\n")
+    rows = []
+    for r in results:
+        slow = {name: np.percentile(r.times.by_part[name, "tokens"], 95) for name in ("grid", "reading")}
+        rows.append(
+            (
+                r.front,
+                r.canvases,
+                r.times.cell("grid", "tokens"),
+                r.times.cell("reading", "tokens"),
+                f"{slow['reading'] / slow['grid']:.2f}",
+                f"{r.first_tokens / 1e3:.2f}",
+                f"{r.answer / 1e3:.2f}" if r.answer else "–",
+                f"{r.scrolled[0]:.0f}",
+                f"{r.scrolled[1]:.0f}",
+                f"{r.page_megabytes:.0f}",
+            )
+        )
+    head = (
+        "front",
+        "canvases",
+        "grid, ms",
+        "reading, ms",
+        "p95, reading to grid",
+        "first tokens, s",
+        "whole answer, s",
+    )
+    print_table((*head, "frames a second, scrolled", "longest frame, ms", "heap of the page, MB"), rows)
+    print()
 
 
 def print_opening(results: Sequence[Opened], sizes: dict[int, float]) -> None:
@@ -260,6 +314,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"{options.delay} ms.\n"
         )
         print_latencies(results, plain)
+        print_layouts(results)
         print_opening(results, sizes)
         print("\nBefore anything is shown:\n")
         print_table(("import", "seconds, median of 5", "modules of torch"), import_seconds())

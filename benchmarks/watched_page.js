@@ -73,6 +73,17 @@
       };
       requestAnimationFrame(note);
     }),
+    // The same while an element is scrolled from its top to its end.
+    async scrolled(selector, seconds) {
+      const node = document.querySelector(selector), begin = performance.now();
+      const move = () => {
+        const share = (performance.now() - begin) / (1000 * seconds);
+        node.scrollTop = share * node.scrollHeight;
+        if (share < 1) requestAnimationFrame(move);
+      };
+      requestAnimationFrame(move);
+      return this.frames(seconds);
+    },
     bytes() {
       const files = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
       return { socket: socketBytes, told, files: files.reduce((sum, { transferSize }) => sum + transferSize, 0) };
