@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dgemma_viz.analysis.passages import drafted
+from dgemma_viz.analysis.restraints import clamped
 from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import probability_text
 from dgemma_viz.figures.marks import outcome
@@ -114,6 +115,8 @@ def _bars(run: CanvasRun, step: int, position: int) -> list[Bar]:
     draft, candidate = int(run.array("draft")[step, position]), int(run.array("candidate")[step, position])
     measured = ARRAYS["top_k_probabilities"].provenance
     shown = [(token, p) for token, p in zip(ids, probabilities, strict=True) if token != UNKNOWN_TOKEN]
+    if clamped(run)[step, position]:
+        shown = [(token, p) for token, p in shown if token == draft]
     if draft not in ids:
         shown.insert(0, (draft, float(run.array("confidence")[step, position])))
     if candidate not in {UNKNOWN_TOKEN, *(token for token, _ in shown)}:

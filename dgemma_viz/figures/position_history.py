@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.analysis.passages import final
 from dgemma_viz.analysis.positions import flips, re_noised_again
+from dgemma_viz.analysis.restraints import clamped, free_values
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import outcome_texts, token_labels
 from dgemma_viz.figures.markers import step_marker
@@ -105,13 +106,15 @@ def _subtitle(run: CanvasRun, position: int, changed: Any) -> str:
     count = int(changed.sum())
     words = "never changed" if not count else "changed once" if count == 1 else f"changed {count} times"
     last = label(run.token_text(run.array("draft")[-1, position]), _LONGEST_LABEL)
-    return " · ".join([*passage_label(final(run), position), f"draft {words} (derived), now at {last}"])
+    alone = int(clamped(run)[:, position].sum())
+    held = [f"clamped in {alone} of {run.n_steps} steps (measured): no value there"] if alone else []
+    return " · ".join([*passage_label(final(run), position), f"draft {words} (derived), now at {last}", *held])
 
 
 def _confidence(run: CanvasRun, position: int, look: Theme) -> list[go.Scatter]:
     """The line, and one trace of marks per outcome."""
     steps = np.arange(run.n_steps)
-    confidence = run.array("confidence")[:, position].astype(float)
+    confidence = free_values(run, "confidence")[:, position]
     codes, words = decisions(run)[:, position], decision_marks(run.trace)
     lost = re_noised_again(run)[:, position]
     details = np.stack([token_labels(run, run.array("draft")[:, position]), outcome_texts(run)[:, position]], axis=-1)
@@ -185,7 +188,7 @@ def _entropy(run: CanvasRun, position: int, look: Theme) -> go.Scatter:
     return go.Scatter(
         name="entropy",
         x=np.arange(run.n_steps),
-        y=run.array("entropy")[:, position].astype(float),
+        y=free_values(run, "entropy")[:, position],
         yaxis="y3",
         mode="lines+markers",
         line={"color": look.second, "width": 1.75},
