@@ -116,16 +116,22 @@ def passage(texts: Iterable[str], positions: Collection[int], most: int = MOST) 
     return Passages(texts).at(positions, most)
 
 
+def decoded(texts: Iterable[str]) -> list[str]:
+    """The texts with bytes of one character joined where the last of them stands; those that are none stay."""
+    decoder = getincrementaldecoder("utf-8")("surrogateescape")
+    whole = [decoder.decode(to_bytes(text)) for text in texts]
+    if whole:
+        whole[-1] += decoder.decode(b"", final=True)
+    return whole
+
+
 def characters_of(texts: Iterable[str]) -> list[str]:
     """The texts with whole characters: one that several tokens hold parts of stands in one of them.
 
     Parts are bytes, which are decoded where the last of them stands, or code points that go on with the one before
     (a family is up to seven). Bytes that are no character stay, as ``surrogateescape`` has them.
     """
-    decoder = getincrementaldecoder("utf-8")("surrogateescape")
-    whole = [decoder.decode(to_bytes(text)) for text in texts]
-    if whole:
-        whole[-1] += decoder.decode(b"", final=True)
+    whole = decoded(texts)
     last = -1
     for place, text in enumerate(whole):
         if last >= 0 and text:

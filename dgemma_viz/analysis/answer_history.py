@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.reference import verdict_of
+from dgemma_viz.plain_text import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,18 +109,19 @@ def answer_history(run: Run) -> AnswerHistory:
 def draft_answers(trace: Trace, sample: int = 0) -> tuple[str, ...]:
     """What each active step of a sample would have answered, stripped; canvases after each other."""
     ends = set(trace.facts.eos_token_ids)
-    answers, before = [], ""
+    answers: list[str] = []
+    before: list[str] = []
     for canvas in range(trace.n_canvases):
         run = trace.canvas_run(canvas, sample)
         drafts = run.array("draft")[:, run.in_output]
         texts = {int(token): run.token_text(token) for token in np.unique(drafts)}
         for row in drafts.tolist():
             stop = next((place for place, token in enumerate(row) if token in ends), len(row))
-            answers.append((before + "".join(texts[token] for token in row[:stop])).strip())
+            answers.append(joined([*before, *(texts[token] for token in row[:stop])]).strip())
         emitted = None if run.emitted is None else run.emitted[run.in_output]
         if emitted is None or not ends.isdisjoint(emitted.tolist()):
             break
-        before += "".join(run.token_text(token) for token in emitted)
+        before += run.trace.token_texts_of(emitted)
     return tuple(answers)
 
 

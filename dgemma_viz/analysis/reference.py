@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.passage import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +101,8 @@ class Judgement:
             wanted = (self.expected[run.canvas, position], bool(self.ends[run.canvas, position]))
             here = np.unique(ids[:, position])
             good = [token for token in here if _fits(run.token_text(token), int(token) in ends, wanted)]
+            if run.emitted is not None and not self.wrong[run.canvas, position]:
+                good.append(run.emitted[position])  # a part of a character, which fits with the others
             right[:, position] = np.isin(ids[:, position], good)
         return right
 
@@ -144,7 +147,7 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
     }
     missing: list[tuple[int, int, str]] = []
     if right is not None:
-        texts = [trace.token_text(token) for token in trace.output_ids(sample)]
+        texts = decoded(trace.token_texts_of(trace.output_ids(sample)))
         wanted, gaps = align(texts, cut(right, set(trace.token_texts.values())))
         if answer_length < room:
             texts.append("")  # the end token says nothing; whatever is still missing should stand in its place

@@ -136,4 +136,8 @@ def _details(run: CanvasRun, steps: int, width: int) -> tuple[Array, Array, Arra
     rows = np.minimum(np.arange(steps), run.n_steps - 1)
     decisions = outcome_texts(run)[rows, :width]
     decisions[run.n_steps :] = f"(stopped at step {run.n_steps - 1})"
-    return token_labels(run, run.array("draft")[rows, :width]), decisions, passages(run)[rows, :width]
+    return (
+        token_labels(run, run.array("draft")[rows, :width]),
+        decisions,
+        np.stack([passages(run, step)[:width] for step in rows.tolist()]),
+    )

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.analysis.acceptance import ranks, redecide, spent_before
 from dgemma_viz.figures.frame import framed, message_figure, no_bound, no_steps
-from dgemma_viz.figures.hover import token_labels
+from dgemma_viz.figures.hover import passages, token_labels
 from dgemma_viz.figures.marks import ACCEPTED, RE_NOISED
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
@@ -134,9 +134,12 @@ def _marks(run: CanvasRun, step: int, name: str, where: Array, marker: dict[str,
     kept = run.array("accepted")[step, positions]
     outcome = np.where(kept, ACCEPTED.label, RE_NOISED.label)
     words = [
-        f"<b>{token}</b> at position {position}<br>{verdict} · measured<br>entropy {own:.3g} nats · measured<br>"
+        f"<b>{token}</b> at position {position}<br>{passage}<br>{verdict} · measured<br>"
+        f"entropy {own:.3g} nats · measured<br>"
         f"surer positions use {used:.3g} nats · derived"
-        for token, position, verdict, own, used in zip(drafts, positions, outcome, entropy, before, strict=True)
+        for token, position, passage, verdict, own, used in zip(
+            drafts, positions, passages(run, step)[positions], outcome, entropy, before, strict=True
+        )
     ]
     return go.Scatter(
         name=name,

@@ -159,7 +159,10 @@ def _cells(run: CanvasRun, shown: Quantity, values: Any) -> dict[str, Any]:
     outcomes = outcome_texts(run)
     if not value_template(shown, values):
         outcomes = value_lines(shown, values).astype(object) + outcomes
-    return {"z": values, "customdata": np.stack([passages(run), outcomes], axis=-1)}
+    return {
+        "z": values,
+        "customdata": np.stack([[passages(run, step) for step in range(run.n_steps)], outcomes], axis=-1),
+    }
 
 
 def _colours(run: CanvasRun, shown: Quantity, values: Any, look: Theme) -> dict[str, Any]:

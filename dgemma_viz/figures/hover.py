@@ -31,18 +31,15 @@ def token_labels(run: CanvasRun, ids: Array, max_length: int = 40) -> Array:
     return labels[inverse].reshape(ids.shape)
 
 
-def passages(run: CanvasRun) -> Array:
-    """The text of each step's drafts around each position, quoted and escaped: ``(T, C)``.
+def passages(run: CanvasRun, step: int) -> Array:
+    """The text of a step's drafts around each position, quoted and escaped: ``(C,)``.
 
     Empty where the draft only ends or fills the canvas.
     """
-    drafts = run.array("draft")
-    told = ~np.isin(drafts, run.trace.facts.filling_ids)
+    drafts, text = run.array("draft")[step], drafted(run, step)
     found = np.full(drafts.shape, "", dtype=object)
-    for step in range(run.n_steps):
-        text = drafted(run, step)
-        for position in np.flatnonzero(told[step]).tolist():
-            found[step, position] = escape(isolated(text.at([position])))
+    for position in np.flatnonzero(~np.isin(drafts, run.trace.facts.filling_ids)).tolist():
+        found[position] = escape(isolated(text.at([position])))
     return found
 
 

@@ -8,10 +8,12 @@ import pytest
 from dgemma_viz.analysis.answer_history import answer_history, draft_answers, history_table
 from dgemma_viz.analysis.early_answers import early_answers
 from dgemma_viz.analysis.intervals import wilson
+from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.errors import SettingError
 from tests.handmade import handmade_trace
+from tests.real_text import real_trace
 from tests.story_runs import story_runs
 
 
@@ -135,3 +137,13 @@ def test_real_runs():
     assert history["right_then_lost"].any(), "the bundled model loses right answers to stories"
     for run in runs:
         assert answer_history(run).answers[-1] == run.output.strip()
+
+
+def test_characters_that_are_split_over_tokens_are_whole_in_answers_and_judged_so():
+    trace = real_trace(steps=4)
+    assert draft_answers(trace)[-1] == trace.output_text().strip()
+    judged = judge(trace, trace.output_text())
+    assert judged.answer_right
+    assert not judged.wrong.any()
+    run = trace.canvas_run(1)
+    assert judged.holds(run, run.array("draft"))[-1].all()
