@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.diagnosis.finding import Finding, Severity
+from dgemma_viz.diagnosis.quoting import quote
 from dgemma_viz.diagnosis.rule import Rule
 
 if TYPE_CHECKING:
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
     from dgemma_viz.conformance import Violation
     from dgemma_viz.diagnosis.case import RunCase
+    from dgemma_viz.trace.model import Trace
 
+_TOKEN = re.compile(r"\btoken (\d{1,9})\b")
 SPOKEN_FOR = {"numbers-finite", "bound-as-asked"}
 """Broken rules that rules of the diagnosis speak of themselves, with more to say about them."""
 
@@ -32,7 +36,7 @@ class ReferenceRulesRule(Rule):
             yield Finding(
                 rule=self.name,
                 severity=Severity.ERROR,
-                what=f"{rule}: {first.message}",
+                what=f"{rule}: {_with_texts(case.trace, first.message)}",
                 remedy=self.remedy,
                 sample=first.sample,
                 canvas=first.canvas,
@@ -40,6 +44,16 @@ class ReferenceRulesRule(Rule):
                 positions=() if first.position is None else (first.position,),
                 evidence={"places": sum(violation.places for violation in violations), "canvases": len(violations)},
             )
+
+
+def _with_texts(trace: Trace, message: str) -> str:
+    """A message of the conformance check, which knows tokens by their ids, with the texts of those that are known."""
+
+    def named(found: re.Match[str]) -> str:
+        text = trace.token_texts.get(int(found[1]))
+        return found[0] if text is None else f"{found[0]} ({quote([text])})"
+
+    return _TOKEN.sub(named, message)
 
 
 RULES = (

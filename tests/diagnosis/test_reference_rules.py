@@ -1,9 +1,13 @@
 """Broken rules of the reference sampler are findings, each once, at the first place; healthy runs have none."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.diagnosis import Severity, diagnose
+from tests.handmade import handmade_trace
 
 
 @pytest.mark.parametrize("fault", ["stability-off-by-one", "never-stable", "argmax-in-canvas"])
@@ -25,3 +29,11 @@ def test_what_other_rules_speak_of_is_not_said_twice(run_of):
 
 def test_a_healthy_run_breaks_none(run_of):
     assert "reference-rule-broken" not in {finding.rule for finding in diagnose(run_of("sudoku", None))}
+
+
+def test_a_token_is_named_by_its_text():
+    trace = handmade_trace(["a b"], confidence=[0.3, 0.9], second="c")
+    swapped = np.array(trace.top_k_probabilities)
+    swapped[0, 0, 0] = [0.3, 0.6]
+    (found,) = (f for f in diagnose(replace(trace, top_k_probabilities=swapped)) if f.what.startswith("draft-is-top-1"))
+    assert found.what == "draft-is-top-1: The draft has probability 0.3, but token 4 ('c') has 0.6001."
