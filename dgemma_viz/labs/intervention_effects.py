@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions import around_of
+from dgemma_viz.labs.interventions import hooks_of
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 
@@ -74,7 +74,7 @@ def intervention_effects(  # noqa: PLR0913 - what is crossed is the experiment
     sampler_named(sampler).checked(parameters)
     import pandas as pd
 
-    hooks = {label: around_of(list(asked), model, tokenizer) if asked else None for label, asked in conditions.items()}
+    hooks = {label: hooks_of(list(asked), model, tokenizer) if asked else None for label, asked in conditions.items()}
     jobs = [(label, seed) for label in hooks for seed in seeds]
     tell = progress or (lambda _done, _total: None)
     rows: list[tuple[Any, ...]] = []

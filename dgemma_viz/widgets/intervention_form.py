@@ -21,7 +21,7 @@ from dgemma_viz.labs.interventions import (
     Pin,
     Replace,
 )
-from dgemma_viz.labs.interventions.sampler_of_class import sampler_of
+from dgemma_viz.labs.interventions.repeatable import sampler_of
 from dgemma_viz.widgets.fault_choice import explanation
 from dgemma_viz.widgets.panels import close_tree
 from dgemma_viz.widgets.parameter_choice import ParameterChoice

@@ -13,8 +13,8 @@ import ipywidgets as ipw
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.errors import DgemmaVizError, RunFailedError, SettingError, TraceError
 from dgemma_viz.labs.interventions import intervene
-from dgemma_viz.labs.interventions.around import model_of
-from dgemma_viz.labs.interventions.lacking import check_repeatable
+from dgemma_viz.labs.interventions.hooks import model_of
+from dgemma_viz.labs.interventions.repeatable import check_repeatable
 from dgemma_viz.views.run_header import readable
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.intervention_form import InterventionForm

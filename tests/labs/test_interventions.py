@@ -20,12 +20,12 @@ from dgemma_viz.labs.interventions import (
     Intervention,
     Pin,
     Replace,
-    around_of,
     from_json,
+    hooks_of,
     intervene,
     replay,
 )
-from dgemma_viz.labs.interventions.sameness import identical
+from dgemma_viz.labs.interventions.differences import identical
 from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
@@ -304,7 +304,7 @@ def test_a_wrong_answer_heals_or_does_not(tiny):
 def test_interventions_in_a_fresh_run(tiny):
     trace = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3)
     one = Replace({0: "4"}, step=5)
-    fresh = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3, around=around_of([one], *tiny))
+    fresh = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3, around=hooks_of([one], *tiny))
     assert identical(fresh, intervene(*tiny, trace, [one]).trace)
 
 

@@ -12,11 +12,11 @@ from dgemma_viz.labs.interventions import (
     ForceRenoise,
     Pin,
     Replace,
-    around_of,
+    hooks_of,
     intervene,
     replay,
 )
-from dgemma_viz.labs.interventions.sameness import identical
+from dgemma_viz.labs.interventions.differences import identical
 from dgemma_viz.labs.samplers import run_sampler
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
@@ -223,7 +223,7 @@ def test_the_scheduler_and_the_model_are_left_as_they_were(tiny):
     pipeline = diffusers.DiffusionGemmaPipeline(model=model, scheduler=scheduler, processor=tokenizer)
     pipeline.set_progress_bar_config(disable=True)
     before = dict(vars(model)), set(vars(scheduler)), dict(scheduler.config)
-    around = around_of([Pin(1, "7", step=1), ChangeParameters({"threshold": 0.5}, step=1)], pipeline, tokenizer)
+    around = hooks_of([Pin(1, "7", step=1), ChangeParameters({"threshold": 0.5}, step=1)], pipeline, tokenizer)
     with around(pipeline):
         first = pipeline(PROMPTS[0], gen_length=48, num_inference_steps=4, output_type="seq").sequences
         again = pipeline(PROMPTS[0], gen_length=48, num_inference_steps=4, output_type="seq").sequences

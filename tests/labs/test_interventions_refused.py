@@ -15,8 +15,8 @@ from dgemma_viz.labs.interventions import (
     ForceRenoise,
     Pin,
     Replace,
-    around_of,
     from_json,
+    hooks_of,
     intervene,
 )
 from dgemma_viz.labs.samplers import run_sampler
@@ -181,10 +181,10 @@ def test_around_a_fresh_run():
     model, tokenizer = load_tiny()
     prompt = TASKS["addition"].example_prompts[0]
     with pytest.raises(SettingError, match="position 99 is outside the canvas"):
-        around_of([Pin(99, "1", step=0)], model, tokenizer)
+        hooks_of([Pin(99, "1", step=0)], model, tokenizer)
     with pytest.raises(SettingError, match="there is no sample 1 in a batch of 1"):
-        run_sampler(model, tokenizer, prompt, around=around_of([Pin(9, "1", step=0, sample=1)], model, tokenizer))
+        run_sampler(model, tokenizer, prompt, around=hooks_of([Pin(9, "1", step=0, sample=1)], model, tokenizer))
     with pytest.raises(SettingError, match="know DiffusionGemma only; a Linear has no canvas"):
-        around_of([Pin(9, "1", step=0)], torch.nn.Linear(1, 1), tokenizer)
+        hooks_of([Pin(9, "1", step=0)], torch.nn.Linear(1, 1), tokenizer)
     with pytest.raises(SettingError, match="interventions in a Linear are not possible"):
-        around_of([Pin(9, "1", step=0)], model, tokenizer)(torch.nn.Linear(1, 1))
+        hooks_of([Pin(9, "1", step=0)], model, tokenizer)(torch.nn.Linear(1, 1))

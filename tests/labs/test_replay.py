@@ -12,7 +12,7 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.divergence import Cause
 from dgemma_viz.errors import RunFailedError, SettingError, TraceError
 from dgemma_viz.labs.interventions import replay
-from dgemma_viz.labs.interventions.sameness import identical
+from dgemma_viz.labs.interventions.differences import identical
 from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS

@@ -6,7 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import dgemma_viz as dv
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.labs.interventions import Pin, Replace, around_of
+from dgemma_viz.labs.interventions import Pin, Replace, hooks_of
 from dgemma_viz.labs.samplers import run_sampler
 from dgemma_viz.tiny import encode_prompt, load_tiny
 from tests.recorders.conftest import prompts, small_model
@@ -132,7 +132,7 @@ def test_the_labs_look_through_it_too(adapted):
     assert dv.replay(wrapper, tokenizer, original).divergence is None
     changed = dv.intervene(wrapper, tokenizer, original, [Replace({0: "4"}, step=0)])
     assert changed.trace.facts.settings["adapters"] == ["default"]
-    pinned = around_of([Pin(0, "4", step=0)], wrapper, tokenizer)
+    pinned = hooks_of([Pin(0, "4", step=0)], wrapper, tokenizer)
     fresh = run_sampler(wrapper, tokenizer, PROMPT, "entropy_bound", around=pinned)
     assert fresh.facts.settings["adapters"] == ["default"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.labs.interventions.cut import cut
+from dgemma_viz.labs.interventions.repeatable import cut
 from dgemma_viz.trace import load_trace, save_json_lines
 from dgemma_viz.trace.schema import RULED_OUT
 from tests.synthetic import synthetic_trace

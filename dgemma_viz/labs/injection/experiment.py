@@ -21,7 +21,7 @@ from dgemma_viz.analysis.healing import healing
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.injection.choice import WRONG, Wrong, choose
 from dgemma_viz.labs.injection.result import InjectionResult
-from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, around_of
+from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, hooks_of
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 from dgemma_viz.labs.seeds import checked_seed
@@ -224,7 +224,7 @@ class _Batch:
         interventions: list[Any] = [Replace(wanted, **place, sample=sample) for sample, wanted in tokens.items()]
         if not self_conditioning:
             interventions.append(DropSelfConditioning(**place, steps=1))
-        changed = self._run(around_of(interventions, self._model, self._tokenizer))
+        changed = self._run(hooks_of(interventions, self._model, self._tokenizer))
         rows = []
         for sample, wanted in tokens.items():
             before, after = (trace.canvas_run(self._canvas, sample) for trace in (self._original, changed))

@@ -5,9 +5,9 @@ from its beginning; interventions are hooks on the running objects, put back aft
 neither torch nor transformers.
 """
 
-from dgemma_viz.labs.interventions.around import around_of
-from dgemma_viz.labs.interventions.changeable import CHANGEABLE
+from dgemma_viz.labs.interventions.hooks import hooks_of
 from dgemma_viz.labs.interventions.intervened_run import Intervened, intervene
+from dgemma_viz.labs.interventions.repeatable import CHANGEABLE
 from dgemma_viz.labs.interventions.replayed_run import Replay, replay
 from dgemma_viz.trace.interventions import (
     AddNoise,
@@ -33,8 +33,8 @@ __all__ = [
     "Pin",
     "Replace",
     "Replay",
-    "around_of",
     "from_json",
+    "hooks_of",
     "intervene",
     "replay",
 ]

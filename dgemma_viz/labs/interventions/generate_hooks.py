@@ -29,14 +29,26 @@ from transformers import LogitsProcessorList
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.changed_attributes import changed_attributes
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.running_sampler import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dgemma_viz.labs.interventions.plan import Effects, Plan
+
+
+@contextmanager
+def changed_attributes(target: Any, values: Mapping[str, Any]) -> Iterator[None]:
+    """Set attributes that the object has; they are put back, whatever happens."""
+    before = {name: getattr(target, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(target, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(target, name, value)
 
 
 @contextmanager

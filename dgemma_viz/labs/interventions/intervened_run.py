@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dgemma_viz.labs.interventions.against_trace import check_parameters, check_places
-from dgemma_viz.labs.interventions.around import around_of, model_of, plan_for
-from dgemma_viz.labs.interventions.cut import cut, place_of
-from dgemma_viz.labs.interventions.lacking import check_repeatable
+from dgemma_viz.labs.interventions.differences import first_difference, likely_causes
+from dgemma_viz.labs.interventions.hooks import hooks_of, model_of, plan_for
+from dgemma_viz.labs.interventions.repeatable import check_parameters, check_places, check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
-from dgemma_viz.labs.interventions.sameness import first_difference
-from dgemma_viz.labs.interventions.suspects import suspects
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.interventions.tokens_read import at_positions
 
@@ -75,7 +72,7 @@ class Intervened:
         if before is not None:
             where = f"canvas {before.canvas}, step {before.step}"
             told += [f"The runs differ before that, in {where}, so not all that follows is the change's doing."]
-            told += [before.what, *(f"{one}." for one in suspects(self.original, self.trace))]
+            told += [before.what, *(f"{one}." for one in likely_causes(self.original, self.trace))]
         elif self.replayed_to != (0, 0):
             canvas, step = self.replayed_to
             told += [f"All steps before canvas {canvas}, step {step} are as they were recorded."]
@@ -134,7 +131,7 @@ def intervene(
     before = recorded_interventions(trace)
     plan = plan_for(interventions, model, tokenizer)
     every = (*before, *plan.interventions)
-    around = around_of(every, model, tokenizer)
+    around = hooks_of(every, model, tokenizer)
     plan.check_batch(trace.n_samples)
     check_places(trace, plan.interventions)
     check_parameters(trace, every)

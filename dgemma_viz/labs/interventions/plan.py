@@ -1,4 +1,4 @@
-"""Interventions that were judged, and what they do to one step: the part that knows neither model nor sampler.
+"""What interventions do to one step: tokens named by their ids, contradictions refused, and no model or sampler known.
 
 The hooks of a loop ask :meth:`Plan.effects` in each step and apply the answer to the tensors at hand. The answer only
 uses methods of these tensors, so nothing here imports torch.
@@ -7,21 +7,113 @@ uses methods of these tensors, so nothing here imports torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.contradictions import refuse_contradictions
-from dgemma_viz.labs.interventions.token_id import token_id
-from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForcedDecision
+from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForcedDecision, ForceRenoise
 from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters, DropSelfConditioning
 from dgemma_viz.trace.interventions.tokens_read import AddNoise, Pin, Replace, TokensRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from dgemma_viz.trace.interventions.intervention import Token
+
+
+def token_id(token: Token, tokenizer: Any, vocabulary: int) -> int:
+    """Id of a token.
+
+    Parameters
+    ----------
+    token
+        An id; or a text that is one token: as the vocabulary writes it, or as the tokenizer encodes it.
+    tokenizer
+        The model's, or the processor that holds it; None allows ids only.
+    vocabulary
+        Size of the model's vocabulary.
+
+    Raises
+    ------
+    SettingError
+        There is no such token, or the text is several.
+    """
+    if not isinstance(token, str):
+        if token >= vocabulary:
+            raise SettingError(f"there is no token {token}: the vocabulary has {vocabulary:,}, counted from 0")
+        return token
+    tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+    if tokenizer is None:
+        raise SettingError(f"without a tokenizer, {token!r} cannot be looked up: give the token's id")
+    known = tokenizer.get_vocab().get(token)
+    if known is not None:
+        return int(known)
+    ids = tokenizer.encode(token, add_special_tokens=False)
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if not ids or (unknown is not None and unknown in ids):
+        raise SettingError(f"the tokenizer does not know {token!r}; name a token of its vocabulary, or an id")
+    if len(ids) > 1:
+        parts = ", ".join(repr(tokenizer.decode([one])) for one in ids)
+        raise SettingError(f"{token!r} is not one token but {len(ids)}: {parts}. Name one for each position")
+    return int(ids[0])
+
+
+def refuse_contradictions(interventions: Sequence[Intervention]) -> None:
+    """Raise SettingError on the first two that want different things of one position in one step of one sample.
+
+    Tokens must be ids by now. Noise at positions that are chosen at random contradicts nothing: it gives way.
+    """
+    for first, second in combinations(interventions, 2):
+        if not _meet(first, second):
+            continue
+        for what in _differences(first, second):
+            raise SettingError(f"{what} wanted twice, and differently: {first.describe()}; and {second.describe()}")
+
+
+def _meet(first: Intervention, second: Intervention) -> bool:
+    """Whether a sample has a step in which both hold."""
+    if first.sample is not None and second.sample is not None and first.sample != second.sample:
+        return False
+    if isinstance(first, ChangeParameters) and isinstance(second, ChangeParameters):
+        return first.begins == second.begins
+    later = max(first, second, key=lambda one: one.step)
+    canvas = first.begins[0] if first.canvas is not None else second.begins[0]
+    return first.holds(canvas, later.step) and second.holds(canvas, later.step)
+
+
+def _differences(first: Intervention, second: Intervention) -> Iterator[str]:
+    reads, others = _tokens(first), _tokens(second)
+    for position in reads.keys() & others.keys():
+        if reads[position] is None or reads[position] != others[position]:
+            yield f"the token at position {position} is"
+    decisions, other_decisions = _decisions(first), _decisions(second)
+    for position in decisions.keys() & other_decisions.keys():
+        if decisions[position] != other_decisions[position]:
+            yield f"the decision at position {position} is"
+    if isinstance(first, ChangeParameters) and isinstance(second, ChangeParameters):
+        for name in first.values.keys() & second.values.keys():
+            if first.values[name] != second.values[name]:
+                yield f"the parameter {name} is"
+
+
+def _tokens(one: Intervention) -> dict[int, object]:
+    """Token by position that a step is to read; None for noise."""
+    if isinstance(one, Pin):
+        return {one.position: one.token}
+    if isinstance(one, Replace):
+        return dict(one.tokens)
+    return dict.fromkeys(one.positions_named()) if isinstance(one, AddNoise) else {}
+
+
+def _decisions(one: Intervention) -> dict[int, bool]:
+    """Accepted or not, by position. What is pinned is to be accepted."""
+    if isinstance(one, Pin | ForceAccept):
+        return dict.fromkeys(one.positions_named(), True)
+    return dict.fromkeys(one.positions_named(), False) if isinstance(one, ForceRenoise) else {}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.around import around_of, model_of
-from dgemma_viz.labs.interventions.cut import cut, place_of
-from dgemma_viz.labs.interventions.lacking import check_repeatable
+from dgemma_viz.labs.interventions.differences import first_difference, identical, likely_causes
+from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
+from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
-from dgemma_viz.labs.interventions.sameness import first_difference, identical
-from dgemma_viz.labs.interventions.suspects import suspects
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.interventions.intervention import whole
 
@@ -66,7 +64,7 @@ class Replay:
         where = f"canvas {self.divergence.canvas}, step {self.divergence.step}"
         whose = f" of sample {self.divergence.sample}" if self.original.n_samples > 1 else ""
         told = [f"The replay diverges from the recorded run in {where}{whose}.", self.divergence.what]
-        return " ".join([*told, *(f"{one}." for one in suspects(self.original, self.trace))])
+        return " ".join([*told, *(f"{one}." for one in likely_causes(self.original, self.trace))])
 
 
 def replay(
@@ -108,7 +106,7 @@ def replay(
     if until is not None:
         steps = place_of(trace, *_place(until)) + 1
     before = recorded_interventions(trace)
-    around = around_of(before, model, tokenizer) if before else None
+    around = hooks_of(before, model, tokenizer) if before else None
     again = rerun(model, tokenizer, trace, around=around, on_step=_ending(on_step, steps))
     original = cut(trace, again.n_steps) if again.facts.status == "interrupted" else trace
     return Replay(original, again, first_difference(original, again))

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import RunFailedError, SettingError
-from dgemma_viz.labs.interventions.around import model_of
 from dgemma_viz.labs.interventions.expected_warnings import without_expected_warnings
-from dgemma_viz.labs.interventions.sampler_of_class import sampler_of
+from dgemma_viz.labs.interventions.hooks import model_of
+from dgemma_viz.labs.interventions.repeatable import sampler_of
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.samplers import Prepared, sampler_named
 from dgemma_viz.labs.samplers.given_ids import GivenIds
@@ -57,7 +57,7 @@ def rerun(
         Those that were recorded; a pipeline stands for its model.
     trace
         Of ``generate()`` or of diffusers' pipeline, called by anyone, and
-        :func:`~dgemma_viz.labs.interventions.lacking.check_repeatable` by now.
+        :func:`~dgemma_viz.labs.interventions.repeatable.check_repeatable` by now.
     around, on_step
         As for :func:`~dgemma_viz.labs.samplers.run_sampler`.
     task

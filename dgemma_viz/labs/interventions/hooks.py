@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.changeable import CHANGEABLE
 from dgemma_viz.labs.interventions.plan import plan_of
-from dgemma_viz.labs.interventions.sampler_of_class import SAMPLER_OF_CLASS
+from dgemma_viz.labs.interventions.repeatable import CHANGEABLE, SAMPLER_OF_CLASS
 from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.interventions.intervention import Intervention
 
 
-def around_of(
+def hooks_of(
     interventions: Sequence[Intervention], model: Any, tokenizer: Any
 ) -> Callable[[Any], AbstractContextManager[None]]:
     """A function from the running model or pipeline to a context manager that carries the interventions out.
