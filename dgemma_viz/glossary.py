@@ -1,4 +1,4 @@
-"""The words of this project, once: what widgets explain, the pages list and the README repeats."""
+"""The words of this project, once: what widgets explain, the pages list and the guide repeats."""
 
 from __future__ import annotations
 

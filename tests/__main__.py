@@ -1,8 +1,8 @@
 """Set up everything and run all checks: ``python3 tests [pytest arguments]``.
 
 Needs Python >= 3.11 and nothing else: makes a virtual environment in ``.venv``, installs the package with what its
-tests need, sees to a Chromium, then runs the linter, the type checker and pytest (browser tests included). With pytest
-arguments, only pytest runs, with them. Standard library only.
+tests need, sees to a Chromium, then runs the linter, the type checker, the build of the guide and pytest (browser tests
+included). With pytest arguments, only pytest runs, with them. Standard library only.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def main(arguments: list[str]) -> int:
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "mypy"],
+        [python, "docs"],
         [python, "-m", "pytest", *(arguments or TWO_AT_A_TIME)],
     ]
     for check in checks if not arguments else checks[-1:]:
-        print("==", " ".join(check[2:]), flush=True)
+        print("==", " ".join(check[1:]), flush=True)
         if status := subprocess.run(check, check=False).returncode:
             return status
     return 0

@@ -1,5 +1,6 @@
 """What is published: the wheel holds all that the program reads, and the source distribution builds the same wheel."""
 
+import re
 import tarfile
 import tomllib
 import zipfile
@@ -11,6 +12,7 @@ import yaml
 from hatchling import build
 
 import dgemma_viz as dv
+from hatch_build import standing_alone
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -31,6 +33,7 @@ NEEDED = (
     "dgemma_viz/views/static/viewer.js",
     "dgemma_viz/widgets/static/viewer_widget.js",
 )
+LINKED = re.compile(r"\]\(([^)]+)\)")
 MADE = {"__pycache__", ".ipynb_checkpoints"}
 
 
@@ -75,6 +78,26 @@ def test_the_wheel_says_what_it_is(built):
     assert (said["License-Expression"], said["Requires-Python"]) == ("Apache-2.0", PROJECT["requires-python"])
 
 
+def test_the_long_description_has_no_link_that_needs_the_repository(built):
+    with zipfile.ZipFile(built[1]) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        message = HeaderParser().parsestr(wheel.read(metadata).decode())
+    assert message["Description-Content-Type"] == "text/markdown"
+    assert "## Three lines" in message.get_payload()
+    assert all(target.startswith("https://") for target in LINKED.findall(message.get_payload()))
+
+
+def test_a_release_leads_its_links_to_the_tag():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    address = "https://github.com/somebody/dgemma_viz"
+    wanted = {target.partition("#")[0] for target in LINKED.findall(readme) if not target.startswith("https:")}
+    led = {target for target in LINKED.findall(standing_alone(readme, address, "v1.0.0")) if target.startswith(address)}
+    paths = {target.removeprefix(address).split("/v1.0.0/")[1].partition("#")[0] for target in led}
+    assert paths == wanted
+    assert all((ROOT / path).is_file() for path in paths)
+    assert f"{address}/raw/v1.0.0/.github/explorer.png" in led
+
+
 def test_the_source_distribution_builds_the_same_wheel(built):
     source, wheel, again = built
     assert again.name == wheel.name
@@ -82,6 +105,7 @@ def test_the_source_distribution_builds_the_same_wheel(built):
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", ".ci/constraints.txt"} <= names
+    assert {path.as_posix() for path in files_below(ROOT / "docs")} <= names
     assert {path.as_posix() for path in files_below(ROOT / "tests")} <= names
 
 

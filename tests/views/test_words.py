@@ -1,4 +1,4 @@
-"""The glossary is one: the README repeats it, pages open it, and a press shows a meaning without a kernel."""
+"""The glossary is one: the guide repeats it, pages open it, and a press shows a meaning without a kernel."""
 
 import re
 from pathlib import Path
@@ -14,11 +14,11 @@ from dgemma_viz.views.words import glossary_html, term
 from tests.synthetic import synthetic_trace
 from tests.views.exported import exported
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+GUIDE = Path(__file__).parents[2] / "docs" / "words.md"
 
 
-def test_the_readme_has_the_same_words():
-    rows = re.findall(r"^\| (.+) \| (.+) \|$", README.split("## Words")[1].split("##")[0], re.MULTILINE)[2:]
+def test_the_guide_has_the_same_words():
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", GUIDE.read_text("utf-8"), re.MULTILINE)[2:]
     assert rows == [(word.name, word.meaning) for word in WORDS]
 
 

@@ -1,0 +1,70 @@
+"""What Sphinx is told of the guide; ``.venv/bin/python docs`` builds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dgemma_viz
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+ROOT = Path(__file__).parent.parent
+
+project = "dgemma_viz"
+author = "The dgemma_viz developers"
+project_copyright = author
+release = version = dgemma_viz.__version__
+
+# Sources keep their places in the repository: a relative link then holds on GitHub and in the built pages alike.
+include_patterns = [
+    "README.md",
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+    "dgemma_viz/serving/deploy/README.md",
+]
+exclude_patterns = [".*", "build", "dist", "site"]
+root_doc = "docs/index"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+
+myst_heading_anchors = 4
+myst_enable_extensions: list[str] = []
+# The suite runs the notebooks; here they are read.
+nb_execution_mode = "off"
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+autodoc_typehints_format = "short"
+# Attributes of one name, such as ``trace``, in several classes: a bare mention leads to none of them.
+suppress_warnings = ["ref.python"]
+
+html_theme = "furo"
+html_title = project
+html_extra_path = ["front"]  # index.html, which leads to README.html
+html_static_path: list[str] = []
+html_copy_source = False
+
+EVERY_MODULE = "<!-- every module -->"
+
+
+def setup(app: Sphinx) -> None:
+    """Let a page of the reference list the modules of its package, so that a new one is in it without being named."""
+    app.connect("source-read", list_modules)
+
+
+def list_modules(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the modules and packages in ``dgemma_viz.<page's name>`` where the page asks for them."""
+    if EVERY_MODULE in source[0]:
+        package = ROOT / "dgemma_viz" / name.rpartition("/")[2]
+        modules = [path.stem for path in package.glob("[!_]*.py")]
+        packages = [path.parent.name for path in package.glob("*/__init__.py")]
+        sections = [section(f"dgemma_viz.{package.name}.{module}") for module in sorted(modules + packages)]
+        source[0] = source[0].replace(EVERY_MODULE, "\n".join(sections))
+
+
+def section(module: str) -> str:
+    """MyST of one module: its name as a heading, and all that it offers."""
+    return f"## {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
