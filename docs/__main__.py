@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 FETCHED = re.compile(r"""<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)=["'](?:https?:)?//[^>]*>""")
@@ -20,10 +21,10 @@ def main(arguments: list[str]) -> int:
     from sphinx.cmd.build import build_main
 
     folder = Path(arguments[0] if arguments else ROOT / "site").resolve()
-    if status := build_main(
-        ["--quiet", "--fail-on-warning", "--fresh-env", "-c", str(ROOT / "docs"), str(ROOT), str(folder)]
-    ):
-        return status
+    with TemporaryDirectory() as doctrees:
+        options = ["--quiet", "--fail-on-warning", "--fresh-env", "-c", str(ROOT / "docs"), "-d", doctrees]
+        if status := build_main([*options, str(ROOT), str(folder)]):
+            return status
     if fetched := list(fetched_from_elsewhere(folder)):
         print("pages must ask nothing from elsewhere:", *fetched, sep="\n", file=sys.stderr)
         return 1
