@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgemma_viz.trace import load_trace
+from dgemma_viz.trace.notice import Notice
 from tests.synthetic import synthetic_trace
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def hostile_trace(seed: int = 0, *, steps: int = 4, status: str = "failed") -> T
         started=EVERYTHING,
         status=status,
         error=f"error {EVERYTHING}",
-        warnings=(*HOSTILE, EVERYTHING),
+        notices=tuple(Notice(text, text) for text in (*HOSTILE, EVERYTHING)),
         task={
             "name": f"task {EVERYTHING}",
             "prompt": f"prompt {seed} {EVERYTHING}",

@@ -56,7 +56,8 @@ def facts_of_both(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
         FactRow("canvas length", _lengths(a), _lengths(b)),
         FactRow("batch size", a.n_samples, b.n_samples),
         *_entries(a.facts.versions, b.facts.versions, "version of "),
-        *_attributes(a.facts, b.facts, status="status", error="error", warnings="warnings"),
+        *_attributes(a.facts, b.facts, status="status", error="error"),
+        FactRow("warnings", _warnings(a), _warnings(b)),
     )
 
 
@@ -68,6 +69,10 @@ def changed_facts(a: Trace, b: Trace, sample: int = 0) -> tuple[FactRow, ...]:
 def _lengths(trace: Trace) -> int | tuple[int, ...]:
     """One length, or that of each canvas where they differ."""
     return tuple(trace.canvas_lengths.tolist()) if trace.is_ragged else trace.canvas_length
+
+
+def _warnings(trace: Trace) -> tuple[str, ...]:
+    return tuple(notice.text for notice in trace.facts.notices)
 
 
 def _entries(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[FactRow]:

@@ -10,6 +10,7 @@ from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import SCHEDULE, TEMPERATURES, UNCHANGED
 from dgemma_viz.diagnosis.rule import RunRule, Seen
+from dgemma_viz.trace.notice import NoticeCode
 
 if TYPE_CHECKING:
     from dgemma_viz.diagnosis.case import RunCase
@@ -20,8 +21,7 @@ NOTICEABLE_SHIFT = 0.001
 """Difference that is no rounding of float32."""
 SAME_BOUND = 1e-5
 """Relative difference below which two entropy bounds are the same, one of them stored in float32."""
-_STALE = "compiled sampler of an earlier call"
-_STALE_MASK = "with the compiled one of an earlier call"
+_STALE = (NoticeCode.STALE_SAMPLER, NoticeCode.MIXED_SAMPLERS)
 
 
 def _schedule(case: RunCase) -> Seen | None:
@@ -54,7 +54,7 @@ def _stale(case: RunCase) -> Seen | None:
         if asked is not None
         else np.array([], dtype=int)
     )
-    warned = next((text for text in trace.facts.warnings if _STALE in text or _STALE_MASK in text), "")
+    warned = next((notice.text for notice in trace.facts.notices if notice.code in _STALE), "")
     if not len(other) and not warned:
         return None
     first = int(other[0]) if len(other) else 0
@@ -73,7 +73,7 @@ def _stale(case: RunCase) -> Seen | None:
 
 
 def _warnings(case: RunCase) -> Seen | None:
-    texts = [text for text in case.trace.facts.warnings if _STALE not in text and _STALE_MASK not in text]
+    texts = [notice.text for notice in case.trace.facts.notices if notice.code not in _STALE]
     if not texts:
         return None
     return Seen(Severity.WARNING, " ".join(f"{text.rstrip('.')}." for text in texts), evidence={"warnings": len(texts)})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.recorders.notices import RecorderWarning, StaleSamplerWarning
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.registry import recorder_for
 from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.recorders.user_warnings import RecorderWarning, StaleSamplerWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,6 +13,7 @@ from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, Trace
+from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
 
 if TYPE_CHECKING:
@@ -39,14 +40,14 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
         [stable_steps(arrays["draft"][arrays["canvas"] == canvas]) for canvas in np.unique(arrays["canvas"])]
     )
     arrays |= _around_the_steps(run, arrays["noised"].shape[1:])
-    warnings = (*run.facts.warnings, *_contradictions(arrays))
+    notices = (*run.facts.notices, *_contradictions(arrays))
     ids = np.unique(
         np.concatenate([np.unique(arrays[name]) for name in (*TOKEN_ARRAYS, "banned_draft") if name in arrays])
     )
     ids = ids[ids != UNKNOWN_TOKEN]
     return Trace(
         **arrays,
-        facts=replace(run.facts, warnings=warnings, special_token_ids=texts.special(ids)),
+        facts=replace(run.facts, notices=notices, special_token_ids=texts.special(ids)),
         token_texts=texts.of(ids),
         generator_state=run.generator_state,
     )
@@ -104,7 +105,7 @@ def _around_the_steps(run: Run, canvas_shape: tuple[int, ...]) -> dict[str, Arra
     }
 
 
-def _contradictions(arrays: dict[str, Array]) -> list[str]:
+def _contradictions(arrays: dict[str, Array]) -> list[Notice]:
     """Whether the recorded decisions explain what ran: an accepted candidate stands in the next step's canvas."""
     same_canvas = arrays["canvas"][1:] == arrays["canvas"][:-1]
     put = arrays["decision"] == Decision.ACCEPTED if "decision" in arrays else arrays["accepted"]
@@ -113,4 +114,4 @@ def _contradictions(arrays: dict[str, Array]) -> list[str]:
     if not lost:
         return []
     text = f"{lost} accepted candidates are missing from the canvas of the step after: the sampler kept other tokens"
-    return [f"{text} than its accepted mask, as recorded, says"]
+    return [Notice(NoticeCode.ACCEPTED_MISSING, f"{text} than its accepted mask, as recorded, says")]

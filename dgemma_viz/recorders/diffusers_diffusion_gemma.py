@@ -46,6 +46,7 @@ from dgemma_viz.recorders.sampler_numbers import watched
 from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, EntropyBound, followed_class
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.recorders.upstream_versions import clash_of
+from dgemma_viz.trace.notice import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -102,10 +103,11 @@ class DiffusionGemmaPipelineRecording(Recording):
         pipeline, scheduler = self._model, self._model.scheduler
         known = followed_class(scheduler)
         if type(scheduler).step is not known.step:  # type: ignore[attr-defined]
-            run.warn(
+            text = (
                 f"{type(scheduler).__name__} decides in a step of its own. What it decided is recorded; temperature, "
                 f"bound and probabilities are those that {known.__name__} would have used"
             )
+            run.warn(Notice(NoticeCode.SCHEDULER_STEP_OVERRIDDEN, text))
         follower = FOLLOWERS[known.__name__](scheduler)
         length = pipeline.model.config.canvas_length
         watched_step = known.step if isinstance(follower, EntropyBound) else None  # type: ignore[attr-defined]

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dgemma_viz.errors import RecordingError, SettingError
-from dgemma_viz.recorders.notices import warn_user
 from dgemma_viz.recorders.own_loop_arrays import in_vocabulary, prompts
 from dgemma_viz.recorders.own_loop_emitted import emitted_rows
 from dgemma_viz.recorders.own_loop_facts import facts_given
@@ -38,9 +37,11 @@ from dgemma_viz.recorders.own_loop_step import OwnStep, check_like, judge_arrays
 from dgemma_viz.recorders.own_loop_trace import trace_of_steps
 from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.recorders.user_warnings import warn_user
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
+from dgemma_viz.trace.notice import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -309,5 +310,6 @@ class Recorder:
             f"{count} positions that canvas {last.canvas}, step {last.number} accepted hold the mask token afterwards: "
             "hand over 'noised' as the step read it, or 'decision' where accepted tokens are masked again"
         )
-        self._facts = replace(self._facts, warnings=(*self._facts.warnings, text))
+        notice = Notice(NoticeCode.ACCEPTED_MASKED, text)
+        self._facts = replace(self._facts, notices=(*self._facts.notices, notice))
         warn_user(text)

@@ -16,7 +16,7 @@ from dgemma_viz.trace.model import RunFacts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FOUND_OUT = ("mask_token_id", "status", "error", "warnings", "absent")
+_FOUND_OUT = ("mask_token_id", "status", "error", "notices", "absent")
 """Facts that are not given by name: they have arguments of their own, or follow from the run."""
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.hooks import InstanceHooks
-from dgemma_viz.recorders.notices import warn_user
 from dgemma_viz.recorders.token_texts import TokenTexts
+from dgemma_viz.recorders.user_warnings import warn_user
 from dgemma_viz.redaction import text_of
 
 if TYPE_CHECKING:

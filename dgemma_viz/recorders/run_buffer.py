@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.recorders.host_copy import HostCopies, read_only
-from dgemma_viz.recorders.notices import RecorderWarning, warn_user
+from dgemma_viz.recorders.user_warnings import RecorderWarning, warn_user
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace.notice import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,11 +81,11 @@ class Run:
         self.facts = replace(self.facts, status=status, error=error)
         self.ended = True
 
-    def warn(self, text: str, category: type[Warning] = RecorderWarning) -> None:
-        """Note for the trace and warn the user, once per text."""
-        if text not in self.facts.warnings:
-            self.facts = replace(self.facts, warnings=(*self.facts.warnings, text))
-            warn_user(text, category)
+    def warn(self, notice: Notice, category: type[Warning] = RecorderWarning) -> None:
+        """Note for the trace and warn the user, once per notice."""
+        if notice not in self.facts.notices:
+            self.facts = replace(self.facts, notices=(*self.facts.notices, notice))
+            warn_user(notice.text, category)
 
     def attempt(self, capture: Callable[[], None]) -> None:
         """Take something from the running loop; a failure of the recorder ends the recording, never the generation."""
@@ -101,4 +102,4 @@ class Run:
                 "The generation goes on; the trace ends there."
             )
         if self.stopped_by:
-            self.warn(self.stopped_by)
+            self.warn(Notice(NoticeCode.RECORDING_STOPPED, self.stopped_by))

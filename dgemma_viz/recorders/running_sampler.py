@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dgemma_viz.trace.notice import Notice, NoticeCode
+
 _COMPILED_FROM = ("_torchdynamo_orig_callable", "__wrapped__")
 _REMEDY = (
     "To run what is asked for, delete the model's '_compiled_accept_canvas' and '_compiled_renoise_canvas' before "
@@ -42,8 +44,8 @@ def bound_of(sampler: Any) -> float:
     return float(bound) if isinstance(bound, int | float) else float("nan")
 
 
-def staleness(asked: Any, accepting: Any, renoising: Any) -> str:
-    """What differs between the sampler asked for and those that run, with a remedy; empty if nothing does.
+def staleness(asked: Any, accepting: Any, renoising: Any) -> Notice | None:
+    """What differs between the sampler asked for and those that run, with a remedy; None if nothing does.
 
     Parameters
     ----------
@@ -62,13 +64,15 @@ def staleness(asked: Any, accepting: Any, renoising: Any) -> str:
         if getattr(running, name, None) != getattr(asked, name, None)
     ]
     if differing:
-        return (
+        return Notice(
+            NoticeCode.STALE_SAMPLER,
             f"generate() ran the compiled sampler of an earlier call: {'; '.join(differing)}. "
-            f"The trace shows what really ran. {_REMEDY}"
+            f"The trace shows what really ran. {_REMEDY}",
         )
     if accepting is not renoising:
-        return (
+        return Notice(
+            NoticeCode.MIXED_SAMPLERS,
             "generate() accepted tokens with one sampler and re-noised with the compiled one of an earlier call, whose "
-            f"accepted mask is another: accepted tokens may have been re-noised. {_REMEDY}"
+            f"accepted mask is another: accepted tokens may have been re-noised. {_REMEDY}",
         )
-    return ""
+    return None

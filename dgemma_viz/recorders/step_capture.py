@@ -11,12 +11,13 @@ from transformers import TemperatureLogitsWarper
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
 
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.recorders.notices import StaleSamplerWarning
 from dgemma_viz.recorders.reduce import DTYPES, accepted_by_rule, reduce_logits
 from dgemma_viz.recorders.ruled_out import SeenBefore, cuts_off, may_rule_out, own_draft, ruled_out
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import with_sampler
 from dgemma_viz.recorders.running_sampler import bound_of, is_compiled, owner_of, staleness
+from dgemma_viz.recorders.user_warnings import StaleSamplerWarning
+from dgemma_viz.trace.notice import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,8 +80,8 @@ class StepCapture:
         asked = self.inputs["sampler"]
         running = owner_of(method, asked)
         renoising = owner_of(getattr(asked, "renoise_canvas", None), asked)
-        if text := staleness(asked, running, renoising):
-            self.run.warn(text, StaleSamplerWarning)
+        if notice := staleness(asked, running, renoising):
+            self.run.warn(notice, StaleSamplerWarning)
         self.entropy_bound = bound_of(running)
         known, bitwise = numbers.complete(logits), not is_compiled(method)
         reduced = reduce_logits(logits, candidate, self.top_k, known, bitwise=bitwise)
@@ -114,7 +115,8 @@ class StepCapture:
             how, mask = "where the accepted canvas holds the candidate", accepted_canvas == candidate
         else:
             how, mask = "from the entropies and the bound", accepted_by_rule(entropy, self.entropy_bound)
-        self.run.warn(f"the running sampler shows no accepted mask; 'accepted' was derived {how}")
+        text = f"the running sampler shows no accepted mask; 'accepted' was derived {how}"
+        self.run.warn(Notice(NoticeCode.ACCEPTED_DERIVED, text))
         return mask
 
     def _temperature(self) -> float:
@@ -122,10 +124,11 @@ class StepCapture:
         temperatures = list(temperatures_of(processors, int(self.inputs["cur_step"])))
         schedules = sum(type(processor) is LinearTemperatureScheduleLogitsProcessor for processor in processors)
         if schedules > 1:
-            self.run.warn(
+            text = (
                 f"{schedules} temperature schedules divided the logits, one after the other: generate() appends its "
                 "own to the LogitsProcessorList that it is given. Pass a new list to each call"
             )
+            self.run.warn(Notice(NoticeCode.REPEATED_SCHEDULE, text))
         return math.prod(temperatures) if temperatures else float("nan")
 
 

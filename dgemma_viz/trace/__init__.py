@@ -4,6 +4,7 @@ from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.file import load_trace, save_trace
 from dgemma_viz.trace.json_lines import load_json_lines, save_json_lines
 from dgemma_viz.trace.model import CanvasRun, RunFacts, Trace
+from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import ARRAYS, SCHEMA_VERSION, ArraySpec
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "ArraySpec",
     "CanvasRun",
     "Decision",
+    "Notice",
+    "NoticeCode",
     "Phase",
     "RunFacts",
     "Trace",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import whole_characters
+from dgemma_viz.trace.notice import Notice
 from dgemma_viz.trace.sampler_kinds import SAMPLER_KINDS
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("model_id", "model_class", "sampler", "device", "dtype", "started", "status", "error")
 _OBJECTS = ("settings", "task", "versions")
-_LISTS = {"eos_token_ids": int, "warnings": str, "absent": str}
+_LISTS = {"eos_token_ids": int, "absent": str}
 _TOKEN = range(-(2**31), 2**31)
 """Ids are held in 32 bits; some tokenizers say -1 for a token that they do not have."""
 _WHOLE = {
@@ -64,6 +65,7 @@ def checked_facts(data: Mapping[str, Any]) -> dict[str, Any]:
         values["special_token_ids"] = tuple(special)
     if (span := values.get("output_span")) is not None:
         values["output_span"] = _span(span)
+    values["notices"] = _notices(values.get("notices", []))
     return {name: _whole(value) for name, value in values.items()}
 
 
@@ -96,6 +98,18 @@ def _whole(value: Any) -> Any:
     if isinstance(value, dict):
         return {whole_characters(name): _whole(part) for name, part in value.items()}
     return type(value)(map(_whole, value)) if isinstance(value, list | tuple) else value
+
+
+def _notices(value: Any) -> tuple[Notice, ...]:
+    fits = isinstance(value, list) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("text"), str)
+        and isinstance(one.get("code", ""), str)
+        and one.keys() <= {"code", "text"}
+        for one in value
+    )
+    _require(fits, "notices", "list of objects that hold a 'text' and may hold a 'code'")
+    return tuple(Notice(*(whole_characters(one.get(name, "")) for name in ("code", "text"))) for one in value)
 
 
 def _span(value: Any) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.checked_facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.older_facts import upgraded_facts
 from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, RULED_OUT, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
@@ -38,6 +39,8 @@ _IDS = (*TOKEN_ARRAYS, "banned_draft")
 """Arrays that are stored as indices into the vocabulary."""
 _MOST_DIGITS = 9
 """Of a schema version."""
+_OLDER_FACTS = 5
+"""Last schema version whose facts are other than today's."""
 _MOST_VALUES = 2**40
 """Beyond any file: an array with a size of 0 needs no bytes, whatever its other sizes are."""
 _TABLE_SPAN = 2**22
@@ -142,7 +145,7 @@ def _read_metadata(metadata: dict[str, str], source: Path) -> RunFacts:
         raise TraceFileError(f"'{source}' has trace schema {version}, which never existed")
     try:
         data = json.loads(metadata.get("facts", ""))
-        return RunFacts.from_json(data)
+        return RunFacts.from_json(upgraded_facts(data) if int(version) <= _OLDER_FACTS else data)
     except (ValueError, TypeError, RecursionError) as error:
         raise TraceFileError(f"'{source}' has unreadable run facts: {error}") from error
 

@@ -3,7 +3,7 @@
 One JSON object a line, UTF-8. First a header, then one line for each denoising step of each sample, then (or in
 between) one line for each emitted canvas of each sample. The least that makes a trace is drafts and emitted tokens::
 
-    {"format": "dgemma_viz.lines", "version": 3, "facts": {"sampler": "my sampler", "sampler_kind": "entropy-bound",
+    {"format": "dgemma_viz.lines", "version": 4, "facts": {"sampler": "my sampler", "sampler_kind": "entropy-bound",
         "vocab_size": 262144, "eos_token_ids": [1, 106, 50], "pad_token_id": 0, "settings": {
         "max_denoising_steps": 48, "t_min": 0.4, "t_max": 0.8, "entropy_bound": 0.1,
         "stability_threshold": 1, "confidence_threshold": 0.005}}}
@@ -58,8 +58,11 @@ without (:mod:`dgemma_viz.trace.cut_emission`).
 In the header, ``facts`` are those of :class:`~dgemma_viz.trace.model.RunFacts`; ``sampler_kind`` among them says whose
 rules the run is held against (without it, that is inferred, and reports say from what). ``prompt`` holds a list of
 token ids for each sample and ``token_texts`` maps ids to texts, without which views show ids; ``special_token_ids``
-among the facts says which ids are markup, so that turns and channels are recognised by them and not by texts alone. A
-run whose last canvas was not emitted counts as interrupted, unless ``facts`` say otherwise.
+among the facts says which ids are markup, so that turns and channels are recognised by them and not by texts alone.
+What a reader should be wary of goes into ``notices``, as in ``[{"text": "fell back to float32 in step 7"}]``; a
+``code`` beside the text is what programs go by (:class:`~dgemma_viz.trace.notice.NoticeCode`). Up to version 3 these
+were ``warnings``, a list of texts. A run whose last canvas was not emitted counts as interrupted, unless ``facts`` say
+otherwise.
 
 :func:`save_json_lines` writes the same: the format by example.
 """

@@ -18,6 +18,7 @@ from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.checked_line import LARGEST_ID, CheckedLine
 from dgemma_viz.trace.decision import Decision, Phase, is_accepted
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts
+from dgemma_viz.trace.older_facts import upgraded_facts
 from dgemma_viz.trace.schema import DEFAULTED, OF_A_DECISION, RULED_OUT
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 FORMAT = "dgemma_viz.lines"
-VERSION = 3
-"""2 takes canvases of different lengths, and steps without a decision; 3 takes what was ruled out. Earlier versions are
-read in the same way."""
+VERSION = 4
+"""2 takes canvases of different lengths, and steps without a decision; 3 takes what was ruled out; 4 takes notices
+with codes in place of warnings among the facts. Lines of earlier versions are read in the same way."""
+_OLDER_FACTS = 3
+"""Last version whose facts are other than today's."""
 
 LONGEST_LINE = 2**25
 """Bytes. A step of the released model with 8 alternatives takes 60 kB; a header with all its token texts 7 MB."""
@@ -124,7 +127,7 @@ def header(number: int, data: dict[str, Any]) -> Header:
     line.only(_HEADER_KEYS)
     given = data.get("facts", {})
     try:
-        facts = RunFacts.from_json(given)
+        facts = RunFacts.from_json(upgraded_facts(given) if version <= _OLDER_FACTS else given)
     except (TraceError, TypeError) as error:
         raise TraceFileError(f"line {number}: {error}") from error
     texts, prompt = data.get("token_texts", {}), data.get("prompt", [])

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from dgemma_viz.trace.notice import Notice
+
 Array = npt.NDArray[Any]
 
 UNKNOWN_TOKEN = -1
@@ -79,8 +81,9 @@ class RunFacts:
         ``"complete"``, ``"failed"`` or ``"interrupted"``.
     error
         Text of the exception that ended the run, if any.
-    warnings
-        What the recorder saw that the user should know, e.g. a stale compiled sampler.
+    notices
+        What the recorder saw that the user should know, e.g. a stale compiled sampler: each a code, for programs, and a
+        text, for people (:class:`~dgemma_viz.trace.notice.Notice`).
     task
         Free facts about the task (name, reference answer), if the caller gave any.
     absent
@@ -113,7 +116,7 @@ class RunFacts:
     started: str = ""
     status: str = "complete"
     error: str = ""
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     task: Mapping[str, Any] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     mask_token_id: int | None = None
@@ -128,7 +131,9 @@ class RunFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""
-        data = asdict(self) | {name: list(getattr(self, name)) for name in ("eos_token_ids", "warnings", "absent")}
+        data = asdict(self)
+        data |= {name: list(getattr(self, name)) for name in ("eos_token_ids", "absent")}
+        data["notices"] = [{"code": str(notice.code), "text": notice.text} for notice in self.notices]
         later = ("absent", "mask_token_id", "output_span", "sampler_kind")
         known = {name: value for name, value in data.items() if value not in (None, [], "") or name not in later}
         if self.special_token_ids is None:

@@ -37,10 +37,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """2 added ``decision`` and ``phase``; both follow from the other arrays in a trace of version 1. 3 compresses the token
 texts. 4 added ``length``, for canvases of different lengths, and steps without a decision. 5 added the fact
-``special_token_ids``, and what logits processors ruled out (:data:`RULED_OUT`), to files of runs in which they did."""
+``special_token_ids``, and what logits processors ruled out (:data:`RULED_OUT`), to files of runs in which they did.
+6 gives what the recorder warned of a code: the fact ``notices`` in place of ``warnings``, whose sentences get codes
+when an older file is opened (:mod:`~dgemma_viz.trace.older_facts`)."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 

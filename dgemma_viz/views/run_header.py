@@ -68,9 +68,9 @@ def status_of(trace: Trace) -> str:
 def notices_of(trace: Trace) -> Iterator[tuple[str, str, str]]:
     """What to be wary of: a title, words that are NOT escaped, and more of our own."""
     facts = trace.facts
-    yield from (("Warning", text, "") for text in facts.warnings[:_MOST_WARNINGS])
-    if (more := len(facts.warnings) - _MOST_WARNINGS) > 0:
-        yield "Warning", f"{more} more are in trace.facts.warnings", ""
+    yield from (("Warning", notice.text, "") for notice in facts.notices[:_MOST_WARNINGS])
+    if (more := len(facts.notices) - _MOST_WARNINGS) > 0:
+        yield "Warning", f"{more} more are in trace.facts.notices", ""
     if facts.absent:
         words = f"{', '.join(facts.absent)}. Where views show these, they show blanks, not measurements."
         yield "Not recorded", words, ""

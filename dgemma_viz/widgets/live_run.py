@@ -80,7 +80,8 @@ class LiveRun:
         facts = trace.facts
         reason = f": {facts.error}" if facts.error else ""
         sizes = f"{trace.n_steps} steps, {trace.n_canvases} canvas{'es' * (trace.n_canvases != 1)}"
-        self._say(facts.status, f"{facts.status}{reason} · {sizes}{''.join(f' ⚠ {text}' for text in facts.warnings)}")
+        notices = "".join(f" ⚠ {notice.text}" for notice in facts.notices)
+        self._say(facts.status, f"{facts.status}{reason} · {sizes}{notices}")
         if not trace.n_steps:
             self._viewer.clear(f"The run ended before its first denoising step{reason}.")
             return

@@ -6,6 +6,7 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.analysis.changed_facts import FactRow, changed_facts, facts_of_both
 from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.trace.notice import Notice
 from tests.synthetic import synthetic_trace
 
 
@@ -19,7 +20,7 @@ def test_real_runs_change_in_what_was_changed():
 
 def test_a_setting_that_only_one_run_has_is_there():
     a = synthetic_trace()
-    b = replace(a, facts=replace(a.facts, settings={"t_min": 0.4, "top_p": 0.9}, warnings=("beware",)))
+    b = replace(a, facts=replace(a.facts, settings={"t_min": 0.4, "top_p": 0.9}, notices=(Notice("", "beware"),)))
     rows = {row.name: (row.a, row.b) for row in changed_facts(a, b)}
     assert rows["top p"] == (None, 0.9)
     assert rows["t max"] == (0.8, None)

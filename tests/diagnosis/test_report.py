@@ -8,6 +8,7 @@ import pytest
 
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.diagnosis.report import COLUMNS
+from dgemma_viz.trace.notice import Notice
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e & <b>"
@@ -16,7 +17,8 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e & <b>"
 @pytest.fixture
 def hostile():
     trace = synthetic_trace(texts=NASTY_TEXTS, length=24, canvases=2, steps=6)
-    facts = replace(trace.facts, status="failed", error=HOSTILE, warnings=(HOSTILE,), task={"reference": HOSTILE})
+    notices = (Notice(HOSTILE, HOSTILE),)
+    facts = replace(trace.facts, status="failed", error=HOSTILE, notices=notices, task={"reference": HOSTILE})
     return diagnose(replace(trace, facts=facts))
 
 

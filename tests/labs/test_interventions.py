@@ -227,7 +227,7 @@ def test_before_it_nothing_differs_and_the_changed_run_repeats(small, original, 
     if one.sample is not None:  # rows of a batch do not touch each other
         other = 1 - one.sample
         np.testing.assert_array_equal(done.trace.noised[now, other], original.noised[now, other])
-    assert not done.trace.facts.warnings
+    assert not done.trace.facts.notices
     assert replay(*small, done.trace).identical
     assert done.explain()
 

@@ -64,7 +64,7 @@ def test_replaced_tokens_are_read_in_any_canvas(tiny, original):
     np.testing.assert_array_equal(done.trace.entropy[now, 0], original.entropy[now, 0])
     assert (done.trace.entropy[now, 1] != original.entropy[now, 1]).any()
     assert done.same_until
-    assert not done.trace.facts.warnings
+    assert not done.trace.facts.notices
     assert replay(*tiny, done.trace).identical
 
 
@@ -78,7 +78,7 @@ def test_a_pinned_token_is_emitted(tiny, original):
     assert (trace.candidate[denoising, 0, 2] == seven).all()
     assert (trace.entropy[denoising, 0, 2] == 0).all()
     assert trace.emitted[0, 0, 2] == seven
-    assert not trace.facts.warnings
+    assert not trace.facts.notices
 
 
 def test_forced_decisions_are_recorded_and_carried_out(tiny, original):
@@ -98,7 +98,7 @@ def test_forced_decisions_are_recorded_and_carried_out(tiny, original):
     others = np.setdiff1d(np.arange(48), [*accepted, *noise])
     np.testing.assert_array_equal(trace.noised[now + 1, 0, others], original.noised[now + 1, 0, others])
     np.testing.assert_array_equal(trace.noised[now + 1, 1], original.noised[now + 1, 1])
-    assert not trace.facts.warnings
+    assert not trace.facts.notices
 
 
 def test_what_changes_nothing_gives_the_identical_run(tiny, original):

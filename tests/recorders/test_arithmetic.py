@@ -16,6 +16,7 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.recorders.reduce import accepted_by_rule, reduce_logits
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
+from dgemma_viz.trace.notice import NoticeCode
 from tests.recorders.conftest import CANVAS, VOCABULARY, bound, prompts, small_model
 from tests.recorders.replay import assert_consistent
 from tests.recorders.same_run import recorded, run_both
@@ -87,7 +88,9 @@ def test_a_sampler_without_a_mask_has_it_derived():
     with pytest.warns(RecorderWarning, match="shows no accepted mask"):
         _, trace = run_both(model, lambda: model.generate(**prompts(2)))
     assert_consistent(trace)
-    assert "derived from the entropies and the bound" in trace.facts.warnings[0]
+    (notice,) = trace.facts.notices
+    assert notice.code == NoticeCode.ACCEPTED_DERIVED
+    assert "derived from the entropies and the bound" in notice.text
 
 
 def test_a_mask_that_does_not_explain_the_canvas_is_reported():
@@ -97,7 +100,7 @@ def test_a_mask_that_does_not_explain_the_canvas_is_reported():
 
     model = with_sampler(small_model(), Careless)
     *_, recording = recorded(model, lambda: model.generate(**prompts(1)))
-    assert "accepted candidates are missing" in recording.trace.facts.warnings[0]
+    assert [notice.code for notice in recording.trace.facts.notices] == [NoticeCode.ACCEPTED_MISSING]
 
 
 def test_a_stopping_criterion_of_one_s_own():
@@ -152,8 +155,8 @@ def test_a_processor_list_used_twice_divides_twice_and_is_reported(model):
     once, twice = recording.traces
     assert once.temperature[0] == pytest.approx(0.8)
     assert twice.temperature[0] == pytest.approx(0.64)
-    assert twice.facts.warnings
-    assert not once.facts.warnings
+    assert [notice.code for notice in twice.facts.notices] == [NoticeCode.REPEATED_SCHEDULE]
+    assert not once.facts.notices
 
 
 @settings(max_examples=12, deadline=None)

@@ -14,6 +14,7 @@ import torch
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.recorders import StaleSamplerWarning
 from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
+from dgemma_viz.trace.notice import NoticeCode
 from tests.recorders.conftest import CANVAS, bound, prompts, small_model
 from tests.recorders.replay import EXACT, assert_consistent
 from tests.recorders.same_run import assert_same, plain, recorded
@@ -29,7 +30,7 @@ def pair():
     *first, recording = recorded(with_it, lambda: with_it.generate(**prompts(2), **STATIC))
     assert_same(first, plain(lambda: without.generate(**prompts(2), **STATIC)))
     assert_consistent(recording.trace)
-    assert not recording.trace.facts.warnings
+    assert not recording.trace.facts.notices
     return with_it, without
 
 
@@ -72,8 +73,9 @@ def test_a_stale_sampler_is_recorded_as_it_ran_and_reported(pair):
         trace = both(pair, **bound(1e-6))
     assert (trace.entropy_bound == 1.0).all()
     assert trace.facts.settings["entropy_bound"] == 1e-6
-    assert len(trace.facts.warnings) == 1
-    assert "_compiled_accept_canvas" in trace.facts.warnings[0]
+    (notice,) = trace.facts.notices
+    assert notice.code == NoticeCode.STALE_SAMPLER
+    assert "_compiled_accept_canvas" in notice.text
     assert (trace.accepted.sum(axis=-1) > 1).any()
     report = check_conformance(trace, tolerances=EXACT)
     assert {violation.rule for violation in report.violations} == {"bound-as-asked"}
@@ -107,7 +109,8 @@ def test_half_a_remedy_is_reported(pair):
             *_, recording = recorded(with_it, lambda: with_it.generate(**prompts(2), **STATIC))
     finally:
         with_it._compiled_accept_canvas = saved
-    assert "accepted candidates are missing" in recording.trace.facts.warnings[-1]
+    codes = [notice.code for notice in recording.trace.facts.notices]
+    assert codes == [NoticeCode.MIXED_SAMPLERS, NoticeCode.ACCEPTED_MISSING]
 
 
 class Sampler:
@@ -129,13 +132,13 @@ def test_the_owner_is_found_through_torch_compile():
 
 def test_staleness_names_every_difference():
     asked = Sampler(1.0)
-    assert staleness(asked, asked, asked) == ""
+    assert staleness(asked, asked, asked) is None
     equal = Sampler(1.0)
-    assert staleness(asked, equal, equal) == ""
+    assert staleness(asked, equal, equal) is None
     other = Sampler(2.0, vocab_size=32)
-    assert "entropy_bound 2.0 instead of 1.0" in staleness(asked, other, other)
-    assert "vocab_size 32 instead of 64" in staleness(asked, other, other)
-    assert "another" in staleness(asked, asked, equal)
+    assert "entropy_bound 2.0 instead of 1.0" in str(staleness(asked, other, other))
+    assert "vocab_size 32 instead of 64" in str(staleness(asked, other, other))
+    assert "another" in str(staleness(asked, asked, equal))
 
 
 def test_the_bound_of_a_sampler_without_one():

@@ -94,7 +94,7 @@ def test_same_output_and_consistent_trace(tiny, batch, options):
     assert torch.equal(plain_state, state)
     trace = recording.trace
     assert trace.facts.status == "complete"
-    assert not trace.facts.warnings
+    assert not trace.facts.notices
     assert_follows(trace)
     for sample, ids in enumerate(sequences.tolist()):
         denoised = ids[: trace.emitted.shape[0] * trace.canvas_length - trace.facts.output_span[0]]

@@ -68,7 +68,7 @@ def test_same_output_and_consistent_trace(model, tokenizer, batch, arguments):
     emitted = torch.from_numpy(trace.emitted.copy()).permute(1, 0, 2).reshape(batch, -1)
     assert torch.equal(output.sequences[:, 5:].int(), emitted)
     assert trace.facts.status == "complete"
-    assert not trace.facts.warnings
+    assert not trace.facts.notices
     if "pad_token_id" not in arguments:
         assert_consistent(trace)
 

@@ -21,6 +21,7 @@ from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.trace import Decision, Phase, load_trace
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.trace.notice import NoticeCode
 from dgemma_viz.trace.schema import ARRAYS
 
 MASK = 9
@@ -149,7 +150,7 @@ def test_a_drawn_mask_is_noise_and_no_mistake():
     recorder.step(noised=[1, 9], candidate=[1, 2], accepted=[0, 1])
     recorder.emit([1, 2])
     np.testing.assert_array_equal(recorder.trace.decision[:, 0], [[1, 0], [2, 1]])
-    assert not recorder.trace.facts.warnings
+    assert not recorder.trace.facts.notices
 
 
 def test_what_was_said_to_be_accepted_holds_where_the_loop_breaks_off():
@@ -307,7 +308,7 @@ def test_accepted_tokens_that_hold_the_mask_afterwards_are_warned_of():
     with pytest.warns(RecorderWarning, match="1 positions that canvas 0, step 0 accepted hold the mask"):
         recorder.step(noised=[9, 9], draft=[1, 2], accepted=[1, 0])
     recorder.emit([1, 2])
-    assert len(recorder.trace.facts.warnings) == 1
+    assert [notice.code for notice in recorder.trace.facts.notices] == [NoticeCode.ACCEPTED_MASKED]
 
 
 GOOD = {"noised": [1, 2, 3], "draft": [1, 2, 3]}

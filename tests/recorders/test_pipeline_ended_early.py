@@ -9,6 +9,7 @@ from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.trace import Decision
+from dgemma_viz.trace.notice import NoticeCode
 from tests.recorders.pipelines import CANVAS, SCHEDULERS, attributes_of, called, pipeline_of
 
 
@@ -154,5 +155,7 @@ def test_an_output_that_lacks_something_ends_the_recording_and_not_the_call(tiny
     own, stopped = (str(warning.message) for warning in warned)
     assert "Secretive decides in a step of its own" in own
     assert "recording stopped in canvas 0, step 2" in stopped
+    codes = [notice.code for notice in recording.trace.facts.notices]
+    assert codes == [NoticeCode.SCHEDULER_STEP_OVERRIDDEN, NoticeCode.RECORDING_STOPPED]
     assert recording.trace.n_steps == 2
     assert recording.trace.facts.status == "failed"

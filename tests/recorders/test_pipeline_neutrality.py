@@ -44,7 +44,7 @@ def test_same_output_and_consistent_trace(tiny, scheduler, batch, options):
     assert torch.equal(plain_state, state)
     trace = recording.trace
     assert trace.facts.status == "complete"
-    assert not trace.facts.warnings
+    assert not trace.facts.notices
     emitted = torch.from_numpy(trace.emitted.copy()).permute(1, 0, 2).reshape(batch, -1)
     assert torch.equal(sequences.int(), emitted)
     assert_follows(trace)

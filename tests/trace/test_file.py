@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace import ARRAYS, Decision, Phase, Trace, load_trace, save_trace
 from dgemma_viz.trace.file import FORMAT
+from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import SCHEMA_VERSION, TOKEN_ARRAYS
 from tests.synthetic import synthetic_trace
 
@@ -56,7 +57,7 @@ def test_generator_state_and_facts_survive(tmp_path):
     facts = replace(
         trace.facts,
         eos_token_ids=(1,),
-        warnings=("stale sampler",),
+        notices=(Notice(NoticeCode.STALE_SAMPLER, "stale sampler"), Notice("of-a-newer-version", "")),
         status="interrupted",
         task={"name": "sudoku", "reference": "1 2"},
     )
@@ -159,7 +160,11 @@ def test_schema_versions(saved, version, message):
         "null",
         "[" * 100_000,
         '{"settings": 5}',
-        '{"warnings": [1]}',
+        '{"warnings": ["of an earlier version"]}',
+        '{"notices": ["no code"]}',
+        '{"notices": [{"code": "no-text"}]}',
+        '{"notices": [{"text": "a", "code": 1}]}',
+        '{"notices": [{"text": "a", "more": "b"}]}',
         '{"error": {}}',
     ],
 )

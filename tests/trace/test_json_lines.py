@@ -218,7 +218,7 @@ def without(line, key):
         ([HEADER, '{"draft": [1' + "0" * 5000 + "]}"], "line 2"),
         ([HEADER, "[1]"], "line 2 is not a JSON object"),
         ([STEP0], 'line 1 is not the header of a trace: it lacks "format"'),
-        ([{**HEADER, "version": 4}], '"version": 4; this dgemma_viz reads 1 to 3 (a newer one: update it'),
+        ([{**HEADER, "version": 5}], '"version": 5; this dgemma_viz reads 1 to 4 (a newer one: update it'),
         ([{**HEADER, "extra": 2}], "line 1 has unknown keys 'extra'"),
         ([{**HEADER, "facts": []}], "line 1: run facts must be a JSON object"),
         ([{**HEADER, "facts": {"surprise": 1}}], "line 1: unknown run facts"),

@@ -2,8 +2,8 @@
 
 ``files/schema_N.safetensors`` was recorded by the code that introduced schema N (1: commit e5396a1, 2: 179da18, 3: the
 commit that added the file), with ``dgemma-viz record --task long --seed 0 --top-k 2``: one and the same run. File 4 is
-file 3 as the code of its commit saves it, since another machine rounds entropies otherwise; file 5 is file 4 in the
-same way, and lines 3 are lines 2.
+file 3 as the code of its commit saves it, since another machine rounds entropies otherwise; files 5 and 6 are file 4 in
+the same way, and lines 3 and 4 are lines 2.
 ``files/lines_N.jsonl`` is that run as JSON lines, written by ``save_json_lines`` of the commit that introduced version
 N. These files are never made again by newer code.
 """

@@ -12,6 +12,7 @@ from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.errors import SettingError
 from dgemma_viz.trace import load_trace
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.notice import Notice
 from dgemma_viz.views import contents
 from dgemma_viz.views.contents import frame, unframe
 from dgemma_viz.views.explored import canvas_alone
@@ -118,7 +119,8 @@ def test_nothing_of_a_canvas_is_computed_before_it_is_asked_for(monkeypatch):
 
 def test_the_head_says_what_ran_how_it_ended_and_what_was_not_recorded():
     trace = synthetic_trace()
-    facts = {"warnings": ("entropy_bound was <ignored>",), "status": "interrupted", "model_id": "<img src=x>"}
+    notices = (Notice("", "entropy_bound was <ignored>"),)
+    facts = {"notices": notices, "status": "interrupted", "model_id": "<img src=x>"}
     (head,) = contents(replace(trace, facts=replace(trace.facts, **facts))).page["heads"]
     assert "entropy_bound was &lt;ignored&gt;" in head
     assert "interrupted" in head
@@ -244,7 +246,8 @@ def test_a_trace_of_another_runtime_says_what_it_did_not_log():
 
 
 def test_everything_from_outside_is_escaped_in_what_becomes_html():
-    facts = {"error": "<img src=x>", "status": "failed", "warnings": ("<script>",), "settings": {"<b>": "<i>x</i>"}}
+    notices = (Notice("<b>", "<script>"),)
+    facts = {"error": "<img src=x>", "status": "failed", "notices": notices, "settings": {"<b>": "<i>x</i>"}}
     a, b = (synthetic_trace(texts=NASTY_TEXTS, length=40, seed=seed) for seed in (0, 1))
     b = replace(b, facts=replace(b.facts, **facts))
     for what in (b, pair(a, b)):

@@ -71,5 +71,5 @@ def _differing(recorded: Trace, again: Trace) -> Iterator[str]:
             f"{name} {new.settings[name]}, was {old.settings[name]}" for name in settings
         )
     for trace, whose in ((recorded, "When it was recorded"), (again, "Now")):
-        for warning in trace.facts.warnings:
-            yield f"{whose}: {warning.rstrip('.')}"
+        for notice in trace.facts.notices:
+            yield f"{whose}: {notice.text.rstrip('.')}"

@@ -13,6 +13,7 @@ import numpy as np
 
 from dgemma_viz.labs.interventions.plan import Plan
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.notice import NoticeCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.interventions.intervention import Intervention
     from dgemma_viz.trace.model import Trace
 
-_WARNING = "accepted candidates are missing from the canvas of the step after"
-"""Part of the text that ``dgemma_viz.recorders.assemble`` gives."""
-
 
 def without_expected_warnings(trace: Trace, interventions: Sequence[Intervention]) -> Trace:
     """The trace without that warning, if the interventions account for every such token."""
-    kept = tuple(text for text in trace.facts.warnings if _WARNING not in text)
-    if len(kept) == len(trace.facts.warnings):
+    kept = tuple(notice for notice in trace.facts.notices if notice.code != NoticeCode.ACCEPTED_MISSING)
+    if len(kept) == len(trace.facts.notices):
         return trace
     plan = Plan(tuple(interventions), trace.facts.vocab_size)
     for step in np.flatnonzero(trace.canvas[1:] == trace.canvas[:-1]):
@@ -37,4 +35,4 @@ def without_expected_warnings(trace: Trace, interventions: Sequence[Intervention
         effects = plan.effects(int(trace.canvas[after]), int(trace.step_in_canvas[after]))
         if (lost & ~effects.written(*lost.shape)).any():
             return trace
-    return replace(trace, facts=replace(trace.facts, warnings=kept))
+    return replace(trace, facts=replace(trace.facts, notices=kept))

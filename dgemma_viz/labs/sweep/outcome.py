@@ -56,7 +56,7 @@ class Outcome:
             forwards=decoder_passes(trace, sample),
             tokens=output_tokens(trace, sample),
             seconds=seconds if np.isfinite(seconds) else None,
-            warnings="; ".join(trace.facts.warnings),
+            warnings="; ".join(notice.text for notice in trace.facts.notices),
         )
 
     def to_json(self) -> dict[str, Any]:

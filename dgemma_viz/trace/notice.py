@@ -1,0 +1,51 @@
+"""Notices: what a recorder saw in the running loop that makes the trace, or the run, less than it seems.
+
+Readers of a trace go by a notice's code, and show its text, which may be reworded at any time. A new notice is a new
+:class:`NoticeCode`, and a call of ``Run.warn(Notice(NoticeCode.…, "what was seen, and what to do"))`` in its recorder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class NoticeCode(StrEnum):
+    """Codes of the recorders' notices. They are stored in traces, so one that was released keeps its meaning."""
+
+    STALE_SAMPLER = "stale-sampler"
+    """``generate()`` ran the compiled sampler of an earlier call, whose settings are others."""
+    MIXED_SAMPLERS = "mixed-samplers"
+    """Tokens were accepted by one sampler and re-noised by the compiled one of an earlier call."""
+    REPEATED_SCHEDULE = "repeated-schedule"
+    """Several temperature schedules divided the logits, one after the other."""
+    ACCEPTED_DERIVED = "accepted-derived"
+    """The running sampler shows no accepted mask; which positions were accepted is derived."""
+    ACCEPTED_MISSING = "accepted-missing"
+    """Accepted candidates do not stand in the canvas of the step after: the decisions recorded do not explain it."""
+    ACCEPTED_MASKED = "accepted-masked"
+    """Positions that an own loop says were accepted hold the mask token afterwards."""
+    SCHEDULER_STEP_OVERRIDDEN = "scheduler-step-overridden"
+    """A scheduler decides in a ``step`` of its own, so its numbers are those of the class that it extends."""
+    RECORDING_STOPPED = "recording-stopped"
+    """The recorder itself failed: the trace ends there, the generation went on."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that whoever reads a trace should know.
+
+    Attributes
+    ----------
+    code
+        What kind of thing, one of :class:`NoticeCode`; another text where a newer version or another runtime wrote the
+        trace, empty where nobody gave one.
+    text
+        The same for people, with the numbers at hand and a remedy. NOT escaped.
+    """
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
