@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx import addnodes
 
 import dgemma_viz
 
@@ -44,19 +47,23 @@ suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = project
 html_extra_path = ["front"]  # index.html, which leads to README.html
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["guide.css"]
 html_copy_source = False
 
 EVERY_MODULE = "<!-- every module -->"
+LONGEST_VALUE = 60
 
 
 def setup(app: Sphinx) -> None:
-    """Let a page of the reference list the modules of its package, so that a new one is in it without being named."""
+    """Connect what follows."""
     app.connect("source-read", list_modules)
+    app.connect("autodoc-process-docstring", begin_on_a_line_of_its_own, priority=400)  # before napoleon's 500
+    app.connect("doctree-read", shorten_values)
 
 
 def list_modules(_app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the modules and packages in ``dgemma_viz.<page's name>`` where the page asks for them."""
+    """Put the modules of ``dgemma_viz.<page's name>`` where the page asks for them: a new one need not be named."""
     if EVERY_MODULE in source[0]:
         package = ROOT / "dgemma_viz" / name.rpartition("/")[2]
         modules = [path.stem for path in package.glob("[!_]*.py")]
@@ -68,3 +75,19 @@ def list_modules(_app: Sphinx, name: str, source: list[str]) -> None:
 def section(module: str) -> str:
     """MyST of one module: its name as a heading, and all that it offers."""
     return f"## {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+
+
+def begin_on_a_line_of_its_own(
+    _app: Sphinx, what: str, _name: str, _value: Any, _options: Any, lines: list[str]
+) -> None:
+    """Keep napoleon from taking what stands before a colon in the first line of a constant's text for its type."""
+    if what in {"attribute", "data", "property"}:
+        lines.insert(0, "")
+
+
+def shorten_values(_app: Sphinx, page: nodes.document) -> None:
+    """Show the value of a constant where it is short; a table in the code is no help in a signature."""
+    for value in page.findall(addnodes.desc_annotation):
+        if value.astext().startswith(" = ") and len(value.astext()) > LONGEST_VALUE:
+            value.clear()
+            value += nodes.Text(" = …")
