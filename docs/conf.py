@@ -53,12 +53,14 @@ html_copy_source = False
 
 EVERY_MODULE = "<!-- every module -->"
 LONGEST_VALUE = 60
+TEXTS: dict[str, list[str]] = {}
 
 
 def setup(app: Sphinx) -> None:
     """Connect what follows."""
     app.connect("source-read", list_modules)
-    app.connect("autodoc-process-docstring", begin_on_a_line_of_its_own, priority=400)  # before napoleon's 500
+    app.connect("autodoc-process-docstring", keep_text, priority=400)  # napoleon comes at 500
+    app.connect("autodoc-process-docstring", restore_text, priority=600)
     app.connect("doctree-read", shorten_values)
 
 
@@ -77,12 +79,15 @@ def section(module: str) -> str:
     return f"## {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
 
 
-def begin_on_a_line_of_its_own(
-    _app: Sphinx, what: str, _name: str, _value: Any, _options: Any, lines: list[str]
-) -> None:
-    """Keep napoleon from taking what stands before a colon in the first line of a constant's text for its type."""
+def keep_text(_app: Sphinx, what: str, name: str, _value: Any, _options: Any, lines: list[str]) -> None:
+    """Note a constant's or a property's text, of which napoleon takes what stands before a colon for its type."""
     if what in {"attribute", "data", "property"}:
-        lines.insert(0, "")
+        TEXTS[name] = list(lines)
+
+
+def restore_text(_app: Sphinx, _what: str, name: str, _value: Any, _options: Any, lines: list[str]) -> None:
+    """Put the text back after napoleon."""
+    lines[:] = TEXTS.pop(name, lines)
 
 
 def shorten_values(_app: Sphinx, page: nodes.document) -> None:
@@ -90,4 +95,4 @@ def shorten_values(_app: Sphinx, page: nodes.document) -> None:
     for value in page.findall(addnodes.desc_annotation):
         if value.astext().startswith(" = ") and len(value.astext()) > LONGEST_VALUE:
             value.clear()
-            value += nodes.Text(" = …")
+            value.append(nodes.Text(" = …"))
