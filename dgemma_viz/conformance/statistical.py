@@ -3,10 +3,10 @@
 How the rate of false alarms is kept. ``Tolerances.false_alarm`` bounds the probability that conforming runs are accused
 by ANY statistical rule of ONE check, however many traces it is given and also where one checks again with every trace
 that comes in. It is shared out evenly over the rules, and over the questions of a rule. Of a question's share, half
-goes to all traces pooled: one row of bets (:mod:`~dgemma_viz.conformance.betting`), carried on from trace to trace. The
-other half is for traces by themselves, ``1 / (k (k + 1))`` of it for the k-th (those sum to 1), so that one broken
-run is not drowned by healthy ones. That holds if traces are of separate random draws (those that repeat draws are left
-out, :mod:`~dgemma_viz.conformance.repeated`), and were not chosen by what happened in them.
+goes to all traces pooled: one row of bets (:mod:`~dgemma_viz.conformance.sequential_test`), carried on from trace to
+trace. The other half is for traces by themselves, ``1 / (k (k + 1))`` of it for the k-th (those sum to 1), so that one
+broken run is not drowned by healthy ones. That holds if traces are of separate random draws (those that repeat draws
+are left out, :mod:`~dgemma_viz.conformance.repeated`), and were not chosen by what happened in them.
 
 When a rule passes. Nothing was found, and every question would have been answered the other way, had all draws come out
 as it asks (had every candidate been the draft, for instance). Otherwise it could not be told, and the tally says how
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.conformance.betting import Bets
 from dgemma_viz.conformance.outcome import Tally, lacking_words
+from dgemma_viz.conformance.sequential_test import Bets
 from dgemma_viz.conformance.violation import Breach
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dgemma_viz.trace.model import Trace
 
 _TOKEN = re.compile(r"\btoken (\d{1,9})\b")
-SPOKEN_FOR = {"numbers-finite", "bound-as-asked"}
+REPORTED_ELSEWHERE = {"numbers-finite", "bound-as-asked"}
 """Broken rules that rules of the diagnosis speak of themselves, with more to say about them."""
 
 
@@ -29,7 +29,7 @@ class ReferenceRulesRule(Rule):
         """At most one for each rule of :data:`dgemma_viz.conformance.RULES`."""
         broken: dict[str, list[Violation]] = {}
         for violation in check_conformance(case.trace).violations:
-            if violation.rule not in SPOKEN_FOR:
+            if violation.rule not in REPORTED_ELSEWHERE:
                 broken.setdefault(violation.rule, []).append(violation)
         for rule, violations in broken.items():
             first = violations[0]

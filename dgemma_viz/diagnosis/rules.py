@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dgemma_viz.diagnosis import (
     acceptance,
     against_reference,
+    canvas_boundary,
     certainty,
     channels,
     ending,
@@ -14,7 +15,6 @@ from dgemma_viz.diagnosis import (
     reference_rules,
     repetition,
     restraints,
-    seam,
     settings,
     stopping,
 )
@@ -30,7 +30,7 @@ RULES: tuple[Rule, ...] = (
     *ending.RULES,
     *channels.RULES,
     *repetition.RULES,
-    *seam.RULES,
+    *canvas_boundary.RULES,
     *against_reference.RULES,
     *certainty.RULES,
     *acceptance.RULES,

@@ -66,7 +66,7 @@ def _of_sample(trace: Trace, sample: int) -> dict[str, Any]:
         run = trace.canvas_run(canvas, sample)
         ids, begin = _written(run)
         end = len(ids)
-        while end > begin and ids[end - 1] in _filling(trace):
+        while end > begin and ids[end - 1] in trace.facts.filling_ids:
             end -= 1
         parts: list[dict[str, Any]] = []
         for channel, first, last in _cut(begin, end, [fold for fold in folds if fold[1].canvas == canvas]):
@@ -85,11 +85,6 @@ def _written(run: CanvasRun) -> tuple[Array, int]:
         return np.zeros(0, int), 0
     ids = run.array("draft")[-1] if run.emitted is None else run.emitted
     return ids[: inside[-1] + 1], int(inside[0])
-
-
-def _filling(trace: Trace) -> set[int]:
-    facts = trace.facts
-    return {*facts.eos_token_ids, *([] if facts.pad_token_id is None else [facts.pad_token_id])}
 
 
 def _cut(begin: int, end: int, folds: list[tuple[ChatPart, Stretch]]) -> Iterator[tuple[ChatPart | None, int, int]]:

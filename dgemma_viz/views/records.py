@@ -107,13 +107,12 @@ def run_words(run: CanvasRun) -> dict[str, Any]:
     """
     phases = run.trace.phase[run.steps].tolist()
     facts = run.trace.facts
-    ends = [*facts.eos_token_ids, *([] if facts.pad_token_id is None else [facts.pad_token_id])]
     chat = chat_words(run)
     return words_for(facts.mask_token_id, decision_marks(run.trace)) | {
         **chat,
         **restraints_json(run),
-        "ends": ends,
-        "special": [*ends, *chat["special"]],
+        "ends": list(facts.filling_ids),
+        "special": [*facts.filling_ids, *chat["special"]],
         "phases": [PHASES[phase] if phase != Phase.DENOISE else "" for phase in phases] if any(phases) else [],
         "outside": np.flatnonzero(~run.in_output).tolist(),
     }

@@ -212,4 +212,4 @@ def check_parameters(trace: Trace, interventions: Sequence[Intervention]) -> Non
     for one in sorted(changes, key=lambda one: one.begins):
         values |= one.values
         if None not in (values.get("t_min", 0), values.get("t_max", 0)):
-            sampler.together(values)
+            sampler.validate(values)

@@ -99,7 +99,7 @@ ENTROPY_BOUND_DIFFUSERS = Sampler(
     sticky=False,
     parameters=PARAMETERS,
     prepare=partial(_prepare, "EntropyBoundScheduler"),
-    together=rising_temperatures,
+    validate=rising_temperatures,
 )
 BLOCK_REFINEMENT = Sampler(
     name="block_refinement",

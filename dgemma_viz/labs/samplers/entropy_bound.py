@@ -98,5 +98,5 @@ ENTROPY_BOUND = Sampler(
     sticky=False,
     parameters=PARAMETERS,
     prepare=_prepare,
-    together=rising_temperatures,
+    validate=rising_temperatures,
 )

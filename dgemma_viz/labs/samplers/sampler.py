@@ -76,7 +76,7 @@ class Sampler:
         What may be chosen.
     prepare
         Sets the loop up.
-    together
+    validate
         Judges all values at once; raises :class:`~dgemma_viz.errors.SettingError`.
     """
 
@@ -89,7 +89,7 @@ class Sampler:
     sticky: bool
     parameters: tuple[Parameter, ...]
     prepare: Prepare = field(repr=False)
-    together: Callable[[Values], None] = field(default=_nothing_to_compare, repr=False)
+    validate: Callable[[Values], None] = field(default=_nothing_to_compare, repr=False)
 
     @property
     def installed(self) -> bool:
@@ -133,7 +133,7 @@ class Sampler:
         if unknown := sorted(set(given) - set(known)):
             raise SettingError(f"the sampler '{self.name}' has no parameter {unknown[0]!r}; it has {', '.join(known)}")
         values = {name: known[name].checked(value) for name, value in given.items()}
-        self.together({parameter.name: parameter.default for parameter in self.parameters} | values)
+        self.validate({parameter.name: parameter.default for parameter in self.parameters} | values)
         return values
 
     def values(self, given: Mapping[str, Any] | None = None) -> Values:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dgemma_viz.diagnosis.seam import repeated_tokens
+from dgemma_viz.diagnosis.canvas_boundary import repeated_tokens
 
 TEXT = np.arange(100, 148)
 

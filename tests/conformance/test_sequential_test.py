@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_viz.conformance import Tolerances
-from dgemma_viz.conformance.betting import Bets
+from dgemma_viz.conformance.sequential_test import Bets
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical
 
 RNG = np.random.default_rng(2)
