@@ -72,7 +72,7 @@ def report(findings: list[Finding]) -> str:
         if finding.remedy:
             lines.append(f"{'':9}{'':<{width}}  -> {finding.remedy}")
     bad = sum(not finding.good for finding in findings)
-    lines.append("everything is in place" if not bad else f"{bad} thing(s) to mend")
+    lines.append("everything is in place" if not bad else f"{bad} {'thing' if bad == 1 else 'things'} to mend")
     return "\n".join(lines)
 
 

@@ -186,7 +186,7 @@ def test_doctor_names_what_is_missing_and_what_to_do(capsys, installed):
     assert "MISSING  voila" in out
     assert "pip install 'voila>=" in out
     assert "PROBLEM  plotly" in out
-    assert "2 thing(s) to mend" in out
+    assert "2 things to mend" in out
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_doctor_names_versions_that_do_not_go_together(capsys, installed, versio
     installed(**versions)
     status, out, _ = run(capsys, "doctor")
     assert status == 1
-    assert "1 thing(s) to mend" in out
+    assert "1 thing to mend" in out
     assert problem in out
     assert remedy in out
 

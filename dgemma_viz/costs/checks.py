@@ -1,4 +1,4 @@
-"""Numbers that a cost can be computed from; everything else is refused in words."""
+"""Numbers that a cost can be computed from; everything else is refused with a clear error."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def shape_of(config: Any) -> ModelShape:
     missing = [name for name in wanted if getattr(text, name, None) is None]
     if missing or getattr(config, "canvas_length", None) is None:
         what = missing[0] if missing else "canvas_length"
-        raise SettingError(f"this is no configuration of a DiffusionGemma: it has no '{what}'. Give model.config")
+        raise SettingError(f"this is not the configuration of a DiffusionGemma: it has no '{what}'. Give model.config")
     width, layers = text.hidden_size, len(text.layer_types)
     attention, cache = 0, {"sliding_attention": 0, "full_attention": 0}
     for number, kind in enumerate(text.layer_types):

@@ -121,7 +121,7 @@ def export_video(  # noqa: PLR0913 - all but what to write is optional, and most
     """
     target = check_target(path)
     if target.suffix.lower() not in _FORMATS:
-        raise SettingError(f"'{target}' is no video that is written; give a name that ends in {', '.join(VIDEOS)}")
+        raise SettingError(f"'{target}' cannot be written as a video; give a name that ends in {', '.join(VIDEOS)}")
     _check_speed(steps_per_second)
     images, _ = _drawn(trace, (canvas, sample), quantity, theme, layout)
     write_whole(target, _encoded(images, target.suffix.lower(), steps_per_second))

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     known = PAGES + GIF + VIDEOS + PICTURES
     if suffix not in known:
         endings = ", ".join(known)
-        raise SettingError(f"'{options.output}' is no kind of file that is written; give a name that ends in {endings}")
+        raise SettingError(f"'{options.output}' cannot be written; give a name that ends in {endings}")
     given = {name: value for name in _OPTIONS if (value := getattr(options, name)) is not None}
     for name in given:
         if suffix not in _OPTIONS[name]:

@@ -62,7 +62,7 @@ def export_picture(
     target = check_target(path)
     ending = target.suffix.lower()
     if ending not in PICTURES:
-        raise SettingError(f"'{target}' is no picture that is written; give a name that ends in {', '.join(PICTURES)}")
+        raise SettingError(f"'{target}' cannot be written as a picture; give a name that ends in {', '.join(PICTURES)}")
     for name, pixels in (("width", width), ("height", height)):
         if pixels is not None and not 50 <= pixels * scale <= _MOST_PIXELS:  # noqa: PLR2004
             raise SettingError(f"{name} is {pixels} at scale {scale:g}; it must come to 50 to {_MOST_PIXELS} pixels")
@@ -88,7 +88,7 @@ def _figure_named(name: str, n_traces: int, options: dict[str, Any]) -> Callable
     names = names_of_figures(n_traces)
     if name not in names:
         many = "one trace" if n_traces == 1 else "two traces"
-        raise SettingError(f"'{name}' is no figure of {many}; choose from {', '.join(names)}")
+        raise SettingError(f"'{name}' is not a figure of {many}; choose from {', '.join(names)}")
     taken = _parameters(name)[n_traces:]
     if foreign := sorted(set(options) - set(taken)):
         raise SettingError(f"'{name}' takes no {foreign[0].replace('_', ' ')}; it takes {', '.join(taken)}")

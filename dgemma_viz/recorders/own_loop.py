@@ -75,7 +75,7 @@ class Recorder:
     Raises
     ------
     RecordingError
-        This is no tokenizer, a fact is unknown or of the wrong type, or the prompt holds no token ids.
+        This is not a tokenizer, a fact is unknown or of the wrong type, or the prompt holds no token ids.
     SettingError
         ``top_k`` is less than 1.
     """

@@ -35,7 +35,7 @@ def facts_given(given: Mapping[str, Any], tokenizer: Any, mask_token_id: int | N
     Raises
     ------
     RecordingError
-        A fact is unknown or no JSON, this is no tokenizer, or it has no such mask token.
+        A fact is unknown or no JSON, this is not a tokenizer, or it has no such mask token.
     """
     known = {field.name for field in fields(RunFacts)} - {*_FOUND_OUT}
     if unknown := sorted(set(given) - known):

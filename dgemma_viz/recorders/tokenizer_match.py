@@ -37,12 +37,12 @@ def check_tokenizer(tokenizer: Any, vocabulary: int, eos_ids: Collection[int]) -
     Raises
     ------
     RecordingError
-        They cannot belong together, or this is no tokenizer.
+        They cannot belong together, or this is not a tokenizer.
     """
     if not hasattr(tokenizer, "decode") or not hasattr(tokenizer, "__len__"):
         raise RecordingError(
-            f"a {type(tokenizer).__name__} is no tokenizer: pass the model's tokenizer or processor, or None to record "
-            "without token texts"
+            f"a {type(tokenizer).__name__} is not a tokenizer: pass the model's tokenizer or processor, or None "
+            "to record without token texts"
         )
     remedy = "Load both from the same place, or pass tokenizer=None to record without token texts"
     size = len(tokenizer)

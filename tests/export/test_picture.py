@@ -60,7 +60,7 @@ def test_mistakes_are_one_line(arguments, words, tmp_path, capsys):
 def test_what_is_missing_is_said(tmp_path, monkeypatch):
     with pytest.raises(SettingError, match=r"ends in \.png, \.svg, \.pdf"):
         export_picture(TRACE, tmp_path / "x.jpg")
-    with pytest.raises(SettingError, match="'heatmap' is no figure of two traces"):
+    with pytest.raises(SettingError, match="'heatmap' is not a figure of two traces"):
         export_picture((TRACE, TRACE), tmp_path / "x.png", "heatmap")
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "kaleido", None)

@@ -156,7 +156,7 @@ def test_the_crossing_is_found_in_a_table():
         (lambda m, t: dv.race(m, t, "sort 53918=", []), "no way of decoding to run"),
         (lambda m, t: dv.race(m, t, [], "diffusion"), "no prompt to run"),
         (lambda m, t: dv.race(m, t, "sort 53918=", ["diffusion", diffusion()]), "two ways are called 'diffusion'"),
-        (lambda m, t: dv.race(m, t, "sort 53918=", [7]), "7 is no way of decoding"),
+        (lambda m, t: dv.race(m, t, "sort 53918=", [7]), "7 is not a way of decoding"),
         (lambda m, t: dv.race(m, t, "sort 53918=", repeats=0), "0 repeats is out of range"),
         (lambda m, t: dv.race(m, t, "sort 53918=", max_new_tokens=0), "0 new tokens is out of range"),
         (lambda m, t: dv.race(m, t, "sort 53918=").of("sort 1="), "was not among the prompts"),

@@ -197,7 +197,7 @@ def test_parameters_change_where_they_are_read(tiny, name, values, recorded):
     [
         ("block_refinement", {"confidence_threshold": 0.1}, "is fixed once a run of 'block_refinement' has begun"),
         ("corrected", {"corrector_steps": 2}, "while it runs, temperature, corrector_k, corrector_selection can be"),
-        ("discrete_ddim", {"entropy_bound": 0.1}, "is no parameter of the sampler 'discrete_ddim'"),
+        ("discrete_ddim", {"entropy_bound": 0.1}, "is not a parameter of the sampler 'discrete_ddim'"),
     ],
 )
 def test_what_a_scheduler_cannot_do(tiny, name, values, message):

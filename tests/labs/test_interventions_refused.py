@@ -65,7 +65,7 @@ def original(small):
         (lambda: ChangeParameters("t_min", **HERE), "a mapping from parameter to value"),
         (lambda: from_json({"kind": "Explode", "step": 1}), "known kinds are Pin, Replace, AddNoise"),
         (lambda: from_json({"kind": "Pin", "step": 1}), "is no Pin: .*missing"),
-        (lambda: from_json(["Pin"]), "is no intervention"),
+        (lambda: from_json(["Pin"]), "is not an intervention"),
     ],
 )
 def test_mistakes_are_told_when_it_is_made(make, message):
@@ -78,7 +78,7 @@ def test_mistakes_are_told_when_it_is_made(make, message):
     [
         ([], "there are no interventions: give at least one"),
         (Pin(1, 3, step=1), "a list, even of one"),
-        (["pin"], "'pin' is no intervention"),
+        (["pin"], "'pin' is not an intervention"),
         ([Pin(CANVAS, 3, step=1)], f"position {CANVAS} is outside the canvas, whose positions run from 0 to 15"),
         ([Replace({3: 64}, step=1)], "there is no token 64: the vocabulary has 64"),
         ([Replace({3: "ab"}, step=1)], r"'ab' is not one token but 2: 'a', 'b'. Name one for each position"),
@@ -86,7 +86,7 @@ def test_mistakes_are_told_when_it_is_made(make, message):
         ([Replace({3: 5}, step=4)], "there is no step 4 in canvas 0 of this run, which ran steps 0 to 3"),
         ([Replace({3: 5}, canvas=1, step=0)], "there is no canvas 1 in this run, which has 1"),
         ([Replace({3: 5}, step=1, sample=2)], "there is no sample 2 in a batch of 2"),
-        ([ChangeParameters({"threshold": 0.5}, step=1)], "threshold is no parameter of the sampler 'entropy_bound'"),
+        ([ChangeParameters({"threshold": 0.5}, step=1)], "threshold is not a parameter of the sampler 'entropy_bound'"),
         ([ChangeParameters({"max_denoising_steps": 9}, step=1)], "is fixed once a run of 'entropy_bound' has begun"),
         ([ChangeParameters({"entropy_bound": -1.0}, step=1)], "entropy_bound of -1 is out of range"),
         ([ChangeParameters({"t_min": 0.9}, step=1)], "t_max of 0.8 must be above t_min of 0.9"),
@@ -116,7 +116,7 @@ def test_mistakes_are_told_before_anything_runs(small, original, interventions, 
 )
 def test_two_that_contradict_each_other(small, original, two):
     for pair in (two, two[::-1]):
-        with pytest.raises(SettingError, match="wanted twice, and differently"):
+        with pytest.raises(SettingError, match="given two different values"):
             intervene(*small, original, pair)
 
 

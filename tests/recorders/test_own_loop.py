@@ -392,7 +392,7 @@ def test_wrong_facts(tiny):
         Recorder(task={"a": {1, 2}})
     with pytest.raises(RecordingError, match="mask token 93 is outside"):
         Recorder(tiny[1], mask_token_id=93)
-    with pytest.raises(RecordingError, match="is no tokenizer"):
+    with pytest.raises(RecordingError, match="is not a tokenizer"):
         Recorder("bert-base-uncased")
     with pytest.raises(RecordingError, match="token ids"):
         Recorder(prompt=[0.5, 1.5])

@@ -48,7 +48,7 @@ def test_a_tokenizer_with_another_end_of_sequence(model):
 
 
 def test_not_a_tokenizer(model):
-    with pytest.raises(RecordingError, match="a str is no tokenizer"):
+    with pytest.raises(RecordingError, match="a str is not a tokenizer"):
         record(model, "tokenizer")
 
 

@@ -173,7 +173,7 @@ def ways_of(given: Ways) -> dict[str, Way]:
             way = WAYS[one]()
         if not isinstance(way, Way):
             raise SettingError(
-                f"{one!r} is no way of decoding: give a name of {', '.join(map(repr, WAYS))}, or what a function of "
+                f"{one!r} is not a way of decoding: give a name of {', '.join(map(repr, WAYS))}, or what a function of "
                 "dgemma_viz.labs.decoding.ways returns"
             )
         name = label or way.name

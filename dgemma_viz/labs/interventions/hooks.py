@@ -99,7 +99,9 @@ def _check_parameters(plan: Plan, sampler: str) -> None:
         for name, value in one.values.items() if isinstance(one, ChangeParameters) else ():
             if name not in changeable:
                 why = (
-                    "is fixed once a run of '{}' has begun" if name in known else "is no parameter of the sampler '{}'"
+                    "is fixed once a run of '{}' has begun"
+                    if name in known
+                    else "is not a parameter of the sampler '{}'"
                 )
                 raise SettingError(
                     f"{name} {why.format(sampler)}; while it runs, {', '.join(changeable)} can be changed"

@@ -71,7 +71,7 @@ def refuse_contradictions(interventions: Sequence[Intervention]) -> None:
         if not _meet(first, second):
             continue
         for what in _differences(first, second):
-            raise SettingError(f"{what} wanted twice, and differently: {first.describe()}; and {second.describe()}")
+            raise SettingError(f"{what} given two different values: {first.describe()}; and {second.describe()}")
 
 
 def _meet(first: Intervention, second: Intervention) -> bool:
@@ -142,8 +142,8 @@ def plan_of(interventions: Sequence[Intervention], tokenizer: Any, vocabulary: i
     Raises
     ------
     SettingError
-        There are none, one is no intervention, a position is outside the canvas, a token is unknown, or two contradict
-        each other.
+        There are none, one is not an intervention, a position is outside the canvas, a token is unknown, or two
+        contradict each other.
     """
     if isinstance(interventions, Intervention):
         raise SettingError("interventions are a list, even of one")
@@ -151,7 +151,7 @@ def plan_of(interventions: Sequence[Intervention], tokenizer: Any, vocabulary: i
         raise SettingError("there are no interventions: give at least one, for instance Replace({3: 'a'}, step=4)")
     for one in interventions:
         if not isinstance(one, Intervention):
-            raise SettingError(f"{one!r} is no intervention")
+            raise SettingError(f"{one!r} is not an intervention")
         if outside := [place for place in one.positions_named() if place >= canvas_length]:
             raise SettingError(
                 f"position {outside[0]} is outside the canvas, whose positions run from 0 to {canvas_length - 1}: "

@@ -123,7 +123,7 @@ def from_json(data: Mapping[str, Any]) -> Intervention:
     known = {name: kind for name, kind in _KINDS.items() if not isabstract(kind)}
     kind = known.get(str(values.pop("kind", None)))
     if kind is None:
-        raise SettingError(f"{data!r} is no intervention; known kinds are {', '.join(known)}")
+        raise SettingError(f"{data!r} is not an intervention; known kinds are {', '.join(known)}")
     try:
         return kind(**values)
     except TypeError as error:
