@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.as_trace import as_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dgemma_viz.trace.model import CanvasRun
+    from dgemma_viz.trace.as_trace import TraceLike
+    from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 
@@ -165,19 +166,16 @@ class TracePair:
         return differing
 
 
-def pair_of(a: Trace, b: Trace) -> TracePair:
-    """Align two traces.
+def pair_of(a: TraceLike, b: TraceLike) -> TracePair:
+    """Align two traces, or trace files.
 
     Raises
     ------
     TraceError
-        One of them is not a trace, or they do not share a vocabulary, so that token ids cannot be compared.
+        One of them is not a trace (:func:`~dgemma_viz.trace.as_trace.as_trace`), or they do not share a vocabulary, so
+        that token ids cannot be compared.
     """
-    for name, trace in (("first", a), ("second", b)):
-        if not isinstance(trace, Trace):
-            recorded = getattr(trace, "trace", None)
-            hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
-            raise TraceError(f"the {name} of two traces to compare is a {type(trace).__name__}, not a Trace{hint}")
+    a, b = as_trace(a, "a comparison"), as_trace(b, "a comparison")
     _check_vocabularies(a, b)
     other = _first_of_other_length(a, b)
     return TracePair(

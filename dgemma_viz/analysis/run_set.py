@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.errors import SettingError
+from dgemma_viz.trace.as_trace import as_trace
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
@@ -44,11 +45,9 @@ class RunSet(Sequence[Run]):
         SettingError, TraceFileError
             The reference cannot be used (see :func:`~dgemma_viz.analysis.reference.judge`); no readable trace.
         """
-        from dgemma_viz.trace import Trace, load_trace
-
         runs: list[Run] = []
         for source in sources:
-            trace, path = (source, None) if isinstance(source, Trace) else (load_trace(source), source)
+            trace, path = as_trace(source, "a set of runs"), source if isinstance(source, str | os.PathLike) else None
             runs += [Run.of(trace, reference, sample, path) for sample in range(trace.n_samples)]
         return cls(tuple(runs))
 

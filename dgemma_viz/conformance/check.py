@@ -15,17 +15,19 @@ from dgemma_viz.conformance.statistical import Statistical
 from dgemma_viz.conformance.tolerances import Tolerances
 from dgemma_viz.conformance.violation import Violation
 from dgemma_viz.errors import TraceError
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.as_trace import as_trace
 
 if TYPE_CHECKING:
     from dgemma_viz.conformance.reference_settings import Setting
+    from dgemma_viz.trace.as_trace import TraceLike
+    from dgemma_viz.trace.model import Trace
 
 _STATISTICAL = sum(isinstance(rule.check, Statistical) for rule in RULES)
 _ORDER = {rule.name: index for index, rule in enumerate(RULES)}
 
 
 def check_conformance(
-    traces: Trace | Iterable[Trace] | Mapping[str, Trace],
+    traces: TraceLike | Iterable[TraceLike] | Mapping[str, TraceLike],
     settings: Mapping[str, Setting] | None = None,
     *,
     tolerances: Tolerances | None = None,
@@ -92,24 +94,17 @@ def check_conformance(
     )
 
 
-def _named(traces: Trace | Iterable[Trace] | Mapping[str, Trace]) -> dict[str, Trace]:
+def _named(traces: TraceLike | Iterable[TraceLike] | Mapping[str, TraceLike]) -> dict[str, Trace]:
     """The traces, with "trace 0" and so on for names where none were given."""
-    if isinstance(traces, Trace):
-        return {"trace 0": traces}
-    several = isinstance(traces, Iterable) and not isinstance(traces, str | bytes)
-    named: dict[str, Trace] = {}
     if isinstance(traces, Mapping):
         named = {str(name): trace for name, trace in traces.items()}
-    elif several:
+    elif isinstance(traces, Iterable) and not isinstance(traces, str | bytes):
         named = {f"trace {index}": trace for index, trace in enumerate(traces)}
-    wrong = [trace for trace in named.values() if not isinstance(trace, Trace)]
-    if wrong or not named:
-        found = "none" if several and not wrong else f"a {type(wrong[0] if wrong else traces).__name__}"
-        raise TraceError(
-            f"check_conformance() takes a Trace, or several of them, not {found}; record one with dv.record(model, "
-            "tokenizer), or open one with dv.load_trace(path)"
-        )
-    return named
+    else:
+        named = {"trace 0": traces}
+    if not named:
+        raise TraceError("check_conformance() takes a trace, or several of them, not none; give at least one")
+    return {name: as_trace(trace, "check_conformance()") for name, trace in named.items()}
 
 
 def _or_last(step: int | None) -> float:

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from dgemma_viz.analysis.reference import judge
 from dgemma_viz.diagnosis.case import RunCase
 from dgemma_viz.diagnosis.rules import RULES
-from dgemma_viz.errors import TraceError
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.as_trace import as_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     from dgemma_viz.analysis.reference import Judgement, Reference
     from dgemma_viz.diagnosis.finding import Finding
+    from dgemma_viz.trace.as_trace import TraceLike
+    from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ class Diagnosis:
         return as_html(self)
 
 
-def diagnose(trace: Trace, reference: Reference | None = None) -> Diagnosis:
+def diagnose(trace: TraceLike, reference: Reference | None = None) -> Diagnosis:
     """Look for what went wrong in a run.
 
     Copes with runs that failed or were interrupted, with batches, several canvases, NaN and runs without a single step;
@@ -89,7 +90,7 @@ def diagnose(trace: Trace, reference: Reference | None = None) -> Diagnosis:
     Parameters
     ----------
     trace
-        Recorded run.
+        Recorded run, the path of a trace file, or what holds a trace, such as a recording.
     reference
         The right answer, or ``f(prompt, completion)`` that returns it or says whether the completion is right; the same
         for all samples. None takes ``trace.facts.task["reference"]``; without that, rules that need one are not
@@ -98,16 +99,11 @@ def diagnose(trace: Trace, reference: Reference | None = None) -> Diagnosis:
     Raises
     ------
     TraceError
-        ``trace`` is not a trace.
+        Something else was given, or the file cannot be read.
     SettingError
         The reference is of a wrong type, or its function failed.
     """
-    if not isinstance(trace, Trace):
-        hint = " Take its .trace." if hasattr(trace, "traces") else ""
-        raise TraceError(
-            f"diagnose() takes a Trace, not a {type(trace).__name__}.{hint} Record one with dv.record(model, "
-            "tokenizer), or open one with dv.load_trace(path)"
-        )
+    trace = as_trace(trace, "diagnose()")
     judgements = tuple(judge(trace, reference, sample) for sample in range(trace.n_samples))
     case = RunCase(trace, judgements)
     findings: list[Finding] = []

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.analysis.comparison import TracePair, pair_of
-from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.errors import SettingError
 from dgemma_viz.export.page import page_html
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.as_trace import as_trace
 from dgemma_viz.views import contents
 from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
+    import os
+
     from dgemma_viz.analysis.reference import Reference
+    from dgemma_viz.trace.model import Trace
 
 _A_PAIR = 2
 
@@ -76,26 +78,9 @@ def shown_traces(what: Any) -> Trace | TracePair:
         It is none, a file is not a readable trace, or the two do not share a vocabulary.
     """
     if isinstance(what, (tuple, list)) and len(what) == _A_PAIR:
-        first, second = (_one_trace(one) for one in what)
-        return pair_of(first, second)
+        return pair_of(*what)
     if isinstance(what, TracePair):
         return what
     if isinstance(pair := getattr(what, "pair", None), TracePair):
         return pair
-    return _one_trace(what)
-
-
-def _one_trace(what: Any) -> Trace:
-    if isinstance(what, Trace):
-        return what
-    if isinstance(what, (str, os.PathLike)):
-        from dgemma_viz.trace import load_trace
-
-        return load_trace(what)
-    trace = getattr(what, "trace", None)
-    if isinstance(trace, Trace):
-        return trace
-    raise TraceError(
-        f"a {type(what).__name__} cannot be exported: give a Trace, the path of a trace file, what dv.explore() or "
-        "dv.compare() returned, or a pair of traces"
-    )
+    return as_trace(what, "an export")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.errors import SettingError
+from dgemma_viz.trace.as_trace import as_trace
 
 if TYPE_CHECKING:
+    from dgemma_viz.trace.as_trace import TraceLike
     from dgemma_viz.trace.model import CanvasRun
 
 
-def resolve_run(trace: Trace, canvas: int, sample: int) -> CanvasRun:
+def resolve_run(trace: TraceLike, canvas: int, sample: int) -> CanvasRun:
     """One canvas of one sample, both counted from 0.
 
     Raises
@@ -22,11 +23,7 @@ def resolve_run(trace: Trace, canvas: int, sample: int) -> CanvasRun:
     SettingError
         One of the numbers is not whole.
     """
-    if not isinstance(trace, Trace):
-        recorded = getattr(trace, "trace", None)
-        hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
-        raise TraceError(f"a figure draws a Trace, not a {type(trace).__name__}{hint}")
-    return trace.canvas_run(whole_number("canvas", canvas), whole_number("sample", sample))
+    return as_trace(trace, "a figure").canvas_run(whole_number("canvas", canvas), whole_number("sample", sample))
 
 
 def resolve_step(run: CanvasRun, step: int) -> int:

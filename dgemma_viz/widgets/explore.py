@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.analysis.comparison import pair_of
-from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.errors import SettingError
+from dgemma_viz.trace.as_trace import as_trace
 from dgemma_viz.widgets.viewer import VIEWS, Viewer
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     from dgemma_viz.analysis.reference import Reference
+    from dgemma_viz.trace.as_trace import TraceLike
 
 
 def explore(
-    trace: Trace | str | os.PathLike[str],
+    trace: TraceLike,
     reference: Reference | None = None,
     *,
     model: Any = None,
@@ -30,7 +30,7 @@ def explore(
     Parameters
     ----------
     trace
-        Recorded run, or path of a trace file.
+        Recorded run, the path of a trace file, or what holds a trace, such as a recording.
     reference
         The right answer, or a function of prompt and completion that returns whether it is right, or the right answer;
         the trace's own reference if None.
@@ -46,19 +46,20 @@ def explore(
     Raises
     ------
     TraceError
-        It is neither trace nor path, or the file cannot be read.
+        Something else was given, or the file cannot be read.
     SettingError
         The reference is not one, or its function failed; a model without its tokenizer; or there is no such place.
     """
     if (model is None) != (tokenizer is None):
         raise SettingError("explore() needs both model and tokenizer to repeat the run, or neither")
-    opened = _opened(trace, "explore() shows a Trace or the path of a trace file")
-    return Viewer(opened, reference, model=model, tokenizer=tokenizer, place=place, views=_known(views))
+    return Viewer(
+        as_trace(trace, "explore()"), reference, model=model, tokenizer=tokenizer, place=place, views=_known(views)
+    )
 
 
 def compare(
-    trace_a: Trace | str | os.PathLike[str],
-    trace_b: Trace | str | os.PathLike[str],
+    trace_a: TraceLike,
+    trace_b: TraceLike,
     reference: Reference | None = None,
     *,
     place: Mapping[str, Any] | None = None,
@@ -84,27 +85,10 @@ def compare(
     SettingError
         The reference is not one, or its function failed; or there is no such place.
     """
-    taken = "compare() shows two Traces or paths of trace files"
-    pair = pair_of(_opened(trace_a, taken), _opened(trace_b, taken))
-    return Viewer(pair, reference, place=place, views=_known(views))
+    return Viewer(pair_of(trace_a, trace_b), reference, place=place, views=_known(views))
 
 
 def _known(views: str) -> str:
     if views not in VIEWS:
         raise SettingError(f"there are no views '{views}'; choose from {', '.join(VIEWS)}")
     return views
-
-
-def _opened(trace: Any, taken: str) -> Trace:
-    if isinstance(trace, Trace):
-        return trace
-    if isinstance(trace, str) or hasattr(trace, "__fspath__"):
-        from dgemma_viz.trace import load_trace
-
-        return load_trace(trace)
-    recorded = getattr(trace, "trace", None)
-    hint = "; give it its '.trace'" if isinstance(recorded, Trace) else ""
-    raise TraceError(
-        f"{taken}, not a {type(trace).__name__}{hint}. Record one with dv.record(model, tokenizer), or open one with "
-        "dv.load_trace(path)"
-    )

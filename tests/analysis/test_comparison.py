@@ -149,11 +149,3 @@ def test_other_vocabularies_cannot_be_compared():
     assert "compared by id" in pair_of(a, larger).remarks[0]
     with pytest.raises(TraceError, match="no token text in common"):
         pair_of(a, replace(larger, token_texts={}))
-
-
-def test_only_traces_are_compared():
-    class Recording:
-        trace = synthetic_trace()
-
-    with pytest.raises(TraceError, match=r"the second .* is a Recording, not a Trace; give it its '\.trace'"):
-        pair_of(synthetic_trace(), Recording())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgemma_viz.conformance import RULES, Tolerances, check_conformance
-from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.errors import SettingError
 from dgemma_viz.trace.schema import ARRAYS
 from tests.conformance.conftest import with_settings
 from tests.synthetic import synthetic_trace
@@ -72,11 +72,6 @@ def test_settings_that_no_rule_uses(healthy):
 def test_tolerances_out_of_range(options):
     with pytest.raises(SettingError, match=next(iter(options))):
         Tolerances(**options)
-
-
-def test_not_a_trace():
-    with pytest.raises(TraceError, match="takes a Trace, or several of them, not a str"):
-        check_conformance("run.safetensors")
 
 
 @settings(max_examples=25, deadline=None)

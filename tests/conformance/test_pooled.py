@@ -154,9 +154,9 @@ def test_noise_at_too_few_positions_is_no_pass(healthy):
     assert "2 re-noised positions" in undecided["re-noised-random"]
 
 
-@pytest.mark.parametrize("traces", [[], {}, ["run.jsonl"], [None]])
+@pytest.mark.parametrize("traces", [[], {}])
 def test_no_traces(traces):
-    with pytest.raises(TraceError, match="takes a Trace, or several"):
+    with pytest.raises(TraceError, match="not none"):
         check_conformance(traces)
 
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import dgemma_viz as dv
 from dgemma_viz.diagnosis import RULES, Diagnosis, Severity, diagnose
-from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.errors import SettingError
 from tests.synthetic import synthetic_trace
 
 
@@ -48,17 +47,6 @@ def test_the_reference_in_the_trace_is_used():
     trace = synthetic_trace()
     with_reference = replace(trace, facts=replace(trace.facts, task={"reference": "never that"}))
     assert "wrong-answer" in {finding.rule for finding in diagnose(with_reference)}
-
-
-@pytest.mark.parametrize("thing", [None, "trace.safetensors", 3, np.zeros(3)])
-def test_not_a_trace(thing):
-    with pytest.raises(TraceError, match=r"diagnose\(\) takes a Trace.*load_trace"):
-        diagnose(thing)
-
-
-def test_a_recording_is_not_a_trace(tiny):
-    with pytest.raises(TraceError, match=r"Take its \.trace"):
-        diagnose(dv.record(*tiny))
 
 
 def test_bad_references():

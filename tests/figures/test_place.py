@@ -1,7 +1,5 @@
 """Bad arguments get an answer that says what is valid."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -36,13 +34,3 @@ def test_positions_that_are_not_there(position):
 def test_runs_that_are_not_there(canvas, sample, error):
     with pytest.raises(error):
         resolve_run(TRACE, canvas, sample)
-
-
-def test_something_that_is_no_trace():
-    class Recording:
-        trace = TRACE
-
-    with pytest.raises(TraceError, match=re.escape("a figure draws a Trace, not a Recording; give it its '.trace'")):
-        resolve_run(Recording(), 0, 0)
-    with pytest.raises(TraceError, match=r"not a str$"):
-        resolve_run("run.safetensors", 0, 0)
