@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> int:
 
     folder = Path(arguments[0] if arguments else ROOT / "site").resolve()
     with TemporaryDirectory() as doctrees:
-        options = ["--quiet", "--fail-on-warning", "--fresh-env", "-c", str(ROOT / "docs"), "-d", doctrees]
-        if status := build_main([*options, str(ROOT), str(folder)]):
+        options = ["--quiet", "--fail-on-warning", "--fresh-env", "--jobs", "2"]
+        if status := build_main([*options, "-c", str(ROOT / "docs"), "-d", doctrees, str(ROOT), str(folder)]):
             return status
     if fetched := list(fetched_from_elsewhere(folder)):
         print("pages must ask nothing from elsewhere:", *fetched, sep="\n", file=sys.stderr)

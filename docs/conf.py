@@ -56,12 +56,13 @@ LONGEST_VALUE = 60
 TEXTS: dict[str, list[str]] = {}
 
 
-def setup(app: Sphinx) -> None:
-    """Connect what follows."""
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect what follows, none of which looks beyond its page."""
     app.connect("source-read", list_modules)
     app.connect("autodoc-process-docstring", keep_text, priority=400)  # napoleon comes at 500
     app.connect("autodoc-process-docstring", restore_text, priority=600)
     app.connect("doctree-read", shorten_values)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def list_modules(_app: Sphinx, name: str, source: list[str]) -> None:
