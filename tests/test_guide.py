@@ -4,6 +4,7 @@ import re
 import runpy
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -54,6 +55,16 @@ def test_the_python_blocks_run(tmp_path, monkeypatch):
         ("sticky", "masked"), "complete"
     )
     assert dv.replay(names["model"], names["tokenizer"], names["original"]).divergence is None
+
+
+def test_every_name_of_ours_in_the_text_exists():
+    """``dv.compare`` and ``dgemma_viz.trace.schema.ARRAYS`` alike: what is renamed is renamed here, too."""
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    names = set(re.findall(r"`(dgemma_viz(?:\.\w+)+)", text))
+    names |= {f"dgemma_viz.{name}" for name in re.findall(r"`dv\.(\w+)", text)}
+    assert len(names) > 20
+    for name in names:
+        resolve_name(name)
 
 
 @pytest.mark.parametrize("name", re.findall(r"automodule:: ([\w.]+)", REFERENCE))
