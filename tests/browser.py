@@ -261,10 +261,14 @@ def _notebook_in(folder: Path, notebook: str | Sequence[str] | Path) -> Path:
     return path
 
 
+def environment_of_a_user() -> dict[str, str]:
+    """The environment of the test run, without what a server left there that a test began in this process."""
+    return {name: value for name, value in os.environ.items() if name != ADDRESS_VARIABLE}
+
+
 def _environment() -> dict[str, str]:
-    """The environment of the test run, with our template and this checkout's package; nothing is fetched."""
-    environment = dict(os.environ)
-    environment.pop(ADDRESS_VARIABLE, None)  # of a server that a test began in this process
+    """The same with our template and this checkout's package; nothing is fetched."""
+    environment = environment_of_a_user()
     for name, first in (("JUPYTER_PATH", TEMPLATES), ("PYTHONPATH", ROOT)):
         environment[name] = os.pathsep.join([str(first), *filter(None, [environment.get(name)])])
     environment |= {"HF_HUB_OFFLINE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

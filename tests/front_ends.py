@@ -19,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.browser import ROOT, end_process, free_port
+from tests.browser import ROOT, end_process, environment_of_a_user, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def serve_in(front: str, cells: Sequence[str] | NotebookNode) -> Iterator[str]:
             "JUPYTER_CONFIG_DIR": "config",
             "JUPYTER_DATA_DIR": "data",
         }
-        environment = os.environ | {name: str(folder / place) for name, place in places.items()}
+        environment = environment_of_a_user() | {name: str(folder / place) for name, place in places.items()}
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True
@@ -78,7 +78,7 @@ def serve_in_marimo(cells: Sequence[str], *, theme: str = "light") -> Iterator[s
                 [*command, f"--port={port}"],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | places | {"PYTHONPATH": path},
+                env=environment_of_a_user() | places | {"PYTHONPATH": path},
                 cwd=folder,
                 start_new_session=True,
             )

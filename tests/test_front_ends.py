@@ -35,8 +35,8 @@ def test_the_explorer_works_in(front, chromium, tmp_path):
         page.keyboard.press("/")
         page.keyboard.type("xaddvbm")  # keys with which a notebook cuts, adds and deletes cells
         page.keyboard.press("Enter")
-        expect(page.locator(".dgs-field")).to_have_value("xaddvbm")
-        expect(page.locator(".dgs-summary")).to_contain_text("Found nowhere")
+        expect(page.locator(".dgq-field")).to_have_value("xaddvbm")
+        expect(page.locator(".dgq-summary")).to_contain_text("Found nowhere")
         page.keyboard.press("Escape")
         expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(len(cells))
         run_cell(page, 2)

@@ -41,6 +41,7 @@ UNCHANGED = Need(
     lambda case: "ChangeParameters" not in intervened_with(case.trace),
     "parameters were changed on purpose in the middle of the run",
 )
+NOT_PINNED = Need(lambda case: "Pin" not in intervened_with(case.trace), "tokens were pinned on purpose")
 ADAPTIVE = Need(
     lambda case: sampler_kind(case.trace).of_the_pipeline and not has_sweeps(case.trace),
     "no stop rule of this sampler is known, or sweeps stand between its steps",

@@ -8,7 +8,7 @@ import numpy as np
 
 from dgemma_viz.analysis.restraints import banned_drafts
 from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import ENTROPIES, RULED_OUT
+from dgemma_viz.diagnosis.needs import ENTROPIES, NOT_PINNED, RULED_OUT
 from dgemma_viz.diagnosis.quoting import count, places, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
 
@@ -79,7 +79,7 @@ RULES = (
         remedy="If that was not meant, look at which processor bans it; if it was, read confidences there as those "
         "of the tokens that were left.",
         source="logits before and after the call's processors",
-        needs=(RULED_OUT,),
+        needs=(RULED_OUT, NOT_PINNED),
         check=_banned,
     ),
 )

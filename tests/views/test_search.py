@@ -172,16 +172,16 @@ def page(visit):
     page.get_by_label("Text").select_option("draft")
     go(page, "views=canvas")
     yield page
-    if page.locator(".dgs-field").input_value():
-        page.locator(".dgs-field").press("Escape")
+    if page.locator(".dgq-field").input_value():
+        page.locator(".dgq-field").press("Escape")
 
 
 def find(page, words):
     page.keyboard.press("/")
     page.keyboard.type(words)
-    expect(page.locator(".dgs-field")).to_have_value(words)
-    expect(page.locator(".dgs-count")).not_to_contain_text("searched")
-    return page.locator(".dgs-summary")
+    expect(page.locator(".dgq-field")).to_have_value(words)
+    expect(page.locator(".dgq-count")).not_to_contain_text("searched")
+    return page.locator(".dgq-summary")
 
 
 def at(page, **place):
@@ -198,8 +198,8 @@ def test_a_search_leads_to_where_it_was_first_seen_and_last_lost_by_keyboard_alo
     expect(summary).to_have_text(
         "In 3 places, 1 still there at the end; first seen at canvas 0, step 2, last lost at canvas 1, step 2."
     )
-    expect(page.locator(".dgs [role=status]")).to_have_text(summary.inner_text())
-    rows = page.locator(".dgs-list li")
+    expect(page.locator(".dgq [role=status]")).to_have_text(summary.inner_text())
+    rows = page.locator(".dgq-list li")
     expect(rows).to_have_count(3)
     page.keyboard.press("Enter")
     at(page, step="2", position="1")
@@ -220,7 +220,7 @@ def test_a_search_leads_to_where_it_was_first_seen_and_last_lost_by_keyboard_alo
     at(page, canvas="1", step="2", position="1")
     expect(rows.nth(1).get_by_text("Last lost: step 2")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(page.locator(".dgs-results")).to_be_hidden()
+    expect(page.locator(".dgq-results")).to_be_hidden()
     expect(page.locator(".dgv-named")).to_have_count(0)
     assert page.evaluate("document.activeElement === document.body")
 
@@ -255,15 +255,15 @@ def test_letters_that_are_typed_are_no_keys_and_escape_gives_the_focus_back(page
     assert not page.locator(".dgv-keys").get_attribute("open")
     assert "views=canvas" in page.url
     page.keyboard.press("Shift+Enter")
-    page.locator(".dgs-bar").get_by_role("button", name="Next place").press("Enter")
+    page.locator(".dgq-bar").get_by_role("button", name="Next place").press("Enter")
     assert page.evaluate("heard") == [], "nothing reaches a notebook around it"
-    expect(page.locator(".dgs-summary")).to_have_text(
+    expect(page.locator(".dgq-summary")).to_have_text(
         "Found nowhere: in no draft, candidate, noised canvas or alternative that was recorded."
     )
     page.keyboard.press("Escape")
     expect(token).to_be_focused()
     page.keyboard.press("/")
-    expect(page.locator(".dgs-summary")).to_contain_text("token by its id")
+    expect(page.locator(".dgq-summary")).to_contain_text("token by its id")
     page.keyboard.press("Escape")
 
 
@@ -272,7 +272,7 @@ def test_alternatives_and_hostile_text_are_shown_as_text_and_fit_a_phone(page):
     expect(find(page, "owl")).to_contain_text("Never drafted or sampled: only an alternative in 12 places")
     page.get_by_text("Best alternative").nth(3).click()
     at(page, position="3")
-    page.locator(".dgs-summary").get_by_role("button", name="canvas 0, step 0").click()
+    page.locator(".dgq-summary").get_by_role("button", name="canvas 0, step 0").click()
     at(page, position="0")
     page.keyboard.press("Escape")
     find(page, "<pad>")
@@ -282,8 +282,8 @@ def test_alternatives_and_hostile_text_are_shown_as_text_and_fit_a_phone(page):
     page.keyboard.press("Escape")
     expect(page.get_by_label("Text")).to_have_value("draft")
     find(page, "<IMG")
-    expect(page.locator(".dgs-quote mark")).to_have_text(EVIL)
-    assert page.locator(".dgs img").count() == 0
+    expect(page.locator(".dgq-quote mark")).to_have_text(EVIL)
+    assert page.locator(".dgq img").count() == 0
     page.set_viewport_size({"width": 380, "height": 760})
     assert_fits(page)
     page.emulate_media(color_scheme="dark")
@@ -323,7 +323,7 @@ def test_two_runs_are_searched_and_results_say_which(chromium):
         at(page, position="1")
         expect(page.locator(".dgv").nth(1).locator(".dgv-named")).to_have_count(2)
         expect(page.locator(".dgv").nth(0).locator(".dgv-named")).to_have_count(0)
-        expect(page.locator(".dgs-list b")).to_have_text("Run B, positions 1–2")
+        expect(page.locator(".dgq-list b")).to_have_text("Run B, positions 1–2")
 
 
 @pytest.mark.browser
@@ -358,7 +358,7 @@ def test_canvases_that_come_slowly_are_counted_and_a_search_that_is_left_asks_fo
         }""",
         frames,
     )
-    field, summary, count = page.locator(".dgs-field"), page.locator(".dgs-summary"), page.locator(".dgs-count")
+    field, summary, count = page.locator(".dgq-field"), page.locator(".dgq-summary"), page.locator(".dgq-count")
     page.keyboard.press("/")
     field.fill("cat sat")
     page.keyboard.press("Enter")  # before anything is there: goes once it is

@@ -185,7 +185,7 @@ def test_the_page_does_not_wait_for_a_busy_kernel_but_for_what_only_that_has(pag
     canvas(page).select_option("4")
     page.get_by_text("Fetching canvas 4 …").wait_for()
     assert step_of(page) == 8, "what was looked at stays"
-    page.get_by_text("step 0 of 6", exact=True).wait_for()
+    page.get_by_text("step 6 of 6", exact=True).wait_for()  # for who reads on from the last step of a text
     expect(page.get_by_text("Fetching canvas 4 …")).to_be_hidden()
 
 

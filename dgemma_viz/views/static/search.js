@@ -29,19 +29,19 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
   let chosen = null, move = 0, before = null, typing = null, lent = null; // a `move` waits for the first that is found
 
   const field = element("input", {
-    type: "search", class: "dgs-field", "aria-label": "Find over all steps", placeholder: "Find over all steps  ( / )",
+    type: "search", class: "dgq-field", "aria-label": "Find over all steps", placeholder: "Find over all steps  ( / )",
     autocomplete: "off", spellcheck: "false", oninput: () => later(TYPING_REST),
   });
   const exact = element("input", { type: "checkbox", onchange: () => later(0) });
   const button = (words, label, onclick) => element("button", { type: "button", class: "dge-button", "aria-label": label, onclick }, words);
-  const bar = element("span", { class: "dgs-bar", hidden: true },
+  const bar = element("span", { class: "dgq-bar", hidden: true },
     button("↑", "Previous place", () => step(-1)), button("↓", "Next place", () => step(1)),
     element("label", { title: "Upper and lower case, and how accents are written, count" }, exact, " exact"),
     button("Close", "Close the search", () => close()));
-  const count = element("span", { class: "dgs-count" }), spoken = element("div", { class: "dgv-aside", role: "status" });
+  const count = element("span", { class: "dgq-count" }), spoken = element("div", { class: "dgv-aside", role: "status" });
   const results = createSearchResults((place, at) => visit(place, at));
-  const node = element("section", { class: "dgs", role: "search", "aria-label": "Search" },
-    element("div", { class: "dgs-line" }, field, bar, count), results.node, spoken);
+  const node = element("section", { class: "dgq", role: "search", "aria-label": "Search" },
+    element("div", { class: "dgq-line" }, field, bar, count), results.node, spoken);
 
   // -- searching -------------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ export function createSearch({ root, tokens, state, host, page, go, named }) {
     results.draw({ found, listed, names, canvases, said: [found.length ? "" : none, ...problems.slice(0, 1)].join(" ").trim() });
     results.mark(chosen);
     named();
-    node.classList.toggle("dgs-open", open);
+    node.classList.toggle("dgq-open", open);
     bar.hidden = results.node.hidden = !open;
     tellCount();
     if (!running) setText(spoken, wanted ? results.said() : "");

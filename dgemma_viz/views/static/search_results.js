@@ -7,12 +7,12 @@ const seenText = (text) => text.replaceAll("\n", "↵");
 
 // `visit(place, step)` is called for a place that is chosen, and its step.
 export function createSearchResults(visit) {
-  const summary = element("div", { class: "dgs-summary" });
-  const list = element("ol", { class: "dgs-list", hidden: true, "aria-label": "Places found" }), rest = element("p", { class: "dgs-rest" });
-  const node = element("div", { class: "dgs-results", hidden: true }, summary, list, rest);
+  const summary = element("div", { class: "dgq-summary" });
+  const list = element("ol", { class: "dgq-list", hidden: true, "aria-label": "Places found" }), rest = element("p", { class: "dgq-rest" });
+  const node = element("div", { class: "dgq-results", hidden: true }, summary, list, rest);
   let rows = [];
 
-  const to = (place, step, words) => element("button", { type: "button", class: "dgs-to", onclick: () => visit(place, step) }, words);
+  const to = (place, step, words) => element("button", { type: "button", class: "dgq-to", onclick: () => visit(place, step) }, words);
 
   // `said`: what stands there where nothing was found, or besides; `names` of the runs, an empty one where there is but one.
   function draw({ found, listed, said, names, canvases }) {
@@ -50,9 +50,9 @@ export function createSearchResults(visit) {
       !place.stands && !place.best && to(place, place.shownAt, `Read: step ${place.shownAt}`),
     ].filter(Boolean);
     const where = [names[place.run], spotWords(place, canvases)].filter(Boolean).join(", ");
-    const quote = element("q", { class: "dgs-quote" }, seenText(before), element("mark", {}, seenText(match)), seenText(after));
-    const item = element("li", {}, element("b", {}, where), quote, element("span", { class: "dgs-course" }, courseWords(place)),
-      element("span", { class: "dgs-tos" }, ...buttons));
+    const quote = element("q", { class: "dgq-quote" }, seenText(before), element("mark", {}, seenText(match)), seenText(after));
+    const item = element("li", {}, element("b", {}, where), quote, element("span", { class: "dgq-course" }, courseWords(place)),
+      element("span", { class: "dgq-tos" }, ...buttons));
     return { place, item, buttons };
   }
 
@@ -60,7 +60,7 @@ export function createSearchResults(visit) {
   function mark(chosen) {
     const at = rows.findIndex(({ place }) => place === chosen);
     for (const [n, { item, buttons }] of rows.entries()) {
-      item.classList.toggle("dgs-chosen", n === at);
+      item.classList.toggle("dgq-chosen", n === at);
       if (n === at) item.setAttribute("aria-current", "true");
       else item.removeAttribute("aria-current");
       for (const one of buttons) one.tabIndex = n === Math.max(0, at) ? 0 : -1;
