@@ -92,7 +92,7 @@ def record(model: Any, tokenizer: Any, prompt: str, *, fault: Fault | None = Non
 def is_healthy(trace: Trace, task: str) -> bool:
     """Tell whether a run with default settings gave the right answer and ended by its own stop rule."""
     ended = all(trace.finished[trace.canvas == canvas][-1].all() for canvas in range(trace.n_canvases))
-    return ended and TASKS[task].check(trace.facts.task["prompt"], trace.output_text())
+    return ended and TASKS[task].check(trace.facts.task.prompt, trace.output_text())
 
 
 def worst_by_rule(trace: Trace, task: str) -> dict[str, Severity]:

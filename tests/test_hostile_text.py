@@ -76,7 +76,7 @@ from dgemma_viz.widgets.sampler_lab import SamplerLab
 lab = SamplerLab(autorun=False)
 for trace in (a, b):
     given = {"sampler": "entropy_bound", "parameters": {"entropy_bound": EVERYTHING}}
-    lab.history.add(replace(trace, facts=replace(trace.facts, task={**trace.facts.task, **given})))
+    lab.history.add(replace(trace, facts=replace(trace.facts, task={**trace.facts.task.to_json(), **given})))
 lab
 """,
     "from dgemma_viz.widgets.trace_file_panel import TraceFilePanel\nTraceFilePanel()",

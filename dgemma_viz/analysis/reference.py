@@ -116,7 +116,7 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
         Recorded run.
     reference
         The right answer or a function ``f(prompt, completion)``; see :data:`Reference`. None takes
-        ``trace.facts.task["reference"]``. The prompt given to a function is ``trace.facts.task["prompt"]`` where the
+        ``trace.facts.task.reference``. The prompt given to a function is ``trace.facts.task.prompt`` where the
         caller of the recorder gave one, else the decoded prompt, special tokens included.
     sample
         Sample of the batch.
@@ -262,7 +262,6 @@ def verdict_of(reference: Reference, prompt: str, completion: str) -> bool | str
 
 def _verdict(trace: Trace, reference: Reference | None, sample: int, output: str) -> bool | str | None:
     if reference is None:
-        known = trace.facts.task.get("reference")
-        return known if isinstance(known, str) else None
-    prompt = trace.facts.task.get("prompt")
-    return verdict_of(reference, prompt if isinstance(prompt, str) else trace.prompt_text(sample), output)
+        return trace.facts.task.reference
+    prompt = trace.facts.task.prompt
+    return verdict_of(reference, trace.prompt_text(sample) if prompt is None else prompt, output)

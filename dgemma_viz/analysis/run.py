@@ -27,7 +27,7 @@ class Run:
     source
         The trace, or the path of its file.
     prompt
-        What was asked: ``facts.task["prompt"]``, else the decoded prompt.
+        What was asked: ``facts.task.prompt``, else the decoded prompt.
     task
         Name of the task, or empty.
     seed
@@ -77,12 +77,11 @@ class Run:
     @classmethod
     def unjudged(cls, trace: Trace, sample: int = 0) -> Run:
         """A run without a judgement."""
-        facts = trace.facts.task
-        prompt, task = facts.get("prompt"), facts.get("name")
+        task = trace.facts.task
         return cls(
             source=trace,
-            prompt=prompt if isinstance(prompt, str) else trace.prompt_text(sample),
-            task=task if isinstance(task, str) else "",
+            prompt=trace.prompt_text(sample) if task.prompt is None else task.prompt,
+            task=task.name,
             seed=trace.facts.seed,
             output=trace.output_text(sample),
             ended=trace.facts.status == "complete" or len(trace.output_ids(sample)) < len(trace.emitted_ids(sample)),

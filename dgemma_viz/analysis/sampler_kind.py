@@ -93,7 +93,5 @@ def has_sweeps(trace: Trace) -> bool:
 
 def intervened_with(trace: Trace) -> frozenset[str]:
     """Kinds of interventions that the run was made with: class names of :mod:`dgemma_viz.labs.interventions`."""
-    told = trace.facts.task.get("interventions")
-    if not isinstance(told, list | tuple):
-        return frozenset()
+    told = trace.facts.task.interventions
     return frozenset(str(one["kind"]) for one in told if isinstance(one, dict) and "kind" in one)

@@ -93,7 +93,7 @@ def diagnose(trace: TraceLike, reference: Reference | None = None) -> Diagnosis:
         Recorded run, the path of a trace file, or what holds a trace, such as a recording.
     reference
         The right answer, or ``f(prompt, completion)`` that returns it or says whether the completion is right; the same
-        for all samples. None takes ``trace.facts.task["reference"]``; without that, rules that need one are not
+        for all samples. None takes ``trace.facts.task.reference``; without that, rules that need one are not
         applied.
 
     Raises

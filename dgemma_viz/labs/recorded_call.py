@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.errors import PromptError, RunFailedError
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace.task import RunTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +83,8 @@ def with_task(trace: Trace, prompts: Sequence[str], task: Mapping[str, Any] | No
     known: dict[str, Any] = {"prompts": list(prompts)}
     if len(prompts) == 1:
         known = {"prompt": prompts[0]} | _reference(prompts[0], trace.output_text())
-    return replace(trace, facts=replace(trace.facts, task={**known, **trace.facts.task, **(task or {})}))
+    whole = RunTask.of({**known, **trace.facts.task.to_json(), **(task or {})})
+    return replace(trace, facts=replace(trace.facts, task=whole))
 
 
 def _reference(prompt: str, output: str) -> dict[str, str]:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from dgemma_viz.recorders.run_buffer import Run
     from dgemma_viz.trace.model import Trace
+    from dgemma_viz.trace.task import RunTask
 
 _SETTINGS = ("do_sample", "temperature", "top_k", "top_p", "max_new_tokens", "prompt_lookup_num_tokens")
 
@@ -138,7 +139,7 @@ def _see(run: CausalRun, context: torch.Tensor, scores: torch.Tensor) -> None:
     run.attempt(lambda: run.predicts(context, scores))
 
 
-def _facts_at_start(model: Any, task: Mapping[str, Any]) -> RunFacts:
+def _facts_at_start(model: Any, task: RunTask) -> RunFacts:
     return RunFacts(
         model_id=model_id(model),
         model_class=type(model).__name__,

@@ -14,6 +14,8 @@ from dgemma_viz.trace.model import RunFacts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dgemma_viz.trace.task import RunTask
+
 _SAME_NAME = (
     "temperature",
     "top_p",
@@ -27,7 +29,7 @@ _OWN_OR_CONFIG = ("threshold", "editing_threshold", "minimal_topk", "block_lengt
 """Where the call says None, the scheduler's config rules."""
 
 
-def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, Any]) -> RunFacts:
+def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: RunTask) -> RunFacts:
     """Facts of one call.
 
     Parameters

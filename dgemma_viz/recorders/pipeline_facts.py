@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dgemma_viz.trace.model import RunFacts
+    from dgemma_viz.trace.task import RunTask
 
 _SAME_NAME = ("stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")
 _RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
@@ -22,7 +23,7 @@ _RULED_BY_PIPELINE = {"num_inference_steps", "block_length"}
 """Of the scheduler's config: the number of steps is the call's, and a block is the model's canvas."""
 
 
-def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: Mapping[str, Any]) -> RunFacts:
+def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: RunTask) -> RunFacts:
     """Facts of one call.
 
     Parameters

@@ -18,6 +18,7 @@ from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.user_warnings import warn_user
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace.task import RunTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,7 @@ class Recording(ABC):
         if top_k < 1:
             raise SettingError(f"top_k of {top_k} is out of range; choose 1 or more alternatives to keep")
         try:
-            self._task: dict[str, Any] = json.loads(json.dumps(dict(task or {})))
+            self._task = RunTask.of(json.loads(json.dumps(dict(task or {}))))
         except (TypeError, ValueError) as error:
             raise RecordingError(f"the task's facts must be JSON types (text, numbers, lists, ...): {error}") from error
         self._model = model

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from dgemma_viz.trace.task import RunTask
+
 _SETTINGS = (
     "max_denoising_steps",
     "t_min",
@@ -33,7 +35,7 @@ _SETTINGS = (
 )
 
 
-def facts_at_start(model: Any, task: Mapping[str, Any]) -> RunFacts:
+def facts_at_start(model: Any, task: RunTask) -> RunFacts:
     """Facts that are known when ``generate()`` is called."""
     return RunFacts(
         model_id=model_id(model),

@@ -162,7 +162,7 @@ def _card(folder: Path, name: str, edition: Edition) -> TraceCard:
         return TraceCard(written, "", 0, 0, _size(size), date, trouble="its name is not Unicode; rename it")
     try:
         trace = open_published(folder, name)
-        prompt = str(trace.facts.task.get("prompt") or trace.prompt_text())
+        prompt = str(trace.facts.task.prompt or trace.prompt_text())
     except DgemmaVizError as error:
         return TraceCard(name, "", 0, 0, _size(size), date, trouble=str(error))
     except Exception:

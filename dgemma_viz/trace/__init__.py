@@ -6,6 +6,7 @@ from dgemma_viz.trace.json_lines import load_json_lines, save_json_lines
 from dgemma_viz.trace.model import CanvasRun, RunFacts, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import ARRAYS, SCHEMA_VERSION, ArraySpec
+from dgemma_viz.trace.task import RunTask
 
 __all__ = [
     "ARRAYS",
@@ -17,6 +18,7 @@ __all__ = [
     "NoticeCode",
     "Phase",
     "RunFacts",
+    "RunTask",
     "Trace",
     "load_json_lines",
     "load_trace",

@@ -24,6 +24,7 @@ from dgemma_viz.plain_text import joined, printable
 from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase, is_accepted
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
+from dgemma_viz.trace.task import RunTask
 from dgemma_viz.trace.token_texts import TokenTexts
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class RunFacts:
         What the recorder saw that the user should know, e.g. a stale compiled sampler: each a code, for programs, and a
         text, for people (:class:`~dgemma_viz.trace.notice.Notice`).
     task
-        Free facts about the task (name, reference answer), if the caller gave any.
+        What the run was for, and how to make it again, if the caller said so. A mapping is taken for one.
     absent
         Names of arrays that were not recorded, for traces of other runtimes: these hold no measurement but NaN, false,
         or :data:`UNKNOWN_TOKEN`. With ``"inactive_rows"`` among them, steps of samples that had finished repeat the
@@ -117,11 +118,15 @@ class RunFacts:
     status: str = "complete"
     error: str = ""
     notices: tuple[Notice, ...] = ()
-    task: Mapping[str, Any] = field(default_factory=dict)
+    task: RunTask = field(default_factory=RunTask)
     absent: tuple[str, ...] = ()
     mask_token_id: int | None = None
     output_span: tuple[int, int] | None = None
     special_token_ids: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, RunTask):
+            object.__setattr__(self, "task", RunTask.of(self.task))
 
     @property
     def filling_ids(self) -> tuple[int, ...]:
@@ -133,6 +138,7 @@ class RunFacts:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""
         data = asdict(self)
         data |= {name: list(getattr(self, name)) for name in ("eos_token_ids", "absent")}
+        data["task"] = self.task.to_json()
         data["notices"] = [{"code": str(notice.code), "text": notice.text} for notice in self.notices]
         later = ("absent", "mask_token_id", "output_span", "sampler_kind")
         known = {name: value for name, value in data.items() if value not in (None, [], "") or name not in later}

@@ -145,8 +145,7 @@ def _of_its_own(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "first canvas", "given by the caller"
     if has_processors(trace):
         yield "logits processors", ", ".join(map(str, trace.facts.settings["logits_processors"]))
-    changes = trace.facts.task.get("interventions")
-    if isinstance(changes, list | tuple) and changes:
+    if changes := trace.facts.task.interventions:
         yield "changed on purpose", _count(len(changes), "time")
 
 

@@ -50,19 +50,19 @@ class LabRun:
     @property
     def prompt(self) -> str:
         """The prompt, NOT escaped."""
-        return str(self.trace.facts.task.get("prompt", ""))
+        return self.trace.facts.task.prompt or ""
 
     @property
     def changed(self) -> dict[str, Any]:
         """Parameters that differ from the sampler's defaults, by label."""
         task = self.trace.facts.task
-        known, given = SAMPLERS[task["sampler"]].parameters, task["parameters"]
+        known, given = SAMPLERS[task.sampler].parameters, task.parameters
         return {p.label: given[p.name] for p in known if p.name in given and given[p.name] != p.default}
 
     @property
     def file_name(self) -> str:
         """What a saved file of it is called."""
-        return f"run-{self.number}-{self.trace.facts.task['sampler']}-seed-{self.trace.facts.seed}.safetensors"
+        return f"run-{self.number}-{self.trace.facts.task.sampler}-seed-{self.trace.facts.seed}.safetensors"
 
     @cached_property
     def verdict(self) -> str:
@@ -88,14 +88,14 @@ class LabRun:
     def row(self, other: LabRun | None) -> dict[str, Any]:
         """Texts of its row in the history; ``other`` is the run that it is held against."""
         facts, rate = self.trace.facts, tokens_per_forward(self.trace)
-        task = TASKS.get(str(facts.task.get("name")))
+        task = TASKS.get(facts.task.name)
         where, why = self.difference(other) if other is not None else ("", "")
         return {
             "number": self.number,
             "time": f"{self.made:%H:%M:%S}",
             "task": task.title if task else "own prompt",
             "prompt": visible(self.prompt),
-            "sampler": SAMPLERS[facts.task["sampler"]].title,
+            "sampler": SAMPLERS[facts.task.sampler].title,
             "changed": [f"{label} {_value(value)}" for label, value in self.changed.items()],
             "seed": "unknown" if facts.seed is None else str(facts.seed),
             "verdict": self.verdict,

@@ -12,6 +12,7 @@ from dgemma_viz.analysis.reference import align, cut, judge
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.single_run import RunSettings, record_run
 from dgemma_viz.tiny.tasks import TASKS
+from dgemma_viz.trace import RunTask
 from tests.synthetic import synthetic_trace
 
 SUDOKU = "sudoku 32__/14_3/41__/___1="
@@ -87,7 +88,7 @@ def test_a_checker_may_return_a_verdict_or_the_answer(sudoku, verdict, right, ju
 
 
 def test_the_run_s_own_task_is_the_reference(sudoku):
-    assert sudoku.facts.task == {"prompt": SUDOKU, "name": "sudoku", "reference": SOLVED}
+    assert sudoku.facts.task == RunTask(prompt=SUDOKU, name="sudoku", reference=SOLVED)
     assert judge(sudoku).answer_right
     assert judge(sudoku, TASKS["sudoku"].right_answer).answer_right
 

@@ -258,7 +258,7 @@ def test_the_next_draws_are_the_same_where_the_distribution_is(small, original):
 def test_interventions_add_up(small, original):
     first = intervene(*small, original, [Replace({0: 5}, canvas=0, step=1)])
     second = intervene(*small, first.trace, [Replace({1: 6}, canvas=0, step=2)])
-    assert [one["kind"] for one in second.trace.facts.task["interventions"]] == ["Replace", "Replace"]
+    assert [one["kind"] for one in second.trace.facts.task.interventions] == ["Replace", "Replace"]
     assert second.trace.noised[1, 0, 0] == 5
     assert second.trace.noised[2, 0, 1] == 6
     assert second.same_until
@@ -270,10 +270,10 @@ def test_what_was_done_is_saved_with_the_trace(small, original, tmp_path):
     done = intervene(*small, original, [Pin(3, "c", **PLACE), AddNoise(0.25, canvas=0, step=1)])
     done.trace.save(tmp_path / "changed.safetensors")
     loaded = dv.load_trace(tmp_path / "changed.safetensors")
-    kinds = [from_json(one) for one in loaded.facts.task["interventions"]]
+    kinds = [from_json(one) for one in loaded.facts.task.interventions]
     assert kinds == list(done.interventions)
     assert replay(*small, loaded).identical
-    assert "interventions" not in original.facts.task
+    assert not original.facts.task.interventions
 
 
 def test_the_model_is_left_as_it_was(small, original):
@@ -286,7 +286,7 @@ def test_the_model_is_left_as_it_was(small, original):
     assert vars(model) == before
     assert failed.value.trace.n_steps == 7
     assert failed.value.trace.noised[2, 0, 0] == 1
-    assert failed.value.trace.facts.task["interventions"][0]["kind"] == "Replace"
+    assert failed.value.trace.facts.task.interventions[0]["kind"] == "Replace"
 
 
 def test_a_wrong_answer_heals_or_does_not(tiny):
@@ -294,8 +294,8 @@ def test_a_wrong_answer_heals_or_does_not(tiny):
     done = intervene(*tiny, trace, [Pin(0, "4", step=1)])
     assert done.trace.output_text()[0] == "4"
     assert "The output is '4" in done.explain()
-    assert done.trace.facts.task["prompt"] == PROMPT
-    assert done.trace.facts.task["name"] == "sudoku"
+    assert done.trace.facts.task.prompt == PROMPT
+    assert done.trace.facts.task.name == "sudoku"
     healed = intervene(*tiny, trace, [Replace({0: "4"}, step=5)])
     assert healed.trace.output_text() == trace.output_text()
     assert "The output is the same." in healed.explain()

@@ -152,8 +152,8 @@ def test_every_sampler_solves_an_easy_prompt(models, name):
     tiny = models[SAMPLERS[name].noise]
     trace = run_sampler(*tiny, PROMPT, name, {"max_denoising_steps": 12}, seed=3)
     assert TASKS["sudoku"].check(PROMPT, trace.output_text())
-    assert trace.facts.task["sampler"] == name
-    assert trace.facts.task["reference"] == trace.output_text()
+    assert trace.facts.task.sampler == name
+    assert trace.facts.task.reference == trace.output_text()
     assert trace.facts.settings["max_denoising_steps"] == 12
     again = run_sampler(*tiny, PROMPT, name, {"max_denoising_steps": 12}, seed=3)
     np.testing.assert_array_equal(again.noised, trace.noised)
@@ -171,7 +171,7 @@ def test_a_batch_of_prompts_of_different_length(models, name):
     assert [trace.prompt_text(sample).removeprefix("<bos>") for sample in (0, 1)] == prompts
     assert TASKS["addition"].check(prompts[0], trace.output_text(0))
     assert TASKS["sudoku"].check(prompts[1], trace.output_text(1))
-    assert trace.facts.task["prompts"] == prompts
+    assert trace.facts.task.prompts == tuple(prompts)
 
 
 def test_adaptive_stopping_can_be_switched_off(tiny):
@@ -195,7 +195,7 @@ def test_given_ids_are_the_prompt_s(tiny):
 
     given_ids = run_sampler(*tiny, encode(tiny[1], PROMPT), seed=2)
     np.testing.assert_array_equal(given_ids.noised, run_sampler(*tiny, PROMPT, seed=2).noised)
-    assert given_ids.facts.task["prompt"] == PROMPT
+    assert given_ids.facts.task.prompt == PROMPT
 
 
 def test_an_interrupt_gives_the_trace_so_far_and_a_failure_holds_it(tiny):
@@ -206,7 +206,7 @@ def test_an_interrupt_gives_the_trace_so_far_and_a_failure_holds_it(tiny):
     settings = {"max_denoising_steps": 9, "confidence_threshold": None}
     trace = run_sampler(*tiny, PROMPT, parameters=settings, on_step=stop)
     assert (trace.n_steps, trace.facts.status) == (2, "interrupted")
-    assert trace.facts.task["prompt"] == PROMPT
+    assert trace.facts.task.prompt == PROMPT
 
     model, tokenizer = tiny
     calls = []
@@ -223,7 +223,7 @@ def test_an_interrupt_gives_the_trace_so_far_and_a_failure_holds_it(tiny):
     finally:
         hook.remove()
     assert failed.value.trace.n_steps == 2
-    assert failed.value.trace.facts.task["parameters"] == settings
+    assert failed.value.trace.facts.task.parameters == settings
 
 
 def test_what_is_entered_around_a_run_is_left_again(tiny):

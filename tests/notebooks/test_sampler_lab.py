@@ -210,7 +210,7 @@ def test_a_run_is_saved_and_one_removed(visit, tmp_path):
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     assert path.name == "run-2-entropy_bound-seed-0.safetensors"
-    assert load_trace(path).facts.task["parameters"]["entropy_bound"] == 5.0
+    assert load_trace(path).facts.task.parameters["entropy_bound"] == 5.0
     page.get_by_role("button", name="Remove run 2", exact=True).click()
     page.get_by_text("Run 2 was removed.").wait_for()
     expect(row(page, 2)).to_have_count(0)

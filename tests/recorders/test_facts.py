@@ -9,6 +9,7 @@ import torch
 
 from dgemma_viz.recorders import record
 from dgemma_viz.recorders.run_facts import eos_ids, model_id
+from dgemma_viz.trace import RunTask
 from dgemma_viz.trace.file import load_trace, save_trace
 from dgemma_viz.trace.model import RunFacts
 from tests.recorders.conftest import CANVAS, EOS_IDS, PAD, VOCABULARY, bound, prompts
@@ -27,7 +28,7 @@ def test_facts_of_a_run(model, tokenizer):
     assert facts.seed == 31
     assert (facts.device, facts.dtype) == ("cpu", "float32")
     assert facts.status == "complete"
-    assert facts.task == {"name": "sort", "answer": [1, 2]}
+    assert facts.task == RunTask(name="sort", more={"answer": [1, 2]})
     assert {"dgemma_viz", "torch", "transformers", "python"} <= facts.versions.keys()
     assert abs((datetime.now(UTC) - datetime.fromisoformat(facts.started)).total_seconds()) < 300
     expected = {

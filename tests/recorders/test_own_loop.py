@@ -23,6 +23,7 @@ from dgemma_viz.trace import Decision, Phase, load_trace
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.notice import NoticeCode
 from dgemma_viz.trace.schema import ARRAYS
+from dgemma_viz.trace.task import RunTask
 
 MASK = 9
 SORT = TASKS["sort"].example_prompts[1]
@@ -406,7 +407,7 @@ def test_facts_are_kept(tiny):
     recorder = Recorder(tiny[1], seed=4, sampler="mine", settings={"steps": np.int64(8)}, task={"name": "sort"})
     recorder.step(**GOOD)
     facts = recorder.trace.facts
-    assert (facts.seed, facts.sampler, facts.settings, facts.task) == (4, "mine", {"steps": 8}, {"name": "sort"})
+    assert (facts.seed, facts.sampler, facts.settings, facts.task) == (4, "mine", {"steps": 8}, RunTask(name="sort"))
     assert facts.eos_token_ids == (tiny[1].eos_token_id,)
     assert recorder.trace.token_text(1) == "<eos>"
 

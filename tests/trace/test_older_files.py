@@ -64,7 +64,7 @@ def test_the_arrays_do_not_change_without_a_new_version():
 @pytest.mark.parametrize("name", TRACES + LINES)
 def test_an_older_file_opens_and_means_the_same(name, tmp_path):
     trace = load_trace(FILES / name)
-    assert trace.output_text() == ANSWER == trace.facts.task["reference"]
+    assert trace.output_text() == ANSWER == trace.facts.task.reference
     assert trace.prompt_text().startswith("<bos>list Tom: (a) red boat (b) pink lamp")
     assert (trace.n_steps, trace.n_canvases, trace.canvas.tolist()) == (4, 2, [0, 0, 1, 1])
     assert trace.facts.status == "complete"

@@ -17,7 +17,7 @@ def clinic():
 
 def test_it_opens_on_an_unbroken_run_that_went_wrong(clinic):
     trace = clinic.panel(ONE_RUN).trace
-    assert "fault" not in trace.facts.task
+    assert not trace.facts.task.fault
     assert trace.facts.seed == OPENING["seed"]
     assert trace.facts.settings["entropy_bound"] == released.ENTROPY_BOUND
     found = {finding.rule: finding.severity for finding in diagnose(trace)}

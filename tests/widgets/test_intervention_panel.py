@@ -93,7 +93,7 @@ def test_every_action_runs_and_shows_what_it_did(panel, action):
     status = run(panel)
     assert "Changed: canvas 0" in status
     (intervention,) = panel.chosen
-    assert panel.changed.facts.task["interventions"] == [intervention.to_json()]
+    assert panel.changed.facts.task.interventions == (intervention.to_json(),)
     assert intervention.step == 2
 
 
@@ -133,7 +133,7 @@ def test_several_changes_make_one_run_and_each_can_be_taken_back(panel):
     assert [len(row.children) for row in panel.listed.children] == [2, 2]
     panel.listed.children[0].children[0].click()
     run(panel)
-    assert [data["kind"] for data in panel.changed.facts.task["interventions"]] == ["DropSelfConditioning"]
+    assert [data["kind"] for data in panel.changed.facts.task.interventions] == ["DropSelfConditioning"]
 
 
 def test_another_trace_begins_anew_and_says_if_it_cannot_be_repeated(panel, explorer, trace):
@@ -170,7 +170,7 @@ def test_a_run_with_a_planted_fault_cannot_be_repeated(bundled):
     panel = RunPanel(*bundled, autorun=False, faults=(fault,))
     panel.faults.fault.value = fault
     panel.job.run_here()
-    assert panel.trace.facts.task["fault"] == fault.title
+    assert panel.trace.facts.task.fault == fault.title
     assert "planted fault" in panel.viewer.interventions.inside.children[0].value
 
 

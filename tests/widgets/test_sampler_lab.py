@@ -84,7 +84,7 @@ def test_a_run_is_that_of_the_sampler_with_these_settings(lab, bundled):
         seed=9,
     )
     assert divergence(alone, lab.trace) is None
-    assert lab.trace.facts.task["parameters"] == lab.controls.checked()
+    assert lab.trace.facts.task.parameters == lab.controls.checked()
     assert lab.trace.n_steps == 5 * lab.trace.n_canvases, "adaptive stopping is off"
 
 
@@ -246,7 +246,7 @@ def test_every_change_runs_and_only_the_last_one_is_kept(lab):
     for bound in (0.2, 0.5, 1.0, 5.0):
         lab.controls.values = {**lab.controls.values, "entropy_bound": bound}
     lab.wait(PATIENCE)
-    assert [run.trace.facts.task["parameters"]["entropy_bound"] for run in lab.runs] == [0.1, 5.0]
+    assert [run.trace.facts.task.parameters["entropy_bound"] for run in lab.runs] == [0.1, 5.0]
     lab.every_change.value = False
     lab.seed.value = 5
     lab.wait(PATIENCE)

@@ -185,7 +185,7 @@ def _row(run: Raced) -> dict[str, Any]:
     return {
         "way": run.way,
         "prompt": run.prompt,
-        "task": run.trace.facts.task.get("name", ""),
+        "task": run.trace.facts.task.name,
         "tokens": work.tokens,
         "forwards": work.forwards,
         "drafter_forwards": work.drafter_forwards,

@@ -37,7 +37,7 @@ class Intervened:
     original
         What was recorded.
     trace
-        What ran now; ``facts.task["interventions"]`` says what was done.
+        What ran now; ``facts.task.interventions`` says what was done.
     interventions
         Those that were asked for, with ids as tokens.
     replayed_to

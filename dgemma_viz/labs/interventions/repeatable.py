@@ -87,7 +87,7 @@ def check_repeatable(trace: Trace, model: Any, tokenizer: Any) -> None:
     sampler_of(trace)
     if not hasattr(getattr(model, "config", None), "canvas_length"):
         raise SettingError(f"a {type(model).__name__} is no DiffusionGemma: load the model that was {_recorded(trace)}")
-    if fault := trace.facts.task.get("fault"):
+    if fault := trace.facts.task.fault:
         raise TraceError(f"this run was recorded with a planted fault ({fault}), so a healthy model cannot repeat it")
     if trace.generator_state is None:
         raise TraceError(

@@ -15,6 +15,7 @@ from dgemma_viz.labs.samplers import Prepared, sampler_named
 from dgemma_viz.labs.samplers.given_ids import GivenIds
 from dgemma_viz.recorders.tokenizer_match import tokenizer_of
 from dgemma_viz.trace.interventions import recorded_interventions
+from dgemma_viz.trace.task import RunTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,9 +136,10 @@ def _generate_arguments(trace: Trace) -> dict[str, Any]:
 
 def _with_task_of(trace: Trace, again: Trace, task: Mapping[str, Any] | None) -> Trace:
     """The old run's task facts; of several right answers the one nearest to the new output."""
-    known = dict(trace.facts.task)
-    if isinstance(known.get("prompt"), str):
-        fresh = with_task(again, [known["prompt"]], None).facts.task
-        known |= {name: fresh[name] for name in ("reference",) if name in fresh and name in known}
-    again = replace(again, facts=replace(again.facts, task=known | dict(task or {})))
+    known = trace.facts.task
+    if known.prompt is not None and known.reference is not None:
+        nearest = with_task(again, [known.prompt], None).facts.task.reference
+        known = replace(known, reference=known.reference if nearest is None else nearest)
+    known = RunTask.of({**known.to_json(), **(task or {})})
+    again = replace(again, facts=replace(again.facts, task=known))
     return without_expected_warnings(again, recorded_interventions(again))

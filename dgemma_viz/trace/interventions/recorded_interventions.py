@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 
 def recorded_interventions(trace: Trace) -> tuple[Intervention, ...]:
-    """From ``facts.task["interventions"]``; empty for a run that was left alone.
+    """From ``facts.task.interventions``; empty for a run that was left alone.
 
     Raises
     ------
     TraceError
         What stands there cannot be read.
     """
-    told = trace.facts.task.get("interventions", [])
+    task = trace.facts.task
+    told = task.more.get("interventions", task.interventions)
     try:
         return tuple(from_json(one) for one in told)
     except (SettingError, TypeError) as error:
