@@ -239,7 +239,7 @@ def free_port() -> int:
     return port
 
 
-def end_process(process: subprocess.Popen[bytes], patience: float = 15) -> None:
+def end_process(process: subprocess.Popen[bytes], patience: float = 60) -> None:
     """End one process that was started with ``start_new_session=True``, and the kernels that it started."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)

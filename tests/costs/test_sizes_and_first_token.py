@@ -64,7 +64,7 @@ def test_the_released_sizes_come_out_of_its_configuration():
 
 
 def test_another_kind_of_model_is_refused():
-    with pytest.raises(SettingError, match="no configuration of a DiffusionGemma"):
+    with pytest.raises(SettingError, match="not the configuration of a DiffusionGemma"):
         shape_of(LlamaConfig())
 
 

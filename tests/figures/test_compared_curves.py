@@ -87,5 +87,5 @@ def test_what_is_not_there_is_refused(traces):
         compared_curves(*traces, step=12)
     with pytest.raises(SettingError, match=r"canvas is 0\.5"):
         compared_curves(*traces, canvas=0.5)
-    with pytest.raises(TraceError, match="not a Trace"):
+    with pytest.raises(TraceError, match="takes a Trace"):
         compared_curves(traces[0], None)
