@@ -1,7 +1,7 @@
 """What runs in the processes that open published traces: a file in, compressed contents and places out.
 
-A maker validates the name by itself, keeps the last trace open for the places that are asked for next, and says what is
-wrong in words. It has no secrets and no visitors: the server tells it a folder, a name and what is wanted.
+A maker validates the name by itself, keeps the last trace open for the places that are asked for next, and says plainly
+what is wrong. It has no secrets and no visitors: the server tells it a folder, a name and what is wanted.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def compared(pair: TracePair, reference: Reference | None = None) -> Contents:
         "glossary": glossary_html(),
         "tables": [table_html(pair, reference, sample) for sample in samples],
         "firsts": [_first(first) for first in firsts],
-        "layout": max(map(layout_of, pair.traces)),
+        "layout": "reading" if "reading" in map(layout_of, pair.traces) else "grid",
         "scales": SCALES,
         "looks": looks(),
         "empty": NO_STEPS,

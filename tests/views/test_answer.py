@@ -11,7 +11,7 @@ from tests.accessibility import assert_accessible
 from tests.handmade import handmade_trace
 from tests.real_text import PROMPT, TEXT, THOUGHT, TURN_END, real_trace
 from tests.synthetic import synthetic_trace
-from tests.views.exported import exported, step_of
+from tests.views.exported import exported, go, step_of
 
 READING = real_trace(length=64, steps=8)
 LAST = READING.n_canvases - 1
@@ -91,6 +91,14 @@ def test_the_document_has_the_prompt_and_all_canvases_and_a_click_goes_to_one(pa
     channel.locator("summary").click()
     expect(channel).to_contain_text("The user wants a function")
     assert shown(page) == LAST, "to open a channel is to go nowhere"
+
+
+@pytest.mark.browser
+def test_a_page_that_is_opened_again_has_the_document_once(page):
+    go(page, "canvas=1&views=canvas")
+    page.locator(".dgv-before [data-canvas='0']").wait_for()
+    expect(page.locator(".dgv-prompt")).to_have_count(1)
+    expect(page.locator(".dgv-canvas-part")).to_have_count(LAST)
 
 
 @pytest.mark.browser

@@ -67,5 +67,6 @@ export function createAnswer(paper, choose) {
     const seen = stood !== null && stood >= 0 && stood < paper.clientHeight * 0.8;
     paper.scrollTop += top - (seen ? stood : canvas ? paper.clientHeight / 4 : top + paper.scrollTop);
   }
-  return { draw };
+  const close = () => [before, after, problem].forEach((part) => part.remove());
+  return { draw, close };
 }

@@ -32,7 +32,6 @@ export function createViewer({ root, state, host }) {
   let page = {}, place = null, answer = null, wanted = null, scheduled = false, loading = false, dark = false;
   const stale = new Set(), removers = [];
   const get = (name) => state.get(name);
-  const compared = () => page.names?.length > 1;
   const empty = () => !place?.steps;
 
   // -- what the reader does --------------------------------------------------------------------------------------
@@ -104,6 +103,7 @@ export function createViewer({ root, state, host }) {
     place = null;
     runs.open(page.names ?? ["Token canvas"], page.scales);
     inspection.open(page);
+    answer?.close();
     answer = createAnswer(runs.paper(), (canvas) => chooseRun("canvas", canvas));
     showFindings(page.findings);
     for (const name of page.parts ?? []) if (!page[name]) fetchPart(name);
