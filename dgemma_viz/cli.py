@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Never
 
 import dgemma_viz
 from dgemma_viz.errors import DgemmaVizError, SettingError
 from dgemma_viz.export.command import add_options as add_export_options
 from dgemma_viz.plain_text import printable
 from dgemma_viz.serving.command import add_options as add_serve_options
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Never
 
 USER_ERROR = 2
 INTERRUPTED = 130

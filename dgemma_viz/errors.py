@@ -1,15 +1,14 @@
-"""The exceptions that users meet. Each message says what was wrong and what to do about it."""
+"""The exceptions that users meet. Each message says what was wrong and what to do about it.
+
+Every layer raises them, so this module imports none: what an error carries (a trace, a sweep) is untyped here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from dgemma_viz.plain_text import printable
 from dgemma_viz.redaction import without_secrets
-
-if TYPE_CHECKING:
-    from dgemma_viz.labs.sweep.result import Sweep
-    from dgemma_viz.trace.model import Trace
 
 _LONGEST_MESSAGE = 4000
 
@@ -40,17 +39,29 @@ class RecordingError(DgemmaVizError, RuntimeError):
 
 
 class RunFailedError(DgemmaVizError, RuntimeError):
-    """A run broke off with an exception after at least one step; ``trace`` holds what was recorded until then."""
+    """A run broke off with an exception after at least one step.
 
-    def __init__(self, message: str, trace: Trace) -> None:
+    Attributes
+    ----------
+    trace
+        The :class:`~dgemma_viz.trace.Trace` of what was recorded until then.
+    """
+
+    def __init__(self, message: str, trace: Any) -> None:
         super().__init__(message)
         self.trace = trace
 
 
 class SweepInterruptedError(DgemmaVizError, RuntimeError):
-    """A sweep broke off because what ran it did, such as a worker process; ``sweep`` holds what was finished."""
+    """A sweep broke off because what ran it did, such as a worker process.
 
-    def __init__(self, message: str, sweep: Sweep) -> None:
+    Attributes
+    ----------
+    sweep
+        The :class:`~dgemma_viz.labs.sweep.result.Sweep` with what was finished.
+    """
+
+    def __init__(self, message: str, sweep: Any) -> None:
         super().__init__(message)
         self.sweep = sweep
 

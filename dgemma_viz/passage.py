@@ -11,13 +11,10 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from codecs import getincrementaldecoder
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from dgemma_viz.plain_text import CUT, seen_pieces, to_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
 
 MOST = 40
 """Characters of a passage, unless more is asked for."""

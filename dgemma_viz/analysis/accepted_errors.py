@@ -11,20 +11,18 @@ CDLM, arXiv:2512.15596).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.analysis.intervals import ratio, wilson
+from dgemma_viz.analysis.reference import Judgement
+from dgemma_viz.analysis.run import Run
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Judgement
-    from dgemma_viz.analysis.run import Run
-    from dgemma_viz.trace.model import Trace
 
 _COLUMNS = {
     "canvas": int,

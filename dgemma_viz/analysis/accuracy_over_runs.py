@@ -7,20 +7,18 @@ quote for a model, and needs several prompts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dgemma_viz.analysis.answer_history import history_table
 from dgemma_viz.analysis.intervals import Array, bootstrap_over_runs, ratio, wilson
+from dgemma_viz.analysis.run import Run
 from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
 
 By = Literal["all", "task", "prompt", "seed"]
 BY: tuple[By, ...] = ("all", "task", "prompt", "seed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +10,10 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.divergence import divergence_of
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
-
-    from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 

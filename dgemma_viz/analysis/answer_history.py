@@ -12,6 +12,7 @@ long before the end: Prophet, arXiv 2508.19982.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.reference import verdict_of
+from dgemma_viz.analysis.run import Run
 from dgemma_viz.plain_text import joined
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
-    from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 

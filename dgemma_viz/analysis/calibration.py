@@ -16,12 +16,11 @@ import numpy as np
 
 from dgemma_viz.analysis.binned_accuracy import Binning, bin_edges, bin_numbers
 from dgemma_viz.analysis.intervals import Array, bootstrap_over_runs, ratio
+from dgemma_viz.analysis.judged_drafts import JudgedDrafts
 from dgemma_viz.analysis.reliability import BINS, brier_score, calibration_error, reliability_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.judged_drafts import JudgedDrafts
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from dgemma_viz.trace.model import RunFacts, Trace
-    from dgemma_viz.trace.schema import Provenance
+from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.schema import Provenance
 
 
 @dataclass(frozen=True)

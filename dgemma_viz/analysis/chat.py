@@ -19,22 +19,17 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import open_flips
 from dgemma_viz.analysis.token_row import Stretch, TokenRow
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import joined
-from dgemma_viz.trace.chat_markers import CHAT_MARKERS, LINE_END, MARKER_TEXTS
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dgemma_viz.trace.chat_markers import ChatMarker, PartKind
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.chat_markers import CHAT_MARKERS, LINE_END, MARKER_TEXTS, ChatMarker, PartKind
+from dgemma_viz.trace.model import Trace
 
 _LONGEST_NAME = 16
 """Tokens among which the name of a turn or a channel must end."""

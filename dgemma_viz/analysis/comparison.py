@@ -11,20 +11,16 @@ canvas whose length differs the traces share the beginning: all later canvases s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
-from dgemma_viz.trace.as_trace import as_trace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.trace.as_trace import TraceLike
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.as_trace import TraceLike, as_trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

@@ -7,15 +7,12 @@ set side by side. Passes over the prompt are not counted: every way makes one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, predicted, sampler_kind
 from dgemma_viz.trace.decision import Decision
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True)

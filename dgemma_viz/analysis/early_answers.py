@@ -7,19 +7,17 @@ time wasted; *ever right* above *right* is a right answer thrown away again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.analysis.answer_history import answer_history
 from dgemma_viz.analysis.intervals import Array, ratio, wilson
+from dgemma_viz.analysis.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
 
 CURVES = ("right", "ever_right", "final")
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps
+from dgemma_viz.analysis.reference import Judgement
 from dgemma_viz.analysis.restraints import free_values
+from dgemma_viz.analysis.run import Run
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Judgement
-    from dgemma_viz.analysis.run import Run
-    from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 _COLUMNS = {

@@ -6,16 +6,14 @@ fit before them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import answer_positions
 from dgemma_viz.analysis.restraints import clamped
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

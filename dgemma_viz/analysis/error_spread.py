@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.intervals import ratio
+from dgemma_viz.analysis.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
 
 
 def error_spread(runs: Iterable[Run]) -> pd.DataFrame:

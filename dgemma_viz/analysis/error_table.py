@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps
+from dgemma_viz.analysis.reference import Judgement
 from dgemma_viz.analysis.restraints import free_values
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Judgement
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

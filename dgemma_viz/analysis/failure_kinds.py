@@ -6,6 +6,7 @@ right answer) comes before what the answer looks like (too short, too long, a to
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,11 @@ import numpy as np
 
 from dgemma_viz.analysis.answer_history import answer_history
 from dgemma_viz.analysis.intervals import ratio, wilson
+from dgemma_viz.analysis.reference import Judgement
+from dgemma_viz.analysis.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Judgement
-    from dgemma_viz.analysis.run import Run
 
 FEW = 3
 """Most wrong tokens and missing stretches that still count as few."""

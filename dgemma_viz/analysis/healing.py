@@ -6,18 +6,15 @@ Both read the same random numbers, so whatever differs afterwards follows from t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import answer_positions
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

@@ -11,16 +11,14 @@ given, :func:`wider` takes the end that reaches further.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Array = npt.NDArray[Any]
 Interval = tuple[Array, Array]

@@ -12,20 +12,17 @@ looks better calibrated than it is. ``not_judged`` counts the answers that fell 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.reference import Judgement
 from dgemma_viz.analysis.restraints import clamped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dgemma_viz.analysis.reference import Judgement
-    from dgemma_viz.analysis.run import Run
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.analysis.run import Run
+from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 _COLUMNS = {"run": "int64", "step": "int64", "confidence": "float64", "entropy": "float64", "right": "bool"}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
 
 _COLUMNS = {
     "prompt": "object",

@@ -7,17 +7,14 @@ does the output. Whatever is said of drafts that settle, come back or doubt is t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.trace.model import UNKNOWN_TOKEN
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, CanvasRun
 
 Array = npt.NDArray[Any]
 

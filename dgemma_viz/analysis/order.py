@@ -7,15 +7,13 @@ left out: it commits at once and would drown everything else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import answer_positions, commit_steps
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from dgemma_viz.analysis.changed_facts import FactRow
-from dgemma_viz.analysis.reference import judge
+from dgemma_viz.analysis.comparison import TracePair
+from dgemma_viz.analysis.reference import Reference, judge
 from dgemma_viz.analysis.steps import tokens_per_forward
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from dgemma_viz.analysis.comparison import TracePair
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace.model import Trace
-    from dgemma_viz.trace.schema import Provenance
+from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.schema import Provenance
 
 _ANSWERS = {True: "right", False: "wrong", None: "cut off"}
 

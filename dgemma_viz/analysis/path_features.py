@@ -6,16 +6,12 @@ from entropies along the trace. The features are ours, simple and documented; no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.order import decoding_order
 from dgemma_viz.analysis.positions import answer_positions, commit_steps, open_flips, re_noised_again, returns
 from dgemma_viz.analysis.restraints import clamped
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 
 def path_features(run: CanvasRun) -> dict[str, float]:

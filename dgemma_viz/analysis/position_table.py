@@ -17,11 +17,10 @@ from dgemma_viz.analysis.positions import (
     returns,
 )
 from dgemma_viz.analysis.restraints import free_values
+from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.trace.model import CanvasRun
 
 
 def position_table(run: CanvasRun) -> pd.DataFrame:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.open_positions import open_positions
 from dgemma_viz.analysis.restraints import clamped
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import answer_positions
 from dgemma_viz.analysis.restraints import free_values
+from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

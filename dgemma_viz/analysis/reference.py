@@ -12,21 +12,17 @@ emitted answer's alignment; a draft that holds the right token one position furt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.passage import decoded
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

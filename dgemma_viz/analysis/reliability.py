@@ -17,11 +17,10 @@ import numpy as np
 
 from dgemma_viz.analysis.binned_accuracy import Binning, bin_edges, bin_numbers, binned_accuracy
 from dgemma_viz.analysis.intervals import ratio
+from dgemma_viz.analysis.judged_drafts import JudgedDrafts
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.judged_drafts import JudgedDrafts
 
 BINS = 10
 

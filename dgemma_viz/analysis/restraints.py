@@ -8,16 +8,13 @@ held their token before the first step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.open_positions import given_positions
-from dgemma_viz.trace.model import UNKNOWN_TOKEN
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

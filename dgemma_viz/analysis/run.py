@@ -5,17 +5,12 @@ Its trace is kept, or named by a path and opened when it is needed, so that thou
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dgemma_viz.analysis.reference import judge
-
-if TYPE_CHECKING:
-    import os
-
-    from dgemma_viz.analysis.reference import Judgement, Reference
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.analysis.reference import Judgement, Reference, judge
+from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True, eq=False)

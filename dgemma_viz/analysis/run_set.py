@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.errors import SettingError
 from dgemma_viz.trace.as_trace import as_trace
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True)

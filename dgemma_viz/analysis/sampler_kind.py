@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dgemma_viz.trace.model import Trace
 
 
 class SamplerKind(StrEnum):

@@ -9,20 +9,18 @@ answer that is shifted by one token disagrees everywhere: compare whole answers 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import of_one_prompt
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
-    from dgemma_viz.trace.model import Trace
 
 ENDED = None
 """What a run votes for after the end of its answer."""

@@ -15,11 +15,10 @@ from dgemma_viz.analysis.proposals import is_final
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
 from dgemma_viz.analysis.transitions import transitions
+from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

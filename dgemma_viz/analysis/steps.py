@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import commit_steps
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

@@ -6,16 +6,14 @@ step drafted it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 

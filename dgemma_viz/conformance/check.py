@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.conformance.evidence import Evidence
 from dgemma_viz.conformance.judging import judged
-from dgemma_viz.conformance.reference_settings import checked_settings
+from dgemma_viz.conformance.reference_settings import Setting, checked_settings
 from dgemma_viz.conformance.repeated import repeated_draws
 from dgemma_viz.conformance.report import ConformanceReport
 from dgemma_viz.conformance.rules import RULES
@@ -15,12 +15,8 @@ from dgemma_viz.conformance.statistical import Statistical
 from dgemma_viz.conformance.tolerances import Tolerances
 from dgemma_viz.conformance.violation import Violation
 from dgemma_viz.errors import TraceError
-from dgemma_viz.trace.as_trace import as_trace
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.reference_settings import Setting
-    from dgemma_viz.trace.as_trace import TraceLike
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.as_trace import TraceLike, as_trace
+from dgemma_viz.trace.model import Trace
 
 _STATISTICAL = sum(isinstance(rule.check, Statistical) for rule in RULES)
 _ORDER = {rule.name: index for index, rule in enumerate(RULES)}

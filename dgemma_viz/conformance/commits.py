@@ -7,20 +7,16 @@ with a mask token a commit is whatever is no mask.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.evidence import Evidence, first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Decision
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 
 def _commits_stay(_evidence: Evidence, run: CanvasRun) -> Checked:

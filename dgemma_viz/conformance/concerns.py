@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
+from dgemma_viz.conformance.evidence import Evidence
 
 Concern = Callable[["Evidence"], bool]
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.conformance import needs
-from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.evidence import Array, Evidence, first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Phase
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Array, Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 
 def _draft_is_top(evidence: Evidence, run: CanvasRun) -> Checked:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import committed_before, first_place, steps_of
+from dgemma_viz.conformance.evidence import Evidence, committed_before, first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Decision, is_accepted
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 
 def _last_draft(evidence: Evidence, run: CanvasRun) -> Checked:

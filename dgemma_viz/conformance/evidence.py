@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.conformance.tolerances import Tolerances
 from dgemma_viz.trace.decision import Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from dgemma_viz.conformance.tolerances import Tolerances
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

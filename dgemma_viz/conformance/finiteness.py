@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import predicted
 from dgemma_viz.conformance import needs
-from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.evidence import Evidence, first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.model import CanvasRun
 from dgemma_viz.trace.schema import OF_A_DECISION
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
 
 _NUMBERS = ("entropy", "confidence", "candidate_probability", "top_k_probabilities")
 _FEWEST_POSITIONS = 4

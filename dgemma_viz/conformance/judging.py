@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dgemma_viz.conformance.evidence import Evidence
 from dgemma_viz.conformance.outcome import Outcome, Verdict
+from dgemma_viz.conformance.rule import Check, Rule
 from dgemma_viz.conformance.statistical import Statistical
+from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.conformance.rule import Check, Rule
-    from dgemma_viz.conformance.violation import Breach
-    from dgemma_viz.trace.model import CanvasRun
-
     Indexed = Sequence[tuple[int, Evidence]]
     Broken = list[tuple[int, CanvasRun, Breach]]
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import has_sweeps, intervened_with
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
+from dgemma_viz.conformance.evidence import Evidence
 
 Need = Callable[["Evidence"], str]
 READ = ("Pin", "Replace", "AddNoise")

@@ -10,22 +10,19 @@ released model.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import committed_before, first_place, next_rows, steps_of
+from dgemma_viz.conformance.evidence import Evidence, committed_before, first_place, next_rows, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Decision
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

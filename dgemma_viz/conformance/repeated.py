@@ -6,14 +6,11 @@ did in the other. Pooled as if they were independent, a harmless coincidence wou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 
 def repeated_draws(traces: Sequence[Trace]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -10,18 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, inferred_from, sampler_kind
-from dgemma_viz.conformance.outcome import Verdict
+from dgemma_viz.conformance.outcome import Outcome, Tally, Verdict
 from dgemma_viz.conformance.rules import RULES
+from dgemma_viz.conformance.violation import Violation
 from dgemma_viz.plain_text import NO_FORMULAS, isolated, printable
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import pandas as pd
-
-    from dgemma_viz.conformance.outcome import Outcome, Tally
-    from dgemma_viz.conformance.violation import Violation
-    from dgemma_viz.trace.model import Trace
 
 COLUMNS = (
     "rule",

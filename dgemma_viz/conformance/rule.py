@@ -7,23 +7,16 @@ canvas of a trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from dgemma_viz.conformance.concerns import everyone
-from dgemma_viz.conformance.needs import Arrays
+from dgemma_viz.conformance.concerns import Concern, everyone
+from dgemma_viz.conformance.evidence import Evidence
+from dgemma_viz.conformance.needs import Arrays, Need
+from dgemma_viz.conformance.statistical import Statistical
+from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.trace.model import CanvasRun
 from dgemma_viz.trace.schema import OF_A_DECISION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.conformance.concerns import Concern
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.conformance.needs import Need
-    from dgemma_viz.conformance.statistical import Statistical
-    from dgemma_viz.conformance.violation import Breach
-    from dgemma_viz.trace.model import CanvasRun
 
 
 @dataclass(frozen=True)

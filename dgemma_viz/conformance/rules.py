@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgemma_viz.conformance import (
     acceptance,
     commits,
@@ -18,9 +16,7 @@ from dgemma_viz.conformance import (
     temperature,
     unmasking,
 )
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.rule import Rule
+from dgemma_viz.conformance.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *finiteness.RULES,

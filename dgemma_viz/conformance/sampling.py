@@ -8,20 +8,15 @@ confidence of 0.999, one is expected to differ every tenth time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.restraints import banned_drafts, clamped
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import first_place, steps_of
+from dgemma_viz.conformance.evidence import Evidence, first_place, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
 from dgemma_viz.conformance.violation import Breach
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 
 def _drawn(_evidence: Evidence, run: CanvasRun) -> Draws:

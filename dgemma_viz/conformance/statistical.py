@@ -15,21 +15,18 @@ many more draws would be needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.conformance.evidence import Evidence
 from dgemma_viz.conformance.outcome import Tally, lacking_words
 from dgemma_viz.conformance.sequential_test import Bets
 from dgemma_viz.conformance.violation import Breach
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

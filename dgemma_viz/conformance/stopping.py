@@ -7,18 +7,13 @@ stopped too early, above 1 that it went on too long.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgemma_viz.analysis.stop_conditions import stop_temperatures
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import steps_of
+from dgemma_viz.conformance.evidence import Evidence, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.derive import stable_steps
-
-if TYPE_CHECKING:
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 
 def _stop_rule(evidence: Evidence, run: CanvasRun) -> Checked:

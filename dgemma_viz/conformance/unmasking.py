@@ -22,23 +22,19 @@ diffusers' scheduler spreads a canvas evenly over its steps: its quota follows f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind
 from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import first_place, next_rows, steps_of
+from dgemma_viz.conformance.evidence import Evidence, first_place, next_rows, steps_of
 from dgemma_viz.conformance.rule import Checked, Rule, each
 from dgemma_viz.conformance.violation import Breach
 from dgemma_viz.trace.decision import Decision, Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from dgemma_viz.conformance.evidence import Evidence
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

@@ -14,23 +14,18 @@ before, 3.36 tokens a pass. Were it the share of all drafts, a pass would take 1
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dgemma_viz.costs.checks import positive
-from dgemma_viz.costs.hardware import HARDWARE
-from dgemma_viz.costs.passes import canvas_pass, decode_pass, verify_pass
+from dgemma_viz.costs.hardware import HARDWARE, Hardware
+from dgemma_viz.costs.passes import Pass, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency
 from dgemma_viz.costs.shape import RELEASED
 from dgemma_viz.costs.weight_format import FORMATS
 from dgemma_viz.errors import SettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.passes import Pass
 
 ASSUMED_COMPUTE: Final = 0.5
 """No published pair shows it: half of the dense peak."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dgemma_viz.costs.calibration import COMPUTE_RANGE
+from dgemma_viz.costs.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.costs.scenario import Scenario
 
 
 def crossover_table(scenario: Scenario, shares: tuple[float, float] = COMPUTE_RANGE) -> pd.DataFrame:

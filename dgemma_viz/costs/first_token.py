@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgemma_viz.costs.checks import whole
+from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.passes import Pass, Term, decode_pass
-from dgemma_viz.costs.roofline import step_time
-
-if TYPE_CHECKING:
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.roofline import Efficiency
-    from dgemma_viz.costs.shape import ModelShape
-    from dgemma_viz.costs.speeds import Speed
-    from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.costs.roofline import Efficiency, step_time
+from dgemma_viz.costs.shape import ModelShape
+from dgemma_viz.costs.speeds import Speed
+from dgemma_viz.costs.weight_format import WeightFormat
 
 
 def prefill_pass(shape: ModelShape, weights: WeightFormat, *, prompt: int, batch: int = 1) -> Pass:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from dgemma_viz.costs.checks import positive
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.costs.weight_format import WeightFormat
 
 
 @dataclass(frozen=True)

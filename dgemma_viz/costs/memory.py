@@ -8,23 +8,18 @@ itself come on top, so the users counted here are an upper limit: vLLM's own rec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from dgemma_viz.costs.checks import whole
-from dgemma_viz.costs.hardware import HARDWARE
-from dgemma_viz.costs.shape import RELEASED
-from dgemma_viz.costs.weight_format import FORMATS
+from dgemma_viz.costs.hardware import HARDWARE, Hardware
+from dgemma_viz.costs.shape import RELEASED, ModelShape
+from dgemma_viz.costs.weight_format import FORMATS, WeightFormat
 from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
-
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.shape import ModelShape
-    from dgemma_viz.costs.weight_format import WeightFormat
 
 LOGITS_COPIES: Final = 6
 """FP32 tensors of canvas x vocabulary for each user (vllm#50699)."""

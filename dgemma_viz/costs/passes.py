@@ -8,13 +8,10 @@ FP32 logits a few times. Activations are left out: they stay in caches.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgemma_viz.costs.checks import at_least_zero, whole
-
-if TYPE_CHECKING:
-    from dgemma_viz.costs.shape import ModelShape
-    from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.costs.shape import ModelShape
+from dgemma_viz.costs.weight_format import WeightFormat
 
 _BF16, _FP32 = 2, 4
 SAMPLER_PASSES = 6

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from dgemma_viz.costs.checks import at_least_zero, positive
-
-if TYPE_CHECKING:
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.passes import Pass
-    from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.costs.hardware import Hardware
+from dgemma_viz.costs.passes import Pass
+from dgemma_viz.costs.weight_format import WeightFormat
 
 _GIGA, _TERA, _MILLI = 1e9, 1e12, 1e3
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from dgemma_viz.costs.acceptance import Acceptance, known_acceptance
 from dgemma_viz.costs.calibration import CALIBRATED, COMPUTE_RANGE
 from dgemma_viz.costs.checks import at_least_zero, positive, whole
 from dgemma_viz.costs.first_token import prefill_pass
+from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.memory import most_users
 from dgemma_viz.costs.passes import Pass, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, step_time
+from dgemma_viz.costs.shape import ModelShape
 from dgemma_viz.costs.speeds import Speed, autoregressive, break_even, diffusion, drafting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.shape import ModelShape
-    from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.costs.weight_format import WeightFormat
 
 WayName = Literal["autoregressive", "drafting", "diffusion"]
 WAY_NAMES: Final[tuple[WayName, ...]] = ("autoregressive", "drafting", "diffusion")

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from dgemma_viz.costs.acceptance import known_acceptance
+from dgemma_viz.costs.acceptance import Acceptance, known_acceptance
 from dgemma_viz.costs.checks import at_least_zero, positive, whole
+from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.memory import check_fits
 from dgemma_viz.costs.passes import SAMPLER_PASSES, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
-
-if TYPE_CHECKING:
-    from dgemma_viz.costs.acceptance import Acceptance
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.shape import ModelShape
-    from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.costs.shape import ModelShape
+from dgemma_viz.costs.weight_format import WeightFormat
 
 _MILLI = 1e3
 

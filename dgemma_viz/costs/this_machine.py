@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import psutil
 
 from dgemma_viz.costs.hardware import Hardware
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _REPEATS: Final = 5
 _COPIED: Final = 2**27

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from dgemma_viz.costs.speeds import Speed, autoregressive, diffusion, drafting
 from dgemma_viz.costs.weight_format import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
 _AR, _MTP, _DG = (CALIBRATED[way] for way in ("autoregressive", "drafting", "diffusion"))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis import released
-from dgemma_viz.diagnosis.case import UNSURE
+from dgemma_viz.diagnosis.case import UNSURE, Array, CanvasCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import CONFIDENCES, DECISIONS, EMITTED, ENTROPIES, ENTROPY_BOUND
 from dgemma_viz.diagnosis.quoting import count, places
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import Array, CanvasCase
 
 MANY, LARGE_SHARE = 3, 0.5
 """Never-accepted positions that are worth a warning however sure: as many, and this share of the answer. Half of the

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from dgemma_viz.diagnosis.case import Array, CanvasCase, SampleCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import EMITTED, RE_READ, REFERENCE, RIGHT_ANSWER
 from dgemma_viz.diagnosis.quoting import count, places, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, SampleRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import Array, CanvasCase, SampleCase
 
 MEANT = 0.5
 """Confidence from which a right draft counts as found: below it, the right token may have been a passing guess."""

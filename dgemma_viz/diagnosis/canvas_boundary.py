@@ -6,17 +6,13 @@ the boundary: text comes twice, or certainty ends with the canvas before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from dgemma_viz.diagnosis.case import Array, CanvasCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import CONFIDENCES, EMITTED
 from dgemma_viz.diagnosis.quoting import count, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import Array, CanvasCase
 
 SAME_BEGINNING = 8
 """Equal tokens at the beginning of two neighbouring canvases. By chance only text with exactly a canvas's period has

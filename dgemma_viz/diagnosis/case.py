@@ -10,20 +10,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.analysis.chat import chat_structure
+from dgemma_viz.analysis.chat import ChatStructure, chat_structure
 from dgemma_viz.analysis.open_positions import given_positions, open_positions
 from dgemma_viz.analysis.positions import answer_positions, ever_accepted, open_flips
+from dgemma_viz.analysis.reference import Judgement
 from dgemma_viz.analysis.restraints import clamped
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.chat import ChatStructure
-    from dgemma_viz.analysis.reference import Judgement
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

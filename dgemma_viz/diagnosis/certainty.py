@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.positions import returns
+from dgemma_viz.diagnosis.case import CanvasCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import CONFIDENCES, RE_READ
 from dgemma_viz.diagnosis.quoting import count, places, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import CanvasCase
 
 RETURNS, NOTICEABLE_RETURNS = 3, 2
 """Times that a position's draft came back to a token which it had given up. Changing one's mind is how the model

@@ -6,16 +6,12 @@ run: only channels with tokens in the output count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from dgemma_viz.analysis.chat import ChatPart
+from dgemma_viz.diagnosis.case import SampleCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import COMPLETE, EMITTED, TEXTS
 from dgemma_viz.diagnosis.quoting import count, quote
 from dgemma_viz.diagnosis.rule import SampleRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.chat import ChatPart
-    from dgemma_viz.diagnosis.case import SampleCase
 
 
 def _unended(case: SampleCase) -> Seen | None:

@@ -11,23 +11,19 @@ beside each rule in this package; how often each rule finds its fault and how of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dgemma_viz.analysis.reference import judge
+from dgemma_viz.analysis.reference import Judgement, Reference, judge
 from dgemma_viz.diagnosis.case import RunCase
+from dgemma_viz.diagnosis.finding import Finding
 from dgemma_viz.diagnosis.rules import RULES
-from dgemma_viz.trace.as_trace import as_trace
+from dgemma_viz.trace.as_trace import TraceLike, as_trace
+from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Judgement, Reference
-    from dgemma_viz.diagnosis.finding import Finding
-    from dgemma_viz.trace.as_trace import TraceLike
-    from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True, eq=False)

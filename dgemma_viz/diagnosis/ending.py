@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from dgemma_viz.diagnosis.case import SampleCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import COMPLETE, EMITTED, END_TOKENS, PAD_TOKEN
 from dgemma_viz.diagnosis.quoting import count, quote
 from dgemma_viz.diagnosis.rule import SampleRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import SampleCase
 
 MORE_LIKELY_RIGHT = 0.5
 """Confidence from which a text draft counts as meant: by the model's own account more likely right than wrong."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.restraints import has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, has_sweeps, intervened_with, sampler_kind
+from dgemma_viz.diagnosis.case import RunCase
 from dgemma_viz.diagnosis.rule import Need
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import RunCase
 
 
 def _has_judgement(case: RunCase) -> bool:

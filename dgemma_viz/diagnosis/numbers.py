@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import predicted
+from dgemma_viz.diagnosis.case import RunCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.quoting import count, places
 from dgemma_viz.diagnosis.rule import RunRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import RunCase
 
 _ERROR_OF_NUMBERS = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)
 """What ``torch.multinomial`` says of them, which ends a run in transformers before the step is recorded."""

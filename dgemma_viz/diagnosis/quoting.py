@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from dgemma_viz.plain_text import joined
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MOST_CHARACTERS = 60
 _MOST_SPANS = 8

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from dgemma_viz.conformance import check_conformance
+from dgemma_viz.conformance import Violation, check_conformance
+from dgemma_viz.diagnosis.case import RunCase
 from dgemma_viz.diagnosis.finding import Finding, Severity
 from dgemma_viz.diagnosis.quoting import quote
 from dgemma_viz.diagnosis.rule import Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.conformance import Violation
-    from dgemma_viz.diagnosis.case import RunCase
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 _TOKEN = re.compile(r"\btoken (\d{1,9})\b")
 REPORTED_ELSEWHERE = {"numbers-finite", "bound-as-asked"}

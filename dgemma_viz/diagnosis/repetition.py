@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from dgemma_viz.diagnosis.case import Array, SampleCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import EMITTED
 from dgemma_viz.diagnosis.quoting import count, quote
 from dgemma_viz.diagnosis.rule import SampleRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import Array, SampleCase
 
 LOOP_LENGTH, LOOP_TURNS = 24, 4
 """Tokens that a repeated stretch must cover, and times it must occur. Rows of a table or a line of dashes stay below;

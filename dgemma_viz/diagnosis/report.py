@@ -12,16 +12,14 @@ import html
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis.diagnosis import Diagnosis
+from dgemma_viz.diagnosis.finding import Finding, Severity
 from dgemma_viz.diagnosis.rules import RULES
 from dgemma_viz.diagnosis.where import text_of, where
 from dgemma_viz.plain_text import CUT, NO_FORMULAS, isolated, printable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.diagnosis.diagnosis import Diagnosis
-    from dgemma_viz.diagnosis.finding import Finding
 
 COLUMNS = ("severity", "rule", "sample", "canvas", "step", "positions", "text", "what", "remedy", "evidence")
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.NOTE: "•"}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis.restraints import banned_drafts
+from dgemma_viz.diagnosis.case import CanvasCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import ENTROPIES, NOT_PINNED, RULED_OUT
 from dgemma_viz.diagnosis.quoting import count, places, quote
 from dgemma_viz.diagnosis.rule import CanvasRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import CanvasCase
 
 MOST = 0.5
 """Share of clamped positions from which on numbers of the whole canvas say more of them than of the model."""

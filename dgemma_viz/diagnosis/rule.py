@@ -8,15 +8,11 @@ finding per run, sample or canvas. Thresholds are constants beside the function,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from dgemma_viz.diagnosis.case import CanvasCase, RunCase, SampleCase
 from dgemma_viz.diagnosis.finding import Finding, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from dgemma_viz.diagnosis.case import CanvasCase, RunCase, SampleCase
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgemma_viz.diagnosis import (
     acceptance,
     against_reference,
@@ -18,9 +16,7 @@ from dgemma_viz.diagnosis import (
     settings,
     stopping,
 )
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.rule import Rule
+from dgemma_viz.diagnosis.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *numbers.RULES,

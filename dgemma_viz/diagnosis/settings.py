@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis import released
+from dgemma_viz.diagnosis.case import RunCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import SCHEDULE, TEMPERATURES, UNCHANGED
 from dgemma_viz.diagnosis.rule import RunRule, Seen
 from dgemma_viz.trace.notice import NoticeCode
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import RunCase
 
 SHIFT = 0.05
 """Difference from the released temperature that is worth a warning: an eighth of the released range of 0.4."""

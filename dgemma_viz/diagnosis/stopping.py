@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dgemma_viz.analysis import released
+from dgemma_viz.diagnosis.case import CanvasCase, RunCase
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.needs import ADAPTIVE, CONFIDENCES, ENTROPIES, STEP_LIMIT, STOP_RULE
 from dgemma_viz.diagnosis.quoting import count
 from dgemma_viz.diagnosis.rule import CanvasRule, RunRule, Seen
-
-if TYPE_CHECKING:
-    from dgemma_viz.diagnosis.case import CanvasCase, RunCase
 
 CONFIRMED = released.STABILITY_THRESHOLD
 """Steps for which a draft must have been stable: until a second pass has read it back, nothing has confirmed it."""

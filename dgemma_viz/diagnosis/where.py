@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from dgemma_viz.analysis.passages import final
+from dgemma_viz.diagnosis.finding import Finding
 from dgemma_viz.diagnosis.quoting import places
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dgemma_viz.diagnosis.finding import Finding
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 _MOST_QUOTED = 2
 _NEAR = 6

@@ -6,9 +6,12 @@ Both packages are optional. The frames of all three are those of :mod:`.frames`.
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from dgemma_viz.errors import MissingDependencyError, SettingError
 from dgemma_viz.export.frames import frames, palette
@@ -20,11 +23,6 @@ from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.answer import layout_of
 from dgemma_viz.views.charts import LAYOUTS
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 _HOLD = 5
 """How many times longer the last step stays."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.plain_text import printable
-
-if TYPE_CHECKING:
-    import argparse
 
 PAGES, GIF, VIDEOS, PICTURES = (".html", ".htm"), (".gif",), (".mp4", ".webm"), (".png", ".svg", ".pdf")
 _OPTIONS = {

@@ -5,24 +5,20 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.analysis.positions import flips, re_noised_again
 from dgemma_viz.export.frame_marks import KEY, draw_mark
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.hover import PHASES
-from dgemma_viz.figures.marks import CHANGED, OUTSIDE, TAKEN_BACK, decision_marks, decisions, shown_decisions
+from dgemma_viz.figures.marks import CHANGED, OUTSIDE, TAKEN_BACK, Mark, decision_marks, decisions, shown_decisions
+from dgemma_viz.figures.quantities import Quantity
+from dgemma_viz.figures.theme import Theme
 from dgemma_viz.trace.decision import NO_DECISION, Phase
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dgemma_viz.figures.marks import Mark
-    from dgemma_viz.figures.quantities import Quantity
-    from dgemma_viz.figures.theme import Theme
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 MARGIN, LINE = 16, 24
 """Pixels around all, and of a line of words."""

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from dgemma_viz.export.frame_fonts import Fonts
 from dgemma_viz.passage import UNSPACED, goes_on
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from dgemma_viz.export.frame_fonts import Fonts
 
 _WORDS = re.compile(r"\n| +|[^ \n]+")
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dgemma_viz.figures.marks import CHANGED, OUTSIDE, TAKEN_BACK
-
-if TYPE_CHECKING:
-    from dgemma_viz.figures.marks import Mark
-    from dgemma_viz.figures.theme import Theme
+from dgemma_viz.figures.marks import CHANGED, OUTSIDE, TAKEN_BACK, Mark
+from dgemma_viz.figures.theme import Theme
 
 KEY = 32
 """Pixels from a mark in the legend to its words."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dgemma_viz.analysis.passages import MASK_TEXT
 from dgemma_viz.export.frame_fonts import Fonts
 from dgemma_viz.export.frame_head import MARGIN, Drawing
-from dgemma_viz.export.frame_lines import lines_of, pieces_of
+from dgemma_viz.export.frame_lines import Placed, lines_of, pieces_of
 from dgemma_viz.export.frame_marks import draw_mark
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED
@@ -25,9 +25,6 @@ from dgemma_viz.passage import characters_of
 from dgemma_viz.plain_text import seen_pieces
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
-
-if TYPE_CHECKING:
-    from dgemma_viz.export.frame_lines import Placed
 
 _WIDTH, _ROW, _SIZE = 960, 30, 15
 """Pixels: of a frame, of a line of text, and of its letters."""

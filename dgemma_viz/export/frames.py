@@ -6,23 +6,19 @@ and the marks that occur (:mod:`.frame_head`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.export.frame_fonts import MONO
 from dgemma_viz.export.frame_grid import GridDrawing
-from dgemma_viz.export.frame_head import SHADES
+from dgemma_viz.export.frame_head import SHADES, Drawing
 from dgemma_viz.export.frame_text import TINT, TextDrawing
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.contrast import text_on
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.export.frame_head import Drawing
-    from dgemma_viz.figures.quantities import Quantity
-    from dgemma_viz.figures.theme import Theme
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.figures.quantities import Quantity
+from dgemma_viz.figures.theme import Theme
+from dgemma_viz.trace.model import CanvasRun
 
 _DRAWINGS: dict[str, type[Drawing]] = {"grid": GridDrawing, "reading": TextDrawing}
 _PICTURES = 90

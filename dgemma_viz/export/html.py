@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.analysis.comparison import TracePair, pair_of
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
 from dgemma_viz.export.page import page_html
 from dgemma_viz.trace.as_trace import as_trace
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views import contents
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    import os
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace.model import Trace
 
 _A_PAIR = 2
 

@@ -14,13 +14,10 @@ import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from dgemma_viz.views.contents import Contents
 from dgemma_viz.views.page import WRITTEN_BY, document, page_json, page_module
 from dgemma_viz.views.plotly_module import plotly_module
-
-if TYPE_CHECKING:
-    from dgemma_viz.views.contents import Contents
 
 STATIC = Path(__file__).parent / "static"
 

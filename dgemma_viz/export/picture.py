@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz import figures
@@ -12,10 +15,6 @@ from dgemma_viz.export.html import check_target, shown_traces
 from dgemma_viz.write_whole import write_whole
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
-    from pathlib import Path
-
     import plotly.graph_objects as go
 
 PICTURES = (".png", ".svg", ".pdf")

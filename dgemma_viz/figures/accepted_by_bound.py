@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -14,9 +12,7 @@ from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.plain_text import nats
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 NAME = "accepted_by_bound"
 _TITLE = "How many would be accepted?"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.intervals import Array
 from dgemma_viz.figures.accuracy_panels import HEIGHT, accuracy_panels
 from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
@@ -20,8 +21,6 @@ from dgemma_viz.figures.uncertainty import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.intervals import Array
 
 NAME = "accuracy_curve"
 _TITLES = {

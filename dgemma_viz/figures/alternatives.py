@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,11 +15,8 @@ from dgemma_viz.figures.marks import outcome
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import label, passage_label
-from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS, Provenance
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "alternatives"
 _LONGEST_TICK = 14

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.costs.speeds import Speed
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.way_lines import LINE, key_below, way_line
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.costs.speeds import Speed
 
 NAME = "answer_times"
 _MOST_POINTS = 2000

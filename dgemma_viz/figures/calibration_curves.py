@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.intervals import Interval
 from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.uncertainty import band, interval_text, not_judged_note
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.intervals import Interval
 
 NAME = "calibration_curves"
 _TITLE = "When is confidence to be trusted?"

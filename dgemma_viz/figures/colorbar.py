@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dgemma_viz.figures.quantities import Quantity
-
+from dgemma_viz.figures.quantities import Quantity
 
 TOP = 98
 """Pixels that a figure leaves above its plot for titles and colour bar."""

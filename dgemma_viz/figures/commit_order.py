@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,9 +14,7 @@ from dgemma_viz.figures.marks import decision_marks
 from dgemma_viz.figures.place import resolve_run
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.decision import Decision
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "commit_order"
 _TITLE = "In which order positions settled"

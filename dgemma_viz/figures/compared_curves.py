@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.analysis.comparison import TracePair, pair_of
 from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.curve_panels import Line, Panel, every_panel
@@ -17,14 +18,10 @@ from dgemma_viz.figures.panel_rows import panel_rows
 from dgemma_viz.figures.place import whole_number
 from dgemma_viz.figures.run_pair import A, B, RunStyle
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import plotly.graph_objects as go
-
-    from dgemma_viz.analysis.comparison import TracePair
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "compared_curves"
 _TITLE = "How both canvases came to rest"

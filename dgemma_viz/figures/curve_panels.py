@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,8 @@ import numpy.typing as npt
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
 from dgemma_viz.figures.marks import UNDECIDED
+from dgemma_viz.trace.model import CanvasRun
 from dgemma_viz.trace.schema import ARRAYS, Provenance
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -17,10 +15,8 @@ from dgemma_viz.figures.panel_rows import panel_rows
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "curves"
 _TITLE = "How the canvas came to rest"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.analysis.comparison import Differences, pair_of
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
@@ -19,11 +19,8 @@ from dgemma_viz.figures.place import whole_number
 from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.figures.run_pair import A, B
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.comparison import Differences
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
 from dgemma_viz.analysis.passages import final
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
+from dgemma_viz.figures.theme import Theme
 from dgemma_viz.figures.token_text import name_label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dgemma_viz.figures.theme import Theme
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 _MOST_TICKS = 12
 _MOST_WORDS, _LONGEST_WORD = 6, 8

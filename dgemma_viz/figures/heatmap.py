@@ -19,12 +19,11 @@ from dgemma_viz.figures.panel_rows import height_of
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "heatmap"
 _TITLE = "Every step, every position"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.passages import drafted
 from dgemma_viz.figures.marks import decision_marks, decisions
+from dgemma_viz.figures.quantities import Quantity
 from dgemma_viz.figures.token_text import escape, label
 from dgemma_viz.plain_text import isolated
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import CanvasRun
 from dgemma_viz.trace.schema import ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.figures.quantities import Quantity
-    from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 

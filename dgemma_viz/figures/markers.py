@@ -6,10 +6,9 @@ says so; a widget may replace ``layout.shapes`` with them and leave the data alo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dgemma_viz.figures.theme import Theme
+from dgemma_viz.figures.theme import Theme
 
 Shape = dict[str, Any]
 

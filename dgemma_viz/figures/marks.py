@@ -6,19 +6,16 @@ style sheet: the same words, an underline as ``dash`` and ``width`` say, a corne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

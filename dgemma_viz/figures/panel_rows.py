@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgemma_viz.figures.curve_panels import Line, Panel, Threshold
 from dgemma_viz.figures.frame import framed, whole_ticks
+from dgemma_viz.figures.theme import Theme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import plotly.graph_objects as go
-
-    from dgemma_viz.figures.curve_panels import Line, Panel, Threshold
-    from dgemma_viz.figures.theme import Theme
 
 _GLYPHS = {"circle": "●", "diamond": "◆", None: "—"}
 _BELOW = "triangle-down-open"

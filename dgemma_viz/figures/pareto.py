@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from dgemma_viz.analysis.intervals import wider
+from dgemma_viz.analysis.intervals import Array, Interval, wider
 from dgemma_viz.analysis.pareto import pareto_frontier
 from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
@@ -16,8 +16,6 @@ from dgemma_viz.figures.uncertainty import error_bars, interval_text
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.intervals import Array, Interval
 
 NAME = "pareto"
 _TITLE = "How right, for how many decoder passes?"

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.trace.as_trace import as_trace
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.as_trace import TraceLike
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.as_trace import TraceLike, as_trace
+from dgemma_viz.trace.model import CanvasRun
 
 
 def resolve_run(trace: TraceLike, canvas: int, sample: int) -> CanvasRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,10 +17,8 @@ from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED, Mark, deci
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import display_text, label, passage_label
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 NAME = "position_history"
 _HEIGHT = 430

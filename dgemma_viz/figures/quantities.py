@@ -6,8 +6,9 @@ A registry, so that every view colours a quantity in the same way and says the s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,8 @@ from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.marks import UNDECIDED, UNRECORDED, decision_marks
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS, Provenance
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

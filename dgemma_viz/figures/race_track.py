@@ -5,8 +5,9 @@ An animation of Plotly's own (frames, a slider and a play button), so it also wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,7 @@ from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import label as token_label
 from dgemma_viz.figures.token_text import name_label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 NAME = "race_track"
 _MOST_FRAMES = 120

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.analysis.intervals import Array
 from dgemma_viz.analysis.reliability import calibration_error
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.accuracy_panels import HEIGHT, accuracy_panels
@@ -22,8 +23,6 @@ from dgemma_viz.figures.uncertainty import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.intervals import Array
 
 Scale = Literal["linear", "log_odds"]
 NAME = "reliability_diagram"

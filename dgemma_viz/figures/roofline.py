@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.costs.hardware import Hardware
+from dgemma_viz.costs.passes import Pass
+from dgemma_viz.costs.weight_format import WeightFormat
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.costs.hardware import Hardware
-    from dgemma_viz.costs.passes import Pass
-    from dgemma_viz.costs.weight_format import WeightFormat
 
 NAME = "roofline"
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,7 @@ from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

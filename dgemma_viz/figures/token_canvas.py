@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,8 @@ from dgemma_viz.figures.marks import CHANGED, Mark, decision_marks, decisions, s
 from dgemma_viz.figures.place import resolve_run, resolve_step, whole_number
 from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 

@@ -9,13 +9,10 @@ reads a subset of HTML, ``%{...}`` templates and ``$...$`` formulas in titles, h
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.passage import Passages
 from dgemma_viz.plain_text import CUT, isolated, seen, seen_pieces, visible
-
-if TYPE_CHECKING:
-    from dgemma_viz.passage import Passages
 
 EMPTY = "∅"
 _SHORT = 24

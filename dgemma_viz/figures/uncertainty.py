@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dgemma_viz.analysis.intervals import wider
+from dgemma_viz.analysis.intervals import Interval, wider
+from dgemma_viz.figures.theme import Theme
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.intervals import Interval
-    from dgemma_viz.figures.theme import Theme
 
 Array = npt.NDArray[Any]
 _BAND_OPACITY = 0.16

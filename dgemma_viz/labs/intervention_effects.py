@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions import hooks_of
+from dgemma_viz.labs.interventions import Intervention, hooks_of
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.labs.interventions import Intervention
 
 COLUMNS = ("condition", "seed", "prompt", "output", "right", "steps")
 

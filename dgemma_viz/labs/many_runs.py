@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import Problem, RunSet
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.references import reference_of
 from dgemma_viz.labs.single_run import RunSettings, record_run
 from dgemma_viz.redaction import text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dgemma_viz.analysis.reference import Reference
 
 
 def run_many(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dgemma_viz.errors import PromptError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 def encode(tokenizer: Any, prompt: str | Sequence[str]) -> Mapping[str, Any]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.errors import PromptError, RunFailedError
+from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace import Trace
 from dgemma_viz.trace.task import RunTask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    import numpy as np
-    import numpy.typing as npt
-
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace import Trace
 
 
 def recorded_call(  # noqa: PLR0913 - all but the first three are optional, and named

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from dgemma_viz.analysis.reference import verdict_of
+from dgemma_viz.analysis.reference import Reference, verdict_of
 from dgemma_viz.errors import PromptError
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.reference import Reference
 
 
 def reference_of(prompt: str, references: Reference | Mapping[str, Reference] | None = None) -> Reference | None:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dgemma_viz.costs.shape import RELEASED
 from dgemma_viz.costs.this_machine import physical_memory
 from dgemma_viz.labs.single_run import load_model
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VARIABLE: Final = "DGEMMA_VIZ_MODEL"
 _INDEX, _SINGLE = "model.safetensors.index.json", "model.safetensors"

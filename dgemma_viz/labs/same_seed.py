@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace import Trace
+from dgemma_viz.trace import Trace
 
 
 def same_seed(

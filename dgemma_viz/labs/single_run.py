@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.seeds import checked_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace import Trace
+from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace import Trace
 
 _MOST_STEPS = 1000
 

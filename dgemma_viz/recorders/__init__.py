@@ -6,15 +6,13 @@ the recorder of a model's class is imported when :func:`record` meets such a mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.registry import recorder_for
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.recorders.user_warnings import RecorderWarning, StaleSamplerWarning
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = ["RecorderWarning", "Recording", "StaleSamplerWarning", "StepRecord", "record"]
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.recorders.host_copy import read_only
+from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.recorders.run_buffer import Run, Step
-    from dgemma_viz.recorders.token_texts import TokenTexts
 
 Array = npt.NDArray[Any]
 

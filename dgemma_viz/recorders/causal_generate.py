@@ -17,12 +17,14 @@ no such steps and is not recorded. How a pass becomes a step of a canvas: :mod:`
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import LogitsProcessor
 
@@ -33,18 +35,11 @@ from dgemma_viz.recorders.causal_steps import with_steps
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.own_generate import why_not_recorded
 from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import adapters, eos_ids, generator_state, model_id, versions
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
-from dgemma_viz.trace.model import RunFacts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import numpy.typing as npt
-
-    from dgemma_viz.recorders.run_buffer import Run
-    from dgemma_viz.trace.model import Trace
-    from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.task import RunTask
 
 _SETTINGS = ("do_sample", "temperature", "top_k", "top_p", "max_new_tokens", "prompt_lookup_num_tokens")
 

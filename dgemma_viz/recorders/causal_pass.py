@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 
 from dgemma_viz.recorders.best import first_best
+from dgemma_viz.recorders.host_copy import HostCopies
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run
-
-if TYPE_CHECKING:
-    from dgemma_viz.recorders.host_copy import HostCopies
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,12 @@ written. A written position keeps the numbers with which it was written: the cac
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
+from dgemma_viz.recorders.causal_pass import CausalRun, Pass
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.trace.decision import Decision
-
-if TYPE_CHECKING:
-    from dgemma_viz.recorders.causal_pass import CausalRun, Pass
 
 _LONGEST = 256
 """The released model's canvas: a step holds one canvas, so long outputs stay linear in their length."""

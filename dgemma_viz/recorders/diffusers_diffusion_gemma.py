@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from diffusers import DiffusionGemmaPipeline
@@ -47,9 +48,6 @@ from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, En
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.recorders.upstream_versions import clash_of
 from dgemma_viz.trace.notice import Notice, NoticeCode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 
 class DiffusionGemmaPipelineRecording(Recording):

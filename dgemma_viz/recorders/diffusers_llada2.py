@@ -32,9 +32,10 @@ callback that changes a block is seen in what the next step reads, and in the ou
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -47,9 +48,6 @@ from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import generator_state
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.decision import Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 @dataclass

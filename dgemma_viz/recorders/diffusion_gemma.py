@@ -33,7 +33,8 @@ separate traces. (Upstream itself shares a static cache and compiled samplers be
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSampler
@@ -45,9 +46,6 @@ from dgemma_viz.recorders.run_facts import eos_ids, facts_at_start, generator_st
 from dgemma_viz.recorders.sampler_numbers import watched
 from dgemma_viz.recorders.step_capture import StepCapture
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 class DiffusionGemmaRecording(Recording):

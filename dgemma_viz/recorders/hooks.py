@@ -8,12 +8,10 @@ Python looks ``__call__`` up on the class, so for that the object gets a subclas
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import TracebackType
+from types import TracebackType
+from typing import Any, Self
 
 _ABSENT = object()
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import diffusers
 import torch
 
 from dgemma_viz.recorders.run_facts import model_id, versions
 from dgemma_viz.trace.model import RunFacts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.task import RunTask
 
 _SAME_NAME = (
     "temperature",

@@ -12,12 +12,10 @@ are told by their names. A mask token in the config would not tell them: ChatGLM
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from functools import partial
 from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 DENOISERS = frozenset(
     {

@@ -24,12 +24,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
 from dgemma_viz.errors import RecordingError, SettingError
-from dgemma_viz.recorders.own_loop_arrays import in_vocabulary, prompts
+from dgemma_viz.recorders.own_loop_arrays import Array, in_vocabulary, prompts
 from dgemma_viz.recorders.own_loop_emitted import emitted_rows
 from dgemma_viz.recorders.own_loop_facts import facts_given
 from dgemma_viz.recorders.own_loop_outcome import lost
@@ -40,14 +41,9 @@ from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.recorders.user_warnings import warn_user
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
 from dgemma_viz.trace.notice import Notice, NoticeCode
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from dgemma_viz.recorders.own_loop_arrays import Array
-    from dgemma_viz.trace.model import Trace
 
 
 class Recorder:

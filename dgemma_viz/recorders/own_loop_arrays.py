@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,6 @@ from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.host_array import host_array
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Array = npt.NDArray[Any]
 

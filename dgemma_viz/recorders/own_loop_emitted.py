@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from dgemma_viz.errors import RecordingError, TraceError
-from dgemma_viz.recorders.own_loop_arrays import as_array, per_position
+from dgemma_viz.recorders.own_loop_arrays import Array, as_array, per_position
+from dgemma_viz.recorders.own_loop_step import OwnStep
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.recorders.own_loop_arrays import Array
-    from dgemma_viz.recorders.own_loop_step import OwnStep
-    from dgemma_viz.trace.model import RunFacts
+from dgemma_viz.trace.model import RunFacts
 
 
 def emitted_rows(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dgemma_viz
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer
 from dgemma_viz.trace.model import RunFacts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _FOUND_OUT = ("mask_token_id", "status", "error", "notices", "absent")
 """Facts that are not given by name: they have arguments of their own, or follow from the run."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.host_array import is_torch
-from dgemma_viz.recorders.own_loop_arrays import as_array, in_vocabulary, per_position, per_sample
+from dgemma_viz.recorders.own_loop_arrays import Array, as_array, in_vocabulary, per_position, per_sample
 from dgemma_viz.recorders.own_loop_outcome import masked_outcome
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
 from dgemma_viz.trace.decision import Phase, is_accepted
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
 from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dgemma_viz.recorders.own_loop_arrays import Array
-
 
 _LEFT_OUT = f"leave out all of {', '.join(OF_A_DECISION)}"
 

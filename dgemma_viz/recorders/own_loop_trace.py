@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.errors import RecordingError, TraceError
+from dgemma_viz.recorders.own_loop_arrays import Array
+from dgemma_viz.recorders.own_loop_step import OwnStep
+from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.trace.logged_lines import EmittedLine, Header, StepLine
 from dgemma_viz.trace.logged_run import build_trace
+from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.schema import OF_A_DECISION, TOKEN_ARRAYS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dgemma_viz.recorders.own_loop_arrays import Array
-    from dgemma_viz.recorders.own_loop_step import OwnStep
-    from dgemma_viz.recorders.token_texts import TokenTexts
-    from dgemma_viz.trace.model import RunFacts, Trace
 
 
 def trace_of_steps(

@@ -10,8 +10,9 @@ the last sweep that follows a step, and never at a sweep's draft.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -19,13 +20,9 @@ from dgemma_viz.recorders.best import first_best
 from dgemma_viz.recorders.pipeline_stopping import PipelineStopping
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run, Step
+from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
+from dgemma_viz.recorders.scheduler_decisions import Decided, Follower
 from dgemma_viz.trace.decision import Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
-    from dgemma_viz.recorders.scheduler_decisions import Decided, Follower
 
 
 @dataclass

@@ -7,15 +7,13 @@ then on, and the loop ends once all are finished.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 
 from dgemma_viz.recorders.reduce import entropy_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass

@@ -10,23 +10,22 @@ from __future__ import annotations
 import json
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.user_warnings import warn_user
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.task import RunTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
-
     from dgemma_viz.recorders.run_buffer import Run
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace.model import Trace
 
 _being_recorded: set[int] = set()
 """Ids of models inside a block; each is alive, since its recording holds it."""

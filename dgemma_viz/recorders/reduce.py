@@ -20,14 +20,11 @@ Values that are not finite are kept: a position with a NaN or +inf logit has NaN
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
 
 from dgemma_viz.recorders.best import best_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CHUNK_ELEMENTS = 2**24
 _CACHE_ELEMENTS = 2**18

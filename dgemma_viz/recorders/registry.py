@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import RecordingError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.recorders.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ only at positions where the model's draft is one of them, which they cannot have
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper
@@ -22,9 +23,6 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import Linea
 from dgemma_viz.recorders.best import first_best
 from dgemma_viz.recorders.reduce import spans
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _FAR = 1000.0
 """Nats, before temperature."""

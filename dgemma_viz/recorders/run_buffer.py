@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.recorders.host_copy import HostCopies, read_only
 from dgemma_viz.recorders.user_warnings import RecorderWarning, warn_user
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    import numpy.typing as npt
     import torch
-
-    from dgemma_viz.trace.model import RunFacts, Trace
 
     Array = npt.NDArray[Any]
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import transformers
 
 import dgemma_viz
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import numpy.typing as npt
-
-    from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.task import RunTask
 
 _SETTINGS = (
     "max_denoising_steps",

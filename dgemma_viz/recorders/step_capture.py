@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import TemperatureLogitsWarper
@@ -16,13 +17,9 @@ from dgemma_viz.recorders.ruled_out import SeenBefore, cuts_off, may_rule_out, o
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import with_sampler
 from dgemma_viz.recorders.running_sampler import bound_of, is_compiled, owner_of, staleness
+from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
 from dgemma_viz.recorders.user_warnings import StaleSamplerWarning
 from dgemma_viz.trace.notice import Notice, NoticeCode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
 
 
 @dataclass

@@ -9,16 +9,14 @@ play along, the token is decoded alone. Texts are made when a trace is built, no
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dgemma_viz.plain_text import from_bytes
 from dgemma_viz.trace.chat_markers import MARKER_TEXTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 _BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")

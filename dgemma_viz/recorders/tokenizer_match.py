@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any
 
 from dgemma_viz.errors import RecordingError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 _EXTRA_SHARE = 0.01
 """Added tokens beyond the vocabulary that are tolerated: some families keep image tokens there."""

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,6 @@ import psutil
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
     from jupyter_client.connect import KernelConnectionInfo
 
 AVAILABLE = sys.platform == "linux"

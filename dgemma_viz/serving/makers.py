@@ -12,13 +12,10 @@ import logging
 import multiprocessing
 import os
 from itertools import count
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 from dgemma_viz.serving.making import Made, Wanted, make_until_closed
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
 
 MOST_MAKERS = min(2, os.cpu_count() or 1)
 IDLE_SECONDS = 300.0

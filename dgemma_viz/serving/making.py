@@ -12,19 +12,14 @@ import signal
 import threading
 from dataclasses import dataclass
 from multiprocessing import parent_process
+from multiprocessing.connection import Connection
 from os import _exit
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from dgemma_viz.errors import DgemmaVizError, TraceFileError
 from dgemma_viz.serving.published_traces import Edition, edition_of, open_published, shown
-from dgemma_viz.views.contents import contents, to_json
+from dgemma_viz.views.contents import Contents, contents, to_json
 from dgemma_viz.views.page import WRITTEN_BY, page_json
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from pathlib import Path
-
-    from dgemma_viz.views.contents import Contents
 
 FOOTER = f"Shown by {WRITTEN_BY}. A recorded run: nothing is computed here."
 PAGE = "page"

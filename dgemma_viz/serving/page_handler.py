@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 from voila.handler import BaseVoilaHandler
 
-if TYPE_CHECKING:
-    from dgemma_viz.serving.site import Site
+from dgemma_viz.serving.site import Site
 
 THEMES = ("light", "dark")
 

@@ -11,15 +11,12 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import dgemma_viz
 from dgemma_viz.errors import DgemmaVizError, TraceFileError
 from dgemma_viz.plain_text import isolated, visible, whole_characters
 from dgemma_viz.trace import Trace, load_trace
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LONGEST_SHOWN = 300
 SUFFIXES = (".safetensors", ".jsonl")

@@ -16,25 +16,21 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz import work_limits
 from dgemma_viz.errors import SettingError
 from dgemma_viz.plain_text import printable
 from dgemma_viz.redaction import without_secrets
 from dgemma_viz.serving import forked_kernels
-from dgemma_viz.serving.dashboards import read_dashboards
+from dgemma_viz.serving.dashboards import Dashboard, read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
+from dgemma_viz.serving.settings import ServeSettings
 from dgemma_viz.serving.site import Site
 from dgemma_viz.serving.trace_store import TraceStore
-from dgemma_viz.serving.viewer_files import FOLDER, viewer_files
+from dgemma_viz.serving.viewer_files import FOLDER, ViewerFiles, viewer_files
 from dgemma_viz.views.contents import PARTS
 from dgemma_viz.views.plotly_module import ADDRESS_VARIABLE
-
-if TYPE_CHECKING:
-    from dgemma_viz.serving.dashboards import Dashboard
-    from dgemma_viz.serving.settings import ServeSettings
-    from dgemma_viz.serving.viewer_files import ViewerFiles
 
 TEMPLATES = Path(__file__).parent / "jupyter"
 _NOT_FOR_VOILA = ["@jupyter-notebook/lab-extension"]

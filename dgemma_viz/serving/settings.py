@@ -11,14 +11,12 @@ import os
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import SettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PREFIX = "DGEMMA_VIZ_"
 _HIGHEST_PORT = 65535

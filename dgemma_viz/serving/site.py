@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dgemma_viz.serving.dashboards import Dashboard
+
 if TYPE_CHECKING:
-    from dgemma_viz.serving.dashboards import Dashboard
     from dgemma_viz.serving.trace_store import TraceStore
     from dgemma_viz.serving.viewer_files import ViewerFiles
 

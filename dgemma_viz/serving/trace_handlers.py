@@ -11,21 +11,17 @@ from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.web import HTTPError, authenticated
 
 from dgemma_viz.errors import TraceFileError
-from dgemma_viz.serving.making import PAGE
+from dgemma_viz.serving.making import PAGE, Part
 from dgemma_viz.serving.page_handler import PageHandler
 from dgemma_viz.serving.published_traces import edition_of, published_file, shown
-from dgemma_viz.serving.trace_store import ReplacedError
+from dgemma_viz.serving.trace_store import ReplacedError, TraceStore
 from dgemma_viz.serving.viewer_files import FOLDER
 from dgemma_viz.views.page import document
-
-if TYPE_CHECKING:
-    from dgemma_viz.serving.making import Part
-    from dgemma_viz.serving.trace_store import TraceStore
 
 STYLE = Path(__file__).parent / "static" / "published_trace.css"
 _HTML, _SCRIPT = "text/html; charset=utf-8", "text/javascript; charset=utf-8"

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from dgemma_viz.errors import TraceFileError
 from dgemma_viz.serving.makers import Makers
-from dgemma_viz.serving.making import Made, Wanted
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dgemma_viz.serving.making import Part
-    from dgemma_viz.serving.published_traces import Edition
+from dgemma_viz.serving.making import Made, Part, Wanted
+from dgemma_viz.serving.published_traces import Edition
 
 _LEAST_SIZE = 1000
 """Bytes that an entry counts for at least: its words and its key take room, too."""

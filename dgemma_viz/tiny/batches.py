@@ -8,17 +8,13 @@ upstream's `generate()`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dgemma_viz.tiny.tasks import TASKS, sample_example
+from dgemma_viz.tiny.tasks import TASKS, Example, Task, sample_example
 from dgemma_viz.tiny.vocabulary import EOS_ID, PAD_ID, vocabulary
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dgemma_viz.tiny.tasks import Example, Task
 
 _TRAINING_STREAM = 1
 

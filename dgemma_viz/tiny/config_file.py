@@ -8,12 +8,10 @@ for rotary bases, and for which layers see everything, under older names. And th
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def save_with_config(model: Any, folder: Path) -> None:

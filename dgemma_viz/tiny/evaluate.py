@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +19,9 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import Entro
 
 from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.loading import WEIGHTS, load_tiny
-from dgemma_viz.tiny.tasks import TASKS, sample_example
+from dgemma_viz.tiny.tasks import TASKS, Example, sample_example
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.tiny.tasks import Example
 
 _EVALUATION_STREAM = 2
 DEFAULT = "default settings"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from dgemma_viz.tiny.architecture import fresh_model
+from dgemma_viz.tiny.average import WeightAverage
 from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.tokenizer import build_tokenizer
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dgemma_viz.tiny.average import WeightAverage
 
 
 def averaged_model(average: WeightAverage) -> Any:

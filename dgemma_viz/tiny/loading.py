@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from transformers import DiffusionGemmaForBlockDiffusion, PreTrainedTokenizerFast
 
 from dgemma_viz.tiny.weights_folder import load_weights
-
-if TYPE_CHECKING:
-    from os import PathLike
 
 WEIGHTS = Path(__file__).parent / "weights"
 NAME = "dgemma-viz-tiny"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dgemma_viz.tiny.architecture import CANVAS_LENGTH
 from dgemma_viz.tiny.batches import Bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SHORT = Bucket(
     ("sudoku", "addition", "sort"), 48, prompt_length=24, answer_length=24, canvas_length=CANVAS_LENGTH // 2

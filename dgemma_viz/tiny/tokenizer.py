@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
@@ -12,8 +13,6 @@ from dgemma_viz.plain_text import half_pairs
 from dgemma_viz.tiny.vocabulary import BOS, BOS_ID, EOS, PAD, UNKNOWN, vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
 
 # A label such as " (a)", a word with the space before it, or any single character.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,9 +23,6 @@ from dgemma_viz.tiny.schedule import Phase, Schedule
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.workers import Team
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MAX_GRADIENT_NORM = 1.0
 ALONE = Team()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
 from dgemma_viz.errors import DgemmaVizError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 def load_weights(model_class: Any, folder: Path, made_by: str, *, name: str | None = None, **options: Any) -> Any:

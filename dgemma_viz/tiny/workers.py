@@ -7,15 +7,13 @@ times a step and each time wait for the one whose core is taken; processes meet 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import distributed, multiprocessing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _PATIENCE = timedelta(minutes=60)
 

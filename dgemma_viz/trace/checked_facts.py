@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import whole_characters
 from dgemma_viz.trace.notice import Notice
 from dgemma_viz.trace.sampler_kinds import SAMPLER_KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _TEXTS = ("model_id", "model_class", "sampler", "device", "dtype", "started", "status", "error")
 _OBJECTS = ("settings", "task", "versions")

@@ -8,15 +8,13 @@ draft has it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import RunFacts
+from dgemma_viz.trace.model import RunFacts
 
 Array = npt.NDArray[Any]
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -29,9 +30,6 @@ from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, RULED_OUT, SCHEMA_VERSION
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
 from dgemma_viz.trace.token_texts import TokenTexts
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    import os
 
 FORMAT = "dgemma_viz.trace"
 _EXTRA = ("vocabulary", "token_texts", "generator_state")

@@ -70,9 +70,10 @@ otherwise.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy.typing as npt
 
@@ -83,22 +84,18 @@ from dgemma_viz.trace.logged_lines import (
     ALTERNATIVES,
     FORMAT,
     VERSION,
+    EmittedLine,
+    StepLine,
     emitted_line,
     header,
     read_objects,
     step_line,
 )
 from dgemma_viz.trace.logged_run import build_trace
-from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN
+from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.regular_file import open_regular
 from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    import os
-
-    from dgemma_viz.trace.logged_lines import EmittedLine, StepLine
-    from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 

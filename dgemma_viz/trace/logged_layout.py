@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import TraceFileError
+from dgemma_viz.trace.logged_lines import StepLine
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
 from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.logged_lines import StepLine
 
 MOST_CELLS = 2**26
 """Steps x samples x positions x alternatives: 680 canvases of the released model, 48 steps each, 8 alternatives."""

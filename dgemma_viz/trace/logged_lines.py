@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,6 @@ from dgemma_viz.trace.decision import Decision, Phase, is_accepted
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts
 from dgemma_viz.trace.older_facts import upgraded_facts
 from dgemma_viz.trace.schema import DEFAULTED, OF_A_DECISION, RULED_OUT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Array = npt.NDArray[Any]
 

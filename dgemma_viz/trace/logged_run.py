@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,10 @@ from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.logged_layout import Layout, layout_of
-from dgemma_viz.trace.logged_lines import OPTIONAL, SCALARS, TOKENS
+from dgemma_viz.trace.logged_lines import OPTIONAL, SCALARS, TOKENS, EmittedLine, Header, StepLine
 from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
 from dgemma_viz.trace.schema import ARRAYS, OF_A_DECISION, RULED_OUT, TOKEN_ARRAYS
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.logged_lines import EmittedLine, Header, StepLine
 
 Array = npt.NDArray[Any]
 

@@ -12,6 +12,8 @@ has no emitted tokens (``emitted`` has fewer canvases than ``canvas.max() + 1``)
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -23,18 +25,14 @@ from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import joined, printable
 from dgemma_viz.trace.checked_facts import checked_facts, shown
 from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase, is_accepted
+from dgemma_viz.trace.notice import Notice
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
 from dgemma_viz.trace.task import RunTask
 from dgemma_viz.trace.token_texts import TokenTexts
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
     import pandas as pd
     import xarray as xr
-
-    from dgemma_viz.trace.notice import Notice
 
 Array = npt.NDArray[Any]
 

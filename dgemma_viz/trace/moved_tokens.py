@@ -13,13 +13,11 @@ Re-masked tokens stay away or come back where they were, and edited tokens are o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Array = npt.NDArray[Any]
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from dgemma_viz.errors import TraceFileError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def pack_texts(texts: Sequence[str | None]) -> bytes:

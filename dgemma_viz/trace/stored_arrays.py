@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from dgemma_viz.errors import TraceFileError
 from dgemma_viz.trace.regular_file import open_regular
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LENGTH_BYTES = 8
 _DTYPES = {"U8": "u1", "U16": "<u2", "I32": "<i4", "BOOL": "?", "F16": "<f2", "F32": "<f4", "F64": "<f8"}

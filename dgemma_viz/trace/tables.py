@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.errors import MissingDependencyError
-from dgemma_viz.trace.schema import ARRAYS, RULED_OUT
+from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, ArraySpec
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-    from dgemma_viz.trace.model import Trace
-    from dgemma_viz.trace.schema import ArraySpec
 
 _DIMENSIONS = {"S": "step", "B": "sample", "C": "position", "K": "rank", "N": "emitted_canvas", "P": "prompt_position"}
 

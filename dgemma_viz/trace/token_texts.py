@@ -13,15 +13,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import from_bytes, to_bytes
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class TokenTexts(Mapping[int, str]):

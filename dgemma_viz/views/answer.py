@@ -6,22 +6,18 @@ Texts are as the output has them; ``static/answer.js`` makes visible what a read
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from dgemma_viz.analysis.chat import chat_structure
+from dgemma_viz.analysis.chat import ChatPart, chat_structure
+from dgemma_viz.analysis.token_row import Stretch
 from dgemma_viz.plain_text import to_bytes
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
-
-    from dgemma_viz.analysis.chat import ChatPart
-    from dgemma_viz.analysis.token_row import Stretch
-    from dgemma_viz.trace.model import CanvasRun, Trace
-
     Array = npt.NDArray[Any]
 
 LONG = 60

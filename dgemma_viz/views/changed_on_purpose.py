@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from dgemma_viz.analysis.comparison import TracePair
+from dgemma_viz.analysis.divergence import Divergence
 from dgemma_viz.errors import TraceError
 from dgemma_viz.figures.run_pair import A, B
-from dgemma_viz.trace.interventions import recorded_interventions
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.comparison import TracePair
-    from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.trace.interventions import Intervention
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.interventions import Intervention, recorded_interventions
+from dgemma_viz.trace.model import Trace
 
 
 def purposes(pair: TracePair) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ page has all values and texts in the records already, and fills them in.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,12 @@ from dgemma_viz.figures import curves
 from dgemma_viz.figures.colour_scales import plotly_scale
 from dgemma_viz.figures.heatmap import colouring, map_without_cells
 from dgemma_viz.figures.quantities import QUANTITIES as DESCRIBED
-from dgemma_viz.figures.quantities import quantity_of
+from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import THEMES
+from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import plotly.graph_objects as go
-
-    from dgemma_viz.figures.quantities import Quantity
-    from dgemma_viz.trace.model import CanvasRun
 
 Spec = dict[str, Any]
 

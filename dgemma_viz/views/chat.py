@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dgemma_viz.analysis.chat import chat_structure, special_ids
+from dgemma_viz.analysis.chat import ChatPart, chat_structure, special_ids
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.views.words import term
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.chat import ChatPart
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 _UNNAMED = "channel"
 _MOST_CHANNELS = 8

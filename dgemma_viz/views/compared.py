@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from dgemma_viz.analysis.divergence import divergence_of
+from dgemma_viz.analysis.comparison import TracePair
+from dgemma_viz.analysis.divergence import Divergence, divergence_of
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.figures.compared_curves import compared_curves
 from dgemma_viz.figures.difference_map import difference_map
 from dgemma_viz.figures.run_pair import A, B
 from dgemma_viz.views.answer import layout_of
 from dgemma_viz.views.charts import SCALES, for_both_looks, looks
 from dgemma_viz.views.comparison_head import first_difference_html, run_heading_html, table_html
-from dgemma_viz.views.contents import Contents
+from dgemma_viz.views.contents import Contents, Place
 from dgemma_viz.views.explored import NO_STEPS
 from dgemma_viz.views.records import Records
 from dgemma_viz.views.words import glossary_html
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dgemma_viz.analysis.comparison import TracePair
-    from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.views.contents import Place
 
 HINT = "Click a token in either canvas, or a cell of the map, to compare the runs there."
 _NO_RUN = "Run {name} has no denoising steps of sample {sample} on canvas {canvas}."

@@ -6,30 +6,26 @@ Everything that came from the model, the tokenizer or a file is escaped; invisib
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.analysis.changed_facts import FactRow, changed_facts, facts_of_both
+from dgemma_viz.analysis.comparison import TracePair
+from dgemma_viz.analysis.divergence import Divergence
 from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
 from dgemma_viz.analysis.passages import drafted
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.figures.run_pair import A, B, RunStyle
 from dgemma_viz.passage import characters_of, whole_words
 from dgemma_viz.plain_text import isolated
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.changed_on_purpose import explained, purposes
 from dgemma_viz.views.run_header import readable, readable_block
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    import numpy.typing as npt
-
-    from dgemma_viz.analysis.comparison import TracePair
-    from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace.model import Trace
 
 _LONGEST_OUTPUT = 6000
 _LONG = 60

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.analysis.comparison import TracePair
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.trace.model import Trace
 
 Place = tuple[dict[str, Any], bytes]
 """What is shown of one canvas of one sample: JSON values, and the records that they point into."""

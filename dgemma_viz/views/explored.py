@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from dgemma_viz.diagnosis import diagnose
+from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.diagnosis import Diagnosis, diagnose
 from dgemma_viz.figures.heatmap import is_strip
 from dgemma_viz.plain_text import visible
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.views.answer import answer_json, layout_of, steps_taken
 from dgemma_viz.views.charts import SCALES, curves_of, looks, quantity_map_of
-from dgemma_viz.views.contents import ANSWER, FINDINGS, Contents
+from dgemma_viz.views.contents import ANSWER, FINDINGS, Contents, Place
 from dgemma_viz.views.findings import findings_json
 from dgemma_viz.views.records import Records
 from dgemma_viz.views.run_header import header_html
 from dgemma_viz.views.words import glossary_html
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.diagnosis import Diagnosis
-    from dgemma_viz.trace.model import CanvasRun, Trace
-    from dgemma_viz.views.contents import Place
 
 NO_STEPS = "This trace holds no denoising steps: the run ended before its first step."
 ENDED_BEFORE = "Sample {sample} had ended before canvas {canvas}: no denoising step ran for it there."

@@ -5,20 +5,16 @@ Plain texts: nothing in them is ever read as HTML.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis.diagnosis import Diagnosis
+from dgemma_viz.diagnosis.finding import Finding, Severity
 from dgemma_viz.diagnosis.where import where
 from dgemma_viz.plain_text import isolated, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.diagnosis.diagnosis import Diagnosis
-    from dgemma_viz.diagnosis.finding import Finding
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 _LONGEST = 600
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,12 +16,9 @@ from dgemma_viz.analysis.sampler_kind import SamplerKind, has_sweeps, sampler_ki
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import UNRECORDED, decision_marks
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.trace.schema import ARRAYS
+from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.schema import ARRAYS, Provenance
 from dgemma_viz.views.words import term
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
-    from dgemma_viz.trace.schema import Provenance
 
 Kind = Literal[
     "token",

@@ -5,29 +5,24 @@ Places in the bytes are told as start and end. A run is packed as :mod:`dgemma_v
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.figures.hover import PHASES
-from dgemma_viz.figures.marks import UNRECORDED, decision_marks, marks_for
+from dgemma_viz.figures.marks import UNRECORDED, Mark, decision_marks, marks_for
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.plain_text import to_bytes
 from dgemma_viz.trace.decision import Phase
-from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, CanvasRun
 from dgemma_viz.views.chat import chat_words
 from dgemma_viz.views.packing import ID_FIELDS, Packing
 from dgemma_viz.views.position_rows import rows_to_json
 from dgemma_viz.views.restraints import restraints_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    import numpy.typing as npt
-
-    from dgemma_viz.figures.marks import Mark
-    from dgemma_viz.trace.model import CanvasRun
-
     Array = npt.NDArray[Any]
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.analysis.restraints import banned_drafts, clamped, given_tokens
+from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dgemma_viz.trace.model import CanvasRun
-
     Array = npt.NDArray[Any]
 
 GIVEN, CLAMPED, BANNED = 1, 2, 4

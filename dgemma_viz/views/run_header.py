@@ -6,20 +6,16 @@ Everything that came from the model, the tokenizer or a file is escaped; invisib
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.restraints import began_with_given, has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.chat import channels_html
 from dgemma_viz.views.words import term
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.trace.model import Trace
 
 _LONGEST_TEXT = 6000
 _LONGEST_NOTICE = 600

@@ -8,16 +8,18 @@ the model, the tokenizer or a file is escaped; invisible characters are made vis
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.analysis.restraints import free_values
+from dgemma_viz.diagnosis import Diagnosis
 from dgemma_viz.diagnosis.finding import Severity
 from dgemma_viz.diagnosis.report import MARKS
 from dgemma_viz.figures.run_pair import A, B
 from dgemma_viz.plain_text import CUT, NO_FORMULAS
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.comparison_head import differing_of, remarks_of, told
 from dgemma_viz.views.findings import findings_json
 from dgemma_viz.views.run_header import facts_of, names_of, no_output, notices_of, readable, readable_block, status_of
@@ -32,12 +34,6 @@ from dgemma_viz.views.still_text import (
     text_html,
     unsure,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from dgemma_viz.diagnosis import Diagnosis
-    from dgemma_viz.trace.model import Trace
 
 MOST_BYTES = 100_000
 """A notebook keeps one such picture for each cell that shows a viewer."""

@@ -6,19 +6,17 @@ from itertools import count, groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.theme import LIGHT
 from dgemma_viz.passage import characters_of
 from dgemma_viz.plain_text import isolated
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.run_header import readable_block
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from dgemma_viz.trace.model import Trace
-
     Numbers = npt.NDArray[np.floating]
 
 UNSURE = 0.5

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from html import escape
 from itertools import count
-from typing import TYPE_CHECKING
 
-from dgemma_viz.glossary import WORDS, explain
-
-if TYPE_CHECKING:
-    from dgemma_viz.glossary import Word
+from dgemma_viz.glossary import WORDS, Word, explain
 
 _NUMBERS = count()
 """The same word stands on a page several times, and each of them opens a meaning of its own."""

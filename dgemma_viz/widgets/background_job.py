@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import ipywidgets as ipw
 
@@ -16,9 +16,6 @@ from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.redaction import text_of
 from dgemma_viz.widgets.notices import alert, status
 from dgemma_viz.work_limits import SECONDS, most, time_is_up
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class StoppedError(KeyboardInterrupt):

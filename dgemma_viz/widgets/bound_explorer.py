@@ -13,6 +13,7 @@ from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.figures import accepted_by_bound, entropy_budget
 from dgemma_viz.figures.frame import no_bound
 from dgemma_viz.plain_text import nats
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.notices import status
 from dgemma_viz.widgets.panels import close_tree, columns, panel
@@ -21,8 +22,6 @@ from dgemma_viz.widgets.viewer import Viewer
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import traitlets
-
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 _FALLBACK = 0.1
 _DECADES = (-5, 2)

@@ -6,6 +6,7 @@ crosses as JSON, arrays as Plotly writes them; back come clicks, and whether the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
@@ -16,8 +17,6 @@ from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.plotly_bundle import DrawsWithPlotly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import plotly.graph_objects as go
 
     Clicked = Callable[[Any, Any], None]

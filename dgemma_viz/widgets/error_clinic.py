@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from collections.abc import Callable
+from typing import Any, Final, TypedDict
 
 import ipywidgets as ipw
 
@@ -10,9 +11,6 @@ from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.widgets.many_runs_panel import ManyRunsPanel
 from dgemma_viz.widgets.run_panel import RunPanel
 from dgemma_viz.widgets.trace_file_panel import TraceFilePanel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Opening(TypedDict):

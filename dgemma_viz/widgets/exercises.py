@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
@@ -17,8 +18,6 @@ from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.notices import alert, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     Answer = float | str
 
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+|(?=\.\d))(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
-from dgemma_viz.trace.as_trace import as_trace
+from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.widgets.viewer import VIEWS, Viewer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace.as_trace import TraceLike
 
 
 def explore(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import ipywidgets as ipw
 
+from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.views.run_header import readable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
-
-    from dgemma_viz.labs.sabotage.fault import Fault
-
 
 NOTHING = ""
 """Stands for no fault: a dropdown shows None as if nothing could be chosen."""

@@ -6,7 +6,8 @@ the step, clicks the token, and chooses what to do with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import ipywidgets as ipw
 
@@ -18,19 +19,15 @@ from dgemma_viz.labs.interventions import (
     DropSelfConditioning,
     ForceAccept,
     ForceRenoise,
+    Intervention,
     Pin,
     Replace,
 )
 from dgemma_viz.labs.interventions.repeatable import sampler_of
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.widgets.fault_choice import explanation
 from dgemma_viz.widgets.panels import close_tree
 from dgemma_viz.widgets.parameter_choice import ParameterChoice
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.labs.interventions import Intervention
-    from dgemma_viz.trace.model import CanvasRun, Trace
 
 ACTIONS: Mapping[str, tuple[str, str]] = {
     "replace": ("Replace the token that the step reads", "The step reads another token here; then the run goes on."),

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as ipw
 
 from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import DgemmaVizError, RunFailedError, SettingError, TraceError
-from dgemma_viz.labs.interventions import intervene
+from dgemma_viz.labs.interventions import Intervention, intervene
 from dgemma_viz.labs.interventions.hooks import model_of
 from dgemma_viz.labs.interventions.repeatable import check_repeatable
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.run_header import readable
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.intervention_form import InterventionForm
 from dgemma_viz.widgets.panels import close_tree
 
 if TYPE_CHECKING:
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.labs.interventions import Intervention
-    from dgemma_viz.trace.model import Trace
     from dgemma_viz.widgets.viewer import Viewer
 
 _FOLLOWED = ["canvas", "sample", "step", "position"]

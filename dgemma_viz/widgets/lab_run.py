@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.analysis.comparison import pair_of, prompts_differ
 from dgemma_viz.analysis.divergence import divergence_of
@@ -19,11 +20,7 @@ from dgemma_viz.errors import TraceError
 from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.plain_text import visible
 from dgemma_viz.tiny.tasks import TASKS
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dgemma_viz.trace import Trace
+from dgemma_viz.trace import Trace
 
 _LONGEST_VALUE = 60
 _VERDICTS = {True: "✓ right", False: "✗ wrong", None: "not judged"}

@@ -5,21 +5,18 @@ One viewer shows both; it is made when first needed, and then shown other runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets as ipw
 
 from dgemma_viz.analysis.comparison import TracePair, pair_of
 from dgemma_viz.errors import TraceError
+from dgemma_viz.trace.model import Trace
+from dgemma_viz.widgets.lab_run import LabRun
 from dgemma_viz.widgets.notices import alert
 from dgemma_viz.widgets.panels import close_tree
 from dgemma_viz.widgets.viewer import Viewer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from dgemma_viz.trace.model import Trace
-    from dgemma_viz.widgets.lab_run import LabRun
 
 
 class LabStage(ipw.VBox):  # type: ignore[misc]

@@ -12,19 +12,18 @@ sent, and ``data`` absorbs the tail every few steps.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy.typing as npt
+
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.packing import FIELDS, ID_FIELDS, Packing
 from dgemma_viz.views.records import display_texts, words_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    import numpy.typing as npt
-
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace.model import Trace
     from dgemma_viz.widgets.viewer import Viewer
 
 _SECONDS_BETWEEN_MESSAGES: Final = 0.05

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import ipywidgets as ipw
 import numpy as np
 
+from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.labs.many_runs import run_many
+from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.labs.single_run import RunSettings, load_model
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.background_job import BackgroundJob
@@ -16,12 +19,6 @@ from dgemma_viz.widgets.panels import close_tree
 from dgemma_viz.widgets.run_set_charts import RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
 from dgemma_viz.work_limits import check_runs, check_steps
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.analysis.run_set import RunSet
-    from dgemma_viz.labs.sabotage.fault import Fault
 
 _MOST_PROMPTS, _MOST_SEEDS = 100, 10
 """A visitor's work is bounded: at most a thousand runs of the bundled model."""

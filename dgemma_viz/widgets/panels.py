@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
 
 _NARROWEST = "400px"
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import ipywidgets as ipw
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions import CHANGEABLE
-from dgemma_viz.labs.samplers import sampler_named
+from dgemma_viz.labs.samplers import Parameter, sampler_named
 from dgemma_viz.widgets.fault_choice import explanation
 from dgemma_viz.widgets.panels import close_tree
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from dgemma_viz.labs.samplers import Parameter
 
 
 class ParameterChoice(ipw.VBox):  # type: ignore[misc]

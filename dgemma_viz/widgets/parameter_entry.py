@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dgemma_viz.labs.samplers import Parameter
+from dgemma_viz.labs.samplers import Parameter
 
 _DECADES = 3
 """A logarithmic slider reaches so far to either side of the default."""

@@ -6,6 +6,7 @@ of the player sends the figure with the grid of one of them, a few kilobytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as ipw
@@ -17,8 +18,6 @@ from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import plotly.graph_objects as go
 
     from dgemma_viz.labs.decoding import Race

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from dgemma_viz.plain_text import NO_FORMULAS
 from dgemma_viz.views.run_header import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pandas.io.formats.style import Styler
 
 _LONGEST_CELL = 600

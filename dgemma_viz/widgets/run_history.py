@@ -14,17 +14,15 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import traitlets as t
 
+from dgemma_viz.trace import Trace
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.lab_run import LabRun
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace import Trace
 
 NONE = 0
 """Stands for no run; runs are numbered from 1."""

@@ -6,12 +6,16 @@ canvas paints each step as it happens, and *Stop* ends the run within one denois
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets as ipw
 
 from dgemma_viz.errors import RecordingError, RunFailedError
+from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.labs.single_run import RunSettings, load_model, record_run
+from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace import Trace
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice
 from dgemma_viz.widgets.live_run import LiveRun
@@ -19,13 +23,6 @@ from dgemma_viz.widgets.prompt_chooser import PromptChooser
 from dgemma_viz.widgets.run_summary import run_summary
 from dgemma_viz.widgets.viewer import Viewer
 from dgemma_viz.work_limits import check_steps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from dgemma_viz.labs.sabotage.fault import Fault
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace import Trace
 
 _SLOW_MOTION = 0.25
 """Seconds that a step is left on screen in slow motion: the bundled model is too fast to follow by eye."""

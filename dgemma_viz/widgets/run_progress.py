@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import time
 from html import escape
-from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
-if TYPE_CHECKING:
-    from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.recorders.step_record import StepRecord
 
 _SECONDS_BETWEEN = 0.1
 _LINE = "display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;font-variant-numeric:tabular-nums"

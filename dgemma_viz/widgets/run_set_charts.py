@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
@@ -14,16 +15,13 @@ from dgemma_viz.analysis.emitted_tokens import emitted_tokens
 from dgemma_viz.analysis.error_spread import error_spread
 from dgemma_viz.analysis.judged_drafts import pooled_drafts
 from dgemma_viz.analysis.reliability import reliability_table
+from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.errors import SettingError
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import columns, panel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import plotly.graph_objects as go
-
-    from dgemma_viz.analysis.run_set import RunSet
 
     Draw = Callable[[str], go.Figure]
 

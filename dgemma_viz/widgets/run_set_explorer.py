@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as ipw
 
 from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kinds
+from dgemma_viz.analysis.run import Run
+from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.figures import failure_bars
 from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.widgets.chart import Chart
@@ -15,9 +17,6 @@ from dgemma_viz.widgets.viewer import Viewer
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dgemma_viz.analysis.run import Run
-    from dgemma_viz.analysis.run_set import RunSet
 
 _LONGEST = 60
 _NO_FAILURE = {FailureKind.RIGHT.value, FailureKind.NOT_JUDGED.value}

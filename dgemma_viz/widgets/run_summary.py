@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.tiny.tasks import task_of
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace import Trace
+from dgemma_viz.trace import Trace
 
 
 def run_summary(trace: Trace, prompt: str) -> str:

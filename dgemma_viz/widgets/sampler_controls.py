@@ -10,22 +10,18 @@ What the reader has changed stays changed under another sampler that has a param
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import anywidget
 import traitlets as t
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.samplers import SAMPLERS, sampler_named
+from dgemma_viz.labs.samplers import SAMPLERS, Parameter, Sampler, sampler_named
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.parameter_entry import parameter_entry
 from dgemma_viz.widgets.reader_choices import heed_choices
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.labs.samplers import Parameter, Sampler
 
 
 class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]

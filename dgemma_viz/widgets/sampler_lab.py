@@ -13,14 +13,18 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import ipywidgets as ipw
 
 from dgemma_viz.errors import RecordingError, RunFailedError
-from dgemma_viz.labs.samplers import SAMPLERS, noise_of, run_sampler, sampler_named
+from dgemma_viz.labs.samplers import SAMPLERS, Noise, noise_of, run_sampler, sampler_named
 from dgemma_viz.labs.single_run import RunSettings, load_model
+from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace import Trace
 from dgemma_viz.widgets.background_job import BackgroundJob
+from dgemma_viz.widgets.lab_run import LabRun
 from dgemma_viz.widgets.lab_stage import LabStage
 from dgemma_viz.widgets.live_run import LiveRun
 from dgemma_viz.widgets.panels import close_tree, columns
@@ -32,14 +36,6 @@ from dgemma_viz.widgets.run_summary import run_summary
 from dgemma_viz.widgets.sampler_controls import SamplerControls
 from dgemma_viz.widgets.viewer import Viewer
 from dgemma_viz.work_limits import check_steps
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.labs.samplers import Noise
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace import Trace
-    from dgemma_viz.widgets.lab_run import LabRun
 
 _SLOW_MOTION = 0.25
 """Seconds that a step is left on screen in slow motion."""

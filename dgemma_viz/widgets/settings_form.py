@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import traitlets as t
 
+from dgemma_viz.labs.samplers import Parameter
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.parameter_entry import parameter_entry
 from dgemma_viz.widgets.reader_choices import heed_choices
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dgemma_viz.labs.samplers import Parameter
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ is opened again (:meth:`~dgemma_viz.widgets.viewer.Viewer.reopen`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -15,8 +16,6 @@ import ipywidgets
 from IPython import get_ipython
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from dgemma_viz.widgets.viewer import Viewer
 
 

@@ -6,11 +6,12 @@ same page. State and wiring only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
 
-from dgemma_viz.costs.scenario import WAY_NAMES
+from dgemma_viz.costs import Scenario
+from dgemma_viz.costs.scenario import WAY_NAMES, WayName
 from dgemma_viz.costs.this_machine import this_machine
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times, roofline, speeds_by_batch
@@ -25,12 +26,7 @@ from dgemma_viz.widgets.speed_settings import groups_for, known_machines, scenar
 from dgemma_viz.widgets.speed_table import WAY_TITLES, crossings, hardware_table, speed_table, validation_table
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import plotly.graph_objects as go
-
-    from dgemma_viz.costs import Scenario
-    from dgemma_viz.costs.scenario import WayName
 
 _LONGEST = 4
 """Canvases that the chart of times reaches at least."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Acceptance, Efficiency, Scenario
+from dgemma_viz.costs import (
+    CALIBRATED,
+    FORMATS,
+    HARDWARE,
+    RELEASED,
+    Acceptance,
+    Efficiency,
+    Hardware,
+    ModelShape,
+    Scenario,
+)
 from dgemma_viz.labs.samplers import Parameter
 from dgemma_viz.widgets.settings_form import Group
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.costs import Hardware, ModelShape
 
 AFTER_ACCEPTED, OF_ALL = "drafts after accepted ones", "all drafts"
 _ACCEPTANCES: Final = {AFTER_ACCEPTED: Acceptance.constant, OF_ALL: Acceptance.average}

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-from dgemma_viz.costs import validation
+from dgemma_viz.costs import Hardware, Scenario, validation
 from dgemma_viz.costs.calibration import COMPUTE_RANGE
 from dgemma_viz.costs.memory import canvas_buffers
-from dgemma_viz.costs.scenario import WAY_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from dgemma_viz.costs import Hardware, Scenario
-    from dgemma_viz.costs.scenario import WayName
+from dgemma_viz.costs.scenario import WAY_NAMES, WayName
 
 WAY_TITLES = {"autoregressive": "autoregressive", "drafting": "drafting (MTP)", "diffusion": "diffusion"}
 _KINDS = {

@@ -9,16 +9,14 @@ reader.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import anywidget
 import traitlets as t
 
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 MEGABYTE: Final = 2**20
 _LONGEST_NAME = 200

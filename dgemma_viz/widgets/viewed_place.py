@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import traitlets as t
 
+from dgemma_viz.diagnosis import Diagnosis
 from dgemma_viz.errors import SettingError
 from dgemma_viz.views.charts import LAYOUTS, QUANTITIES, SHOWS
 from dgemma_viz.widgets.plotly_bundle import DrawsWithPlotly
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.diagnosis import Diagnosis
 
 PLACE = ("sample", "canvas", "step", "position", "quantity", "shows", "token_layout")
 """Traits that make up a place, in the order in which they are set."""

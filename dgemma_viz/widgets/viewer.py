@@ -13,6 +13,7 @@ grows.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,31 +21,26 @@ from uuid import uuid4
 import traitlets as t
 
 from dgemma_viz.analysis.comparison import TracePair
-from dgemma_viz.analysis.divergence import divergence_of
-from dgemma_viz.diagnosis import diagnose
+from dgemma_viz.analysis.divergence import Divergence, divergence_of
+from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.diagnosis import Diagnosis, diagnose
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.plain_text import visible
+from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.views.compared import compared
+from dgemma_viz.views.contents import Contents
 from dgemma_viz.views.explored import canvas_alone, explored, nothing
 from dgemma_viz.views.modules import VIEWER_STYLES, joined_module, style_sheets
 from dgemma_viz.views.still import still_html
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.cell_output import show_in_cell
+from dgemma_viz.widgets.intervention_panel import InterventionPanel
 from dgemma_viz.widgets.panels import close_with_looks
 from dgemma_viz.widgets.reader_choices import heed_choices
 from dgemma_viz.widgets.viewed_place import FROM, PLACE, ViewedPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     import ipywidgets as ipw
-
-    from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.diagnosis import Diagnosis
-    from dgemma_viz.trace.model import CanvasRun, Trace
-    from dgemma_viz.views.contents import Contents
-    from dgemma_viz.widgets.intervention_panel import InterventionPanel
 
 VIEWS = ("all", "canvas")
 _QUICK = 8 * 48 * 256

@@ -6,20 +6,18 @@ view: the result of ``generate()`` is bit for bit what it is without.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from dgemma_viz.recorders import Recording
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.widgets.cell_output import leave_still
 from dgemma_viz.widgets.live_run import WAITING, LiveRun
 from dgemma_viz.widgets.viewer import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
-
     import ipywidgets as widgets
-
-    from dgemma_viz.recorders import Recording
-    from dgemma_viz.trace.model import Trace
 
 
 class Watching:

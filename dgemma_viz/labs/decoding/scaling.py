@@ -6,22 +6,17 @@ of steps: what is compared is the loop, not the answer. Times are this machine's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.decoding.timing import seconds_of
-from dgemma_viz.labs.decoding.ways import autoregressive, diffusion, ways_of
+from dgemma_viz.labs.decoding.ways import Way, Ways, autoregressive, diffusion, ways_of
 from dgemma_viz.labs.prompts import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy.typing as npt
-
-    from dgemma_viz.labs.decoding.ways import Way, Ways
 
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 72, 96, 144)
 BATCHES = (1, 2, 4, 8, 16, 32)

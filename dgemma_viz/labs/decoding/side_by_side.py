@@ -7,25 +7,21 @@ with this model: what they would be on large hardware is for :mod:`dgemma_viz.co
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from dgemma_viz.analysis.decoding_work import decoding_work
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.decoding.timing import seconds_of
-from dgemma_viz.labs.decoding.ways import ways_of
+from dgemma_viz.labs.decoding.ways import Ways, ways_of
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.references import is_right
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.labs.decoding.ways import Ways
-    from dgemma_viz.trace import Trace
+from dgemma_viz.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import SettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MOST_REPEATS = 100
 

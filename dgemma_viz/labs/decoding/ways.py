@@ -7,18 +7,15 @@ its defaults.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.decoding.causal import as_causal
 from dgemma_viz.labs.samplers import sampler_named
 from dgemma_viz.labs.samplers.sampler import Prepared
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 MOST_DRAFTED = 64
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.healing import replaceable
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import CanvasRun
+from dgemma_viz.trace.model import CanvasRun
 
 Wrong = Literal["plausible", "random"]
 """What a wrong token is: what the model held most probable after the right one, or any other token, as noise is."""

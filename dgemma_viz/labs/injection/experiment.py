@@ -12,12 +12,14 @@ run of the loop.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dgemma_viz.analysis.healing import healing
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.injection.choice import WRONG, Wrong, choose
 from dgemma_viz.labs.injection.result import InjectionResult
@@ -25,13 +27,8 @@ from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, hooks_o
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 from dgemma_viz.labs.seeds import checked_seed
+from dgemma_viz.trace import Trace
 from dgemma_viz.trace.interventions.intervention import whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.trace import Trace
 
 _TOP_K = 3
 """The right token, and one that is not, even where the draft is neither."""

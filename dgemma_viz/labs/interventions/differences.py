@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.divergence import Divergence, divergence_of
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.schema import ARRAYS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.trace.model import Trace
-
 
 _MAY_DIFFER = {"wall_time"}
 

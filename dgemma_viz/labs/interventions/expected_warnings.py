@@ -6,20 +6,16 @@ then do not explain what ran. Replaced and pinned tokens, and noise that was add
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dgemma_viz.labs.interventions.plan import Plan
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.interventions.intervention import Intervention
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import NoticeCode
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dgemma_viz.trace.interventions.intervention import Intervention
-    from dgemma_viz.trace.model import Trace
 
 
 def without_expected_warnings(trace: Trace, interventions: Sequence[Intervention]) -> Trace:

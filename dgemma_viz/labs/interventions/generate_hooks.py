@@ -20,22 +20,19 @@ and one noise token per position. So positions that an intervention does not rea
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import LogitsProcessorList
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.interventions.plan import Effects, Plan
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.running_sampler import owner_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from dgemma_viz.labs.interventions.plan import Effects, Plan
 
 
 @contextmanager

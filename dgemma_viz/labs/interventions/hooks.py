@@ -6,21 +6,17 @@ there is :func:`~dgemma_viz.labs.interventions.intervene`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.plan import plan_of
+from dgemma_viz.labs.interventions.plan import Plan, plan_of
 from dgemma_viz.labs.interventions.repeatable import CHANGEABLE, SAMPLER_OF_CLASS
 from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.recorders.registry import unwrapped
+from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
-
-    from dgemma_viz.labs.interventions.plan import Plan
-    from dgemma_viz.trace.interventions.intervention import Intervention
 
 
 def hooks_of(

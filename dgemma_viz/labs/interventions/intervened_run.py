@@ -7,25 +7,22 @@ doing, and nothing else's: :attr:`Intervened.same_until` says whether that held.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from dgemma_viz.analysis.divergence import Divergence
 from dgemma_viz.labs.interventions.differences import first_difference, likely_causes
 from dgemma_viz.labs.interventions.hooks import hooks_of, model_of, plan_for
 from dgemma_viz.labs.interventions.repeatable import check_parameters, check_places, check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
+from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions
+from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.tokens_read import at_positions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace.interventions.intervention import Intervention
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True, eq=False)

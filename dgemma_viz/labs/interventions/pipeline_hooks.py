@@ -22,19 +22,16 @@ the token comes from a generator of its own: any but the candidate and the one t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from dgemma_viz.labs.interventions.plan import Effects, Plan
 from dgemma_viz.recorders.hooks import InstanceHooks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from dgemma_viz.labs.interventions.plan import Effects, Plan
 
 _OF_THE_CALL = {"temperature"}
 """What the pipeline hands to ``scheduler.step`` in each step; everything else stands in the scheduler's config."""

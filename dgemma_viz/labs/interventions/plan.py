@@ -6,23 +6,19 @@ uses methods of these tensors, so nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForcedDecision, ForceRenoise
-from dgemma_viz.trace.interventions.intervention import Intervention
+from dgemma_viz.trace.interventions.intervention import Intervention, Token
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters, DropSelfConditioning
 from dgemma_viz.trace.interventions.tokens_read import AddNoise, Pin, Replace, TokensRead
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from dgemma_viz.trace.interventions.intervention import Token
 
 
 def token_id(token: Token, tokenizer: Any, vocabulary: int) -> int:

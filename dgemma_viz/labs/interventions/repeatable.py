@@ -6,9 +6,10 @@ users choose.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +19,10 @@ from dgemma_viz.recorders.token_texts import TokenTexts
 from dgemma_viz.recorders.tokenizer_match import tokenizer_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
+from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dgemma_viz.trace.interventions.intervention import Intervention
-
 
 CHANGEABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

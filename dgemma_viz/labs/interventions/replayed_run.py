@@ -7,23 +7,20 @@ the first step that differs and what is known to differ besides.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dgemma_viz.analysis.divergence import Divergence
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.differences import first_difference, identical, likely_causes
 from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
+from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.interventions.intervention import whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dgemma_viz.analysis.divergence import Divergence
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.interventions.expected_warnings import without_expected_warnings
@@ -13,16 +15,11 @@ from dgemma_viz.labs.interventions.repeatable import sampler_of
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.samplers import Prepared, sampler_named
 from dgemma_viz.labs.samplers.given_ids import GivenIds
+from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.recorders.tokenizer_match import tokenizer_of
+from dgemma_viz.trace import Trace
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.task import RunTask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
-
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace import Trace
 
 _OF_GENERATE = (
     "max_denoising_steps",

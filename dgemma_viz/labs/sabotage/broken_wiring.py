@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.labs.sabotage.changed_settings import changed_settings
 from dgemma_viz.recorders.hooks import InstanceHooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     Plant = Callable[[Any], AbstractContextManager[None]]
 
 _EARLIER_BOUND = 5.0

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     Plant = Callable[[Any], AbstractContextManager[None]]
 
 

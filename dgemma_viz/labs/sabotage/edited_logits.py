@@ -7,15 +7,13 @@ from a generator of its own: the run's own draws stay those of its seed.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.recorders.hooks import InstanceHooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     import torch
 
     Plant = Callable[[Any], AbstractContextManager[None]]

@@ -8,13 +8,11 @@ comparisons with NaN are false, so nothing is accepted and nothing stops. The ar
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.recorders.hooks import InstanceHooks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 FIRST_STEP = 1
 """Step of each canvas, from 0, from which hidden states are NaN."""

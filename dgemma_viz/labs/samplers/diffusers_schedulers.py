@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.labs.samplers.entropy_bound import (
     CONFIDENCE,
@@ -16,9 +17,6 @@ from dgemma_viz.labs.samplers.entropy_bound import (
 from dgemma_viz.labs.samplers.given_ids import GivenIds
 from dgemma_viz.labs.samplers.parameter import Parameter
 from dgemma_viz.labs.samplers.sampler import Prepared, Sampler, Values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TEMPERATURE = Parameter(
     "temperature",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers.parameter import Parameter
 from dgemma_viz.labs.samplers.sampler import Prepared, Sampler, Values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MOST_STEPS = 1000
 

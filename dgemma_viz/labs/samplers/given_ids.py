@@ -6,10 +6,8 @@ it reads the same ids, padded on the left, that ``generate()`` reads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 
 class GivenIds:

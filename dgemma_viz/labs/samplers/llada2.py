@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.labs.samplers.diffusers_schedulers import EDITING, TEMPERATURE, THRESHOLD
 from dgemma_viz.labs.samplers.entropy_bound import MOST_STEPS, STEPS
 from dgemma_viz.labs.samplers.parameter import Parameter
 from dgemma_viz.labs.samplers.sampler import Prepared, Sampler, Values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 BLOCK = Parameter(
     "block_length",

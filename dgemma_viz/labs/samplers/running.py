@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.samplers.table import sampler_named
 from dgemma_viz.labs.seeds import checked_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
-
-    import numpy as np
-    import numpy.typing as npt
-
-    from dgemma_viz.recorders.step_record import StepRecord
-    from dgemma_viz.trace import Trace
+from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.trace import Trace
 
 
 def run_sampler(  # noqa: PLR0913 - everything but what to run is optional, and named

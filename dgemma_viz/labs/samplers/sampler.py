@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from packaging.requirements import Requirement
 
 from dgemma_viz.errors import MissingDependencyError, SettingError
+from dgemma_viz.labs.samplers.parameter import Parameter
 from dgemma_viz.recorders.upstream_versions import clash_of, required, shortfall
-
-if TYPE_CHECKING:
-    from dgemma_viz.labs.samplers.parameter import Parameter
 
 Noise = Literal["uniform", "mask"]
 """What stands at a position that is not decided: a uniformly random token, or a mask token."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.samplers.diffusers_schedulers import BLOCK_REFINEMENT, DISCRETE_DDIM, ENTROPY_BOUND_DIFFUSERS
 from dgemma_viz.labs.samplers.entropy_bound import ENTROPY_BOUND
 from dgemma_viz.labs.samplers.llada2 import LLADA2
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.labs.samplers.sampler import Sampler
+from dgemma_viz.labs.samplers.sampler import Sampler
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {

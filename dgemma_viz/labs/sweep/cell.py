@@ -8,18 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.errors import PromptError, SettingError
 from dgemma_viz.labs.seeds import checked_seed
 from dgemma_viz.labs.sweep.grid import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dgemma_viz.labs.sweep.setting import Setting
+from dgemma_viz.labs.sweep.setting import Setting
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,15 @@ sweep: what has not begun is called back, and what has finished by then is kept.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from typing import TYPE_CHECKING, Final
 
+from dgemma_viz.labs.sweep.cell import Cell
+from dgemma_viz.labs.sweep.model_source import ModelSource
 from dgemma_viz.labs.sweep.running import Outcomes, run_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from concurrent.futures import Executor, Future
-
-    from dgemma_viz.labs.sweep.cell import Cell
-    from dgemma_viz.labs.sweep.model_source import ModelSource
-
     Keep = Callable[[Cell, Outcomes], None]
     Tell = Callable[[], None]
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError, SweepInterruptedError
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.samplers import sampler_named
-from dgemma_viz.labs.sweep.cell import Plan, checked_prompts, checked_seeds, whole
+from dgemma_viz.labs.sweep.cell import Cell, Plan, checked_prompts, checked_seeds, whole
 from dgemma_viz.labs.sweep.engine import run_here, run_on
 from dgemma_viz.labs.sweep.grid import Grid, settings_of
 from dgemma_viz.labs.sweep.judging import check_checker
-from dgemma_viz.labs.sweep.model_source import Live, source_of
+from dgemma_viz.labs.sweep.model_source import Live, Load, ModelSource, source_of
 from dgemma_viz.labs.sweep.progress import shown_progress
 from dgemma_viz.labs.sweep.result import Sweep
+from dgemma_viz.labs.sweep.running import Outcomes
 from dgemma_viz.labs.sweep.store import Store
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.labs.sweep.cell import Cell
-    from dgemma_viz.labs.sweep.model_source import Load, ModelSource
-    from dgemma_viz.labs.sweep.running import Outcomes
 
 _MOST = 2**31 - 1
 _PACKAGES = ("dgemma-viz", "torch", "transformers", "diffusers")

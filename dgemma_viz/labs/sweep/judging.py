@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.references import is_right
-
-if TYPE_CHECKING:
-    from dgemma_viz.analysis.reference import Reference
 
 
 def right_of(prompt: str, output: str, checker: Reference | Mapping[str, Reference] | None) -> tuple[bool | None, str]:

@@ -6,17 +6,14 @@ fails costs no run; and a file of finished runs can be read with another checker
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from dgemma_viz.analysis.steps import decoder_passes, output_tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dgemma_viz.trace import Trace
+from dgemma_viz.trace import Trace
 
 
 @dataclass(frozen=True)

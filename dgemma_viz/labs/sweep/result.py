@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dgemma_viz.labs.sweep.cell import whole
-from dgemma_viz.labs.sweep.running import traced
+from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.labs.sweep.cell import Plan, whole
+from dgemma_viz.labs.sweep.model_source import ModelSource
+from dgemma_viz.labs.sweep.running import Outcomes, traced
 from dgemma_viz.labs.sweep.summary import summary_of
 from dgemma_viz.labs.sweep.table import parameter_columns, table_of
 from dgemma_viz.plain_text import NO_FORMULAS, isolated, visible
+from dgemma_viz.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.labs.sweep.cell import Plan
-    from dgemma_viz.labs.sweep.model_source import ModelSource
-    from dgemma_viz.labs.sweep.running import Outcomes
-    from dgemma_viz.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)

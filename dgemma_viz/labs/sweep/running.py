@@ -7,16 +7,14 @@ one after the other, whatever threads they are given to.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.sweep.cell import Cell
+from dgemma_viz.labs.sweep.model_source import ModelSource
 from dgemma_viz.labs.sweep.outcome import Outcome
 from dgemma_viz.redaction import text_of
-
-if TYPE_CHECKING:
-    from dgemma_viz.labs.sweep.cell import Cell
-    from dgemma_viz.labs.sweep.model_source import ModelSource
-    from dgemma_viz.trace import Trace
+from dgemma_viz.trace import Trace
 
 Outcomes = tuple[Outcome, ...]
 """One for each prompt of a cell."""

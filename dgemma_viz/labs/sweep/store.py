@@ -13,19 +13,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import IO, Any, Self
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.labs.sweep.cell import Cell
 from dgemma_viz.labs.sweep.outcome import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
-
-    from dgemma_viz.labs.sweep.cell import Cell
-    from dgemma_viz.labs.sweep.running import Outcomes
+from dgemma_viz.labs.sweep.running import Outcomes
 
 FORMAT = "dgemma_viz sweep 1"
 

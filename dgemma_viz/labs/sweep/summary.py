@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,6 @@ from dgemma_viz.analysis.intervals import Array, bootstrap_over_runs, ratio, wil
 from dgemma_viz.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 NUMBERS = {

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.labs.sweep.cell import Plan
 from dgemma_viz.labs.sweep.judging import right_of
-from dgemma_viz.labs.sweep.setting import shown
+from dgemma_viz.labs.sweep.running import Outcomes
+from dgemma_viz.labs.sweep.setting import Setting, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pandas as pd
-
-    from dgemma_viz.analysis.reference import Reference
-    from dgemma_viz.labs.sweep.cell import Plan
-    from dgemma_viz.labs.sweep.running import Outcomes
-    from dgemma_viz.labs.sweep.setting import Setting
 
 _MEASURED = {
     "output": "object",

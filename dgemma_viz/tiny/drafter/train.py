@@ -13,21 +13,18 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from dgemma_viz.tiny.batches import Bucket, make_batch
+from dgemma_viz.tiny.batches import Batch, Bucket, make_batch
 from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.drafter.loading import WEIGHTS
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    from dgemma_viz.tiny.batches import Batch
 
 _REPORT_STEPS = 100
 _IGNORED = -100

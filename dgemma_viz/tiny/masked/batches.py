@@ -17,17 +17,15 @@ The prompt is never touched.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgemma_viz.tiny.batches import noise_levels
 from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.tiny.vocabulary import EOS_ID, PAD_ID, vocabulary
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Bucket = tuple[tuple[str, ...], int]
 

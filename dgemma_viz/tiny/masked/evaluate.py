@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -29,8 +30,6 @@ except ImportError as error:
         "the mask-token model is judged through diffusers' LLaDA2Pipeline: pip install 'dgemma-viz[diffusers]'"
     ) from error
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 GEN_LENGTH = 32
 DEFAULT = "default settings"

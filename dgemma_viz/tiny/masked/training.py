@@ -14,7 +14,8 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -22,14 +23,9 @@ from torch.nn.functional import cross_entropy
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.tiny.average import WeightAverage
 from dgemma_viz.tiny.masked.architecture import fresh_masked_model
-from dgemma_viz.tiny.masked.batches import make_masked_batch
+from dgemma_viz.tiny.masked.batches import Bucket, make_masked_batch
 from dgemma_viz.tiny.masked.tokenizer import build_masked_tokenizer
 from dgemma_viz.write_whole import write_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dgemma_viz.tiny.masked.batches import Bucket
 
 _MAX_GRADIENT_NORM = 1.0
 

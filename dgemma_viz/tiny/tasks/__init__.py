@@ -6,8 +6,8 @@ never saw.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.addition import Addition
@@ -17,9 +17,6 @@ from dgemma_viz.tiny.tasks.split import is_held_out, sample_example
 from dgemma_viz.tiny.tasks.story import Story
 from dgemma_viz.tiny.tasks.sudoku import Sudoku
 from dgemma_viz.tiny.tasks.task import Example, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (Sudoku(), Addition(), Sort(), Story(), Long())}

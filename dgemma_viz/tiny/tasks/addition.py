@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _PROMPT = re.compile(r"add (\d{3})\+(\d{3})=")
 _WIDTH = 4

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
 from dgemma_viz.tiny.tasks.words import COLOURS, LABELS, NAMES, THINGS
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _FEWEST = 7
 _ITEM = re.compile(rf" (\([a-z]\)) ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _FEWEST, _MOST = 4, 10
 _PROMPT = re.compile(rf"sort (\d{{{_FEWEST},{_MOST}}})=")

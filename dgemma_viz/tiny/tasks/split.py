@@ -6,13 +6,11 @@ and no change to a sampler can leak a held-out prompt into training.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from zlib import crc32
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from dgemma_viz.tiny.tasks.task import Example, Task
+from dgemma_viz.tiny.tasks.task import Example, Task
 
 HELD_OUT_ONE_IN = 16
 

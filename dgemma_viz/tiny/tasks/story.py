@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
 from dgemma_viz.tiny.tasks.words import COLOURS, NAMES, PLACES, THINGS
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _HAS = re.compile(rf"({'|'.join(NAMES)}) has a ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})\.")
 _IS_IN = re.compile(rf"({'|'.join(NAMES)}) is in the ({'|'.join(PLACES)})\.")

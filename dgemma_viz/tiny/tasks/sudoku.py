@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import permutations
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _PROMPT = re.compile(r"sudoku ([1-4_]{4}(?:/[1-4_]{4}){3})=")
 _SIZE = 4

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.trace.interventions.intervention import Intervention, whole, whole_numbers
 from dgemma_viz.trace.interventions.tokens_read import at_positions
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ ids or as text; :meth:`Intervention.with_tokens` turns text into ids, and everyt
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from inspect import isabstract
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from dgemma_viz.errors import SettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 Token = int | str
 """An id, or the text of one token."""

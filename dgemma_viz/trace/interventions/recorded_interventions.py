@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.trace.interventions.intervention import Intervention, from_json
-
-if TYPE_CHECKING:
-    from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import Trace
 
 
 def recorded_interventions(trace: Trace) -> tuple[Intervention, ...]:
