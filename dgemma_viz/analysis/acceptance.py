@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
@@ -84,7 +84,7 @@ def redecide(run: CanvasRun, bound: float) -> Array:
     SettingError
         The bound is not a number of nats of 0 or more.
     """
-    accepted: Array = margins(run, _checked(bound)) >= 0
+    accepted: Array = margins(run, checked_range("an entropy bound", bound, unit="nats")) >= 0
     return accepted
 
 
@@ -128,9 +128,3 @@ def why(run: CanvasRun, step: int, position: int) -> str:
         bound=f"{bound:.3g}",
         left=f"{abs(bound - before):.3g}",
     )
-
-
-def _checked(bound: float) -> float:
-    if not isinstance(bound, (int, float, np.number)) or not np.isfinite(bound) or bound < 0:
-        raise SettingError(f"entropy bound {bound!r} is out of range; choose a number of nats of 0 or more, e.g. 0.1")
-    return float(bound)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.intervals import bootstrap_over_runs, ratio, wilson
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,7 @@ def bin_edges(values: Array, bins: int, binning: Binning) -> Array:
     SettingError
         Not a number of bins, or an unknown binning.
     """
-    if not 1 <= bins <= _MOST_BINS:
-        raise SettingError(f"{bins} bins is out of range; choose from 1 to {_MOST_BINS}")
+    checked_range("bins", bins, 1, _MOST_BINS, whole=True)
     if binning not in ("width", "mass"):
         raise SettingError(f"unknown binning {binning!r}; choose 'width' or 'mass'")
     if not len(values):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 Array = npt.NDArray[Any]
 Interval = tuple[Array, Array]
@@ -115,6 +115,4 @@ def ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> Array:
 
 
 def _checked(level: float) -> float:
-    if not 0 < level < 1:
-        raise SettingError(f"a confidence level of {level} is out of range; choose one between 0 and 1, such as 0.95")
-    return level
+    return checked_range("a confidence level", level, 0, 1, ends="()")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from dgemma_viz.costs.checks import fraction, whole
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Acceptance:
     of_all: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        rates = tuple(fraction("an acceptance", rate) for rate in self.of_all)
+        rates = tuple(checked_range("an acceptance", rate, 0, 1) for rate in self.of_all)
         object.__setattr__(self, "of_all", rates)
-        whole("drafted tokens", len(rates))
+        checked_range("drafted tokens", len(rates), 1, whole=True)
         for before, after in pairwise(rates):
             if after > before:
                 raise SettingError(
@@ -51,14 +51,14 @@ class Acceptance:
         """From conditional rates: each draft's, given that all before it were accepted."""
         found, reached = [], 1.0
         for rate in rates:
-            reached *= fraction("an acceptance", rate)
+            reached *= checked_range("an acceptance", rate, 0, 1)
             found.append(reached)
         return cls(tuple(found))
 
     @classmethod
     def constant(cls, rate: float, drafted: int) -> Acceptance:
         """Every draft is accepted with the same probability, given those before it: ``alpha ** j``."""
-        return cls.given_those_before([rate] * whole("drafted tokens", drafted))
+        return cls.given_those_before([rate] * checked_range("drafted tokens", drafted, 1, whole=True))
 
     @classmethod
     def average(cls, share: float, drafted: int) -> Acceptance:
@@ -66,7 +66,7 @@ class Acceptance:
 
         The positions' own rates are not known then; each gets the average, which has the same sum.
         """
-        return cls((share,) * whole("drafted tokens", drafted))
+        return cls((share,) * checked_range("drafted tokens", drafted, 1, whole=True))
 
     @property
     def drafted(self) -> int:

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dgemma_viz.costs.checks import positive
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
 from dgemma_viz.costs.passes import Pass, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency
 from dgemma_viz.costs.shape import RELEASED
 from dgemma_viz.costs.weight_format import FORMATS
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 ASSUMED_COMPUTE: Final = 0.5
 """No published pair shows it: half of the dense peak."""
@@ -56,7 +56,9 @@ def calibrated(one: Pass, pair: Pair, compute: float = ASSUMED_COMPUTE) -> Effic
     slow, fast = 1 / pair.first.bandwidth, 1 / pair.second.bandwidth
     if slow == fast:
         raise SettingError("two devices of the same bandwidth say nothing about its efficiency: choose another pair")
-    per = (positive("a time", pair.first_time) - positive("a time", pair.second_time)) / (slow - fast)
+    per = (
+        checked_range("a time", pair.first_time, ends="(]") - checked_range("a time", pair.second_time, ends="(]")
+    ) / (slow - fast)
     overhead = pair.first_time - per * slow
     if per <= 0 or overhead < 0:
         raise SettingError("these two times do not fit a fixed part and a part that falls with bandwidth")

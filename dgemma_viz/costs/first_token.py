@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dgemma_viz.costs.checks import whole
 from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.passes import Pass, Term, decode_pass
 from dgemma_viz.costs.roofline import Efficiency, step_time
 from dgemma_viz.costs.shape import ModelShape
 from dgemma_viz.costs.speeds import Speed
 from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.range_check import checked_range
 
 
 def prefill_pass(shape: ModelShape, weights: WeightFormat, *, prompt: int, batch: int = 1) -> Pass:
@@ -16,7 +16,7 @@ def prefill_pass(shape: ModelShape, weights: WeightFormat, *, prompt: int, batch
 
     Attention among the prompt's tokens is left out: at the released model's sizes it adds a tenth at 10,000 tokens.
     """
-    tokens = whole("a batch", batch) * whole("a prompt", prompt)
+    tokens = checked_range("a batch", batch, 1, whole=True) * checked_range("a prompt", prompt, 1, whole=True)
     plain = decode_pass(shape, weights, batch=tokens)
     flops = shape.flops_per_token * tokens - 2 * shape.head_weights * (tokens - batch)
     computes = (Term("layers", flops, f"{prompt} prompt tokens, head for the last one", "calc"),)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from dgemma_viz.costs.checks import positive
 from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.range_check import checked_range
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Hardware:
 
     def __post_init__(self) -> None:
         for what in ("bf16", "bandwidth", "memory"):
-            positive(f"the {what} of {self.name}", getattr(self, what))
+            checked_range(f"the {what} of {self.name}", getattr(self, what), ends="(]")
         if self.fp8 is not None:
-            positive(f"the fp8 of {self.name}", self.fp8)
+            checked_range(f"the fp8 of {self.name}", self.fp8, ends="(]")
 
     def peak(self, weights: WeightFormat) -> float:
         """TFLOP/s for a weight format; BF16's where there is no FP8."""

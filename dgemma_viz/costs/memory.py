@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from dgemma_viz.costs.checks import whole
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
 from dgemma_viz.costs.shape import RELEASED, ModelShape
 from dgemma_viz.costs.weight_format import FORMATS, WeightFormat
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ def check_fits(
     canvas: bool = False,
 ) -> None:
     """Raise SettingError where the model and its users do not fit into the device's memory; see :func:`most_users`."""
-    users = whole("a batch", batch)
+    users = checked_range("a batch", batch, 1, whole=True)
     needed = (stored_bytes(shape, weights) + users * user_bytes(shape, context=context, canvas=canvas)) / _GIGA
     if needed <= hardware.memory:
         return

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dgemma_viz.costs.checks import at_least_zero, whole
 from dgemma_viz.costs.shape import ModelShape
 from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.range_check import checked_range
 
 _BF16, _FP32 = 2, 4
 SAMPLER_PASSES = 6
@@ -61,12 +61,14 @@ class Pass:
 
 def decode_pass(shape: ModelShape, weights: WeightFormat, *, batch: int = 1, context: float = 0) -> Pass:
     """One token for each of ``batch`` sequences that hold ``context`` tokens."""
-    return _pass(shape, weights, whole("a batch", batch), batch, context)
+    return _pass(shape, weights, checked_range("a batch", batch, 1, whole=True), batch, context)
 
 
 def verify_pass(shape: ModelShape, weights: WeightFormat, *, drafted: int, batch: int = 1, context: float = 0) -> Pass:
     """``drafted`` tokens and one more for each sequence, in one pass: what speculative decoding verifies."""
-    tokens = whole("a batch", batch) * (whole("drafted tokens", drafted) + 1)
+    tokens = checked_range("a batch", batch, 1, whole=True) * (
+        checked_range("drafted tokens", drafted, 1, whole=True) + 1
+    )
     return _pass(shape, weights, tokens, batch, context)
 
 
@@ -79,9 +81,9 @@ def canvas_pass(
     sampler_passes: float = SAMPLER_PASSES,
 ) -> Pass:
     """One denoising step of one canvas for each sequence."""
-    tokens = whole("a batch", batch) * shape.canvas
+    tokens = checked_range("a batch", batch, 1, whole=True) * shape.canvas
     plain = _pass(shape, weights, tokens, batch, context)
-    over_logits = at_least_zero("sampler passes", sampler_passes)
+    over_logits = checked_range("sampler passes", sampler_passes)
     logits = tokens * shape.vocabulary * _FP32
     reads = (
         Term("soft embedding", shape.head_weights * _BF16, "embedding, BF16, mixed for self-conditioning", "TF"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dgemma_viz.costs.checks import at_least_zero, positive
 from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.passes import Pass
 from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.range_check import checked_range
 
 _GIGA, _TERA, _MILLI = 1e9, 1e12, 1e3
 
@@ -36,9 +36,9 @@ class Efficiency:
     overhead: float = 4.0
 
     def __post_init__(self) -> None:
-        positive("an efficiency of the bandwidth", self.bandwidth)
-        positive("an efficiency of the compute units", self.compute)
-        at_least_zero("an overhead", self.overhead)
+        checked_range("an efficiency of the bandwidth", self.bandwidth, ends="(]")
+        checked_range("an efficiency of the compute units", self.compute, ends="(]")
+        checked_range("an overhead", self.overhead)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 from dgemma_viz.costs.acceptance import Acceptance, known_acceptance
 from dgemma_viz.costs.calibration import CALIBRATED, COMPUTE_RANGE
-from dgemma_viz.costs.checks import at_least_zero, positive, whole
 from dgemma_viz.costs.first_token import prefill_pass
 from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.memory import most_users
@@ -17,6 +16,7 @@ from dgemma_viz.costs.roofline import Efficiency, step_time
 from dgemma_viz.costs.shape import ModelShape
 from dgemma_viz.costs.speeds import Speed, autoregressive, break_even, diffusion, drafting
 from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.range_check import checked_range
 
 WayName = Literal["autoregressive", "drafting", "diffusion"]
 WAY_NAMES: Final[tuple[WayName, ...]] = ("autoregressive", "drafting", "diffusion")
@@ -64,12 +64,12 @@ class Scenario:
     efficiencies: Mapping[str, Efficiency] = field(default_factory=lambda: CALIBRATED)
 
     def __post_init__(self) -> None:
-        whole("a batch", self.batch)
-        whole("a prompt", self.prompt)
-        whole("an answer", self.answer)
-        positive("steps", self.steps)
+        checked_range("a batch", self.batch, 1, whole=True)
+        checked_range("a prompt", self.prompt, 1, whole=True)
+        checked_range("an answer", self.answer, 1, whole=True)
+        checked_range("steps", self.steps, ends="(]")
         known_acceptance(self.acceptance)
-        at_least_zero("the time of a draft", self.draft_milliseconds)
+        checked_range("the time of a draft", self.draft_milliseconds)
         self.speed("autoregressive")  # refuses what does not fit
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dgemma_viz.costs.checks import at_least_zero, whole
+from dgemma_viz.range_check import checked_range
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class ModelShape:
 
         ``experts * (1 - (1 - active / experts) ** tokens)``.
         """
-        missed: float = (1 - self.active_experts / self.experts) ** whole("tokens", tokens, 0)
+        missed: float = (1 - self.active_experts / self.experts) ** checked_range("tokens", tokens, whole=True)
         return self.experts * (1 - missed)
 
     def cache_bytes(self, context: float) -> float:
         """Key-value cache of one sequence of a length, in BF16."""
-        context = at_least_zero("a context", context)
+        context = checked_range("a context", context)
         return self.sliding_cache_bytes * min(context, self.window) + self.full_cache_bytes * context
 
 

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 
 from dgemma_viz.costs.acceptance import Acceptance, known_acceptance
-from dgemma_viz.costs.checks import at_least_zero, positive, whole
 from dgemma_viz.costs.hardware import Hardware
 from dgemma_viz.costs.memory import check_fits
 from dgemma_viz.costs.passes import SAMPLER_PASSES, canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
 from dgemma_viz.costs.shape import ModelShape
 from dgemma_viz.costs.weight_format import WeightFormat
+from dgemma_viz.range_check import checked_range
 
 _MILLI = 1e3
 
@@ -51,7 +51,7 @@ class Speed:
     def milliseconds_for(self, tokens: int) -> float:
         """Time of an answer of so many tokens in each sequence; units are paid whole."""
         per_sequence = self.tokens_per_unit / self.batch
-        return math.ceil(whole("tokens", tokens) / per_sequence) * self.milliseconds_per_unit
+        return math.ceil(checked_range("tokens", tokens, 1, whole=True) / per_sequence) * self.milliseconds_per_unit
 
 
 def autoregressive(
@@ -70,7 +70,7 @@ def autoregressive(
     SettingError
         A number is impossible, or the model does not fit.
     """
-    check_fits(shape, weights, hardware, batch=whole("a batch", batch), context=context)
+    check_fits(shape, weights, hardware, batch=batch, context=context)
     one = decode_pass(shape, weights, batch=batch, context=context)
     return Speed(step_time(one, hardware, weights, efficiency), 1.0, batch, batch)
 
@@ -107,10 +107,10 @@ def drafting(  # noqa: PLR0913 - every term is a number of its own
         whether they hold for all drafts.
     """
     tokens = known_acceptance(acceptance).tokens_a_pass
-    check_fits(shape, weights, hardware, batch=whole("a batch", batch), context=context)
+    check_fits(shape, weights, hardware, batch=batch, context=context)
     one = verify_pass(shape, weights, drafted=acceptance.drafted, batch=batch, context=context)
     step = step_time(one, hardware, weights, efficiency)
-    drafted = acceptance.drafted * at_least_zero("the time of a draft", draft_milliseconds)
+    drafted = acceptance.drafted * checked_range("the time of a draft", draft_milliseconds)
     return Speed(StepTime(step.overhead + drafted, step.reading, step.computing), 1.0, batch * tokens, batch)
 
 
@@ -147,10 +147,10 @@ def diffusion(  # noqa: PLR0913 - every term is a number of its own
     SettingError
         A number is impossible, or the model does not fit with the canvas buffers of so many users.
     """
-    check_fits(shape, weights, hardware, batch=whole("a batch", batch), context=context, canvas=True)
+    check_fits(shape, weights, hardware, batch=batch, context=context, canvas=True)
     one = canvas_pass(shape, weights, batch=batch, context=context, sampler_passes=sampler_passes)
-    passes = positive("steps", steps) + at_least_zero("commits", commits)
-    tokens = shape.canvas if useful is None else min(shape.canvas, positive("useful tokens", useful))
+    passes = checked_range("steps", steps, ends="(]") + checked_range("commits", commits)
+    tokens = shape.canvas if useful is None else min(shape.canvas, checked_range("useful tokens", useful, ends="(]"))
     return Speed(step_time(one, hardware, weights, efficiency), passes, batch * tokens, batch)
 
 

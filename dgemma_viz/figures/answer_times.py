@@ -13,6 +13,7 @@ from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.way_lines import LINE, key_below, way_line
+from dgemma_viz.range_check import checked_range
 
 NAME = "answer_times"
 _MOST_POINTS = 2000
@@ -43,8 +44,7 @@ def answer_times(speeds: Mapping[str, Speed], longest: int = 512, theme: str | T
     look = theme_named(theme)
     if not speeds:
         raise SettingError("there is no way of decoding to draw: give at least one")
-    if not 2 <= longest <= 1_000_000:  # noqa: PLR2004 - a line needs two points
-        raise SettingError(f"a longest answer of {longest} tokens is out of range; choose 2 to 1000000")
+    checked_range("a longest answer", longest, 2, 1_000_000, whole=True, unit="tokens")  # a line needs two points
     lengths = np.unique(np.linspace(1, longest, min(longest, _MOST_POINTS)).astype(int))
     times = {label: np.array([speed.milliseconds_for(int(n)) for n in lengths]) for label, speed in speeds.items()}
     told = _crossing(lengths, times)

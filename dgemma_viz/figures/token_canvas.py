@@ -10,16 +10,16 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dgemma_viz.analysis.positions import flips
-from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import colour_at, plotly_scale
 from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import alternatives_text, outcome_texts, token_labels, value_lines
 from dgemma_viz.figures.marks import CHANGED, Mark, decision_marks, decisions, shown_decisions
-from dgemma_viz.figures.place import resolve_run, resolve_step, whole_number
+from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.quantities import Quantity, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
 
@@ -73,8 +73,7 @@ def token_canvas(
     """
     look, run = theme_named(theme), resolve_run(trace, canvas, sample)
     shown = quantity_of(run.trace, quantity)
-    if not 1 <= whole_number("columns", columns) <= _MOST_COLUMNS:
-        raise SettingError(f"columns is {columns}; choose from 1 to {_MOST_COLUMNS}")
+    checked_range("columns", columns, 1, _MOST_COLUMNS, whole=True)
     title = f"Canvas {run.canvas}"
     if not run.n_steps:
         return message_figure(NAME, look, title, no_steps(run))

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import unicodedata
 
-from dgemma_viz.errors import SettingError
 from dgemma_viz.passage import Passages
 from dgemma_viz.plain_text import CUT, isolated, seen, seen_pieces, visible
+from dgemma_viz.range_check import checked_range
 
 EMPTY = "∅"
 _SHORT = 24
@@ -33,8 +33,7 @@ def display_text(text: str, max_length: int = 40) -> str:
     max_length
         Most characters of the result, at least 1.
     """
-    if max_length < 1:
-        raise SettingError(f"max_length is {max_length}; it must be at least 1")
+    checked_range("max_length", max_length, 1, whole=True)
     if not text:
         return EMPTY
     if len(text) <= max_length and text.isascii() and text.isprintable():  # nearly all; a canvas has thousands

@@ -29,7 +29,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from dgemma_viz.errors import RecordingError, SettingError
+from dgemma_viz.errors import RecordingError
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.own_loop_arrays import Array, in_vocabulary, prompts
 from dgemma_viz.recorders.own_loop_emitted import emitted_rows
 from dgemma_viz.recorders.own_loop_facts import facts_given
@@ -85,8 +86,7 @@ class Recorder:
         top_k: int = 8,
         **facts: Any,
     ) -> None:
-        if top_k < 1:
-            raise SettingError(f"top_k of {top_k} is out of range; choose 1 or more alternatives to keep")
+        checked_range("top_k", top_k, 1, whole=True, unit="alternatives to keep")
         self._tokenizer = tokenizer_of(tokenizer)
         self._facts = facts_given(facts, self._tokenizer, mask_token_id)
         self._size_is_given = bool(facts.get("vocab_size"))

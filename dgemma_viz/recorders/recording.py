@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dgemma_viz.errors import RecordingError, SettingError
+from dgemma_viz.errors import RecordingError
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.recorders.token_texts import TokenTexts
@@ -44,8 +45,7 @@ class Recording(ABC):
         on_step: Callable[[StepRecord], None] | None,
         task: Mapping[str, Any] | None,
     ) -> None:
-        if top_k < 1:
-            raise SettingError(f"top_k of {top_k} is out of range; choose 1 or more alternatives to keep")
+        checked_range("top_k", top_k, 1, whole=True, unit="alternatives to keep")
         try:
             self._task = RunTask.of(json.loads(json.dumps(dict(task or {}))))
         except (TypeError, ValueError) as error:

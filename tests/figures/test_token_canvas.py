@@ -77,5 +77,5 @@ def test_hovers_list_the_alternatives():
 
 @pytest.mark.parametrize("columns", [0, -1, 65, 2.5])
 def test_columns_that_cannot_be(columns):
-    with pytest.raises(SettingError, match=r"choose from 1 to 64|whole number"):
+    with pytest.raises(SettingError, match=r"choose 1 to 64|whole number"):
         token_canvas(TRACE, columns=columns)

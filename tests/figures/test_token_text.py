@@ -52,7 +52,7 @@ def test_long_texts_are_cut(text, length, shown):
 
 
 def test_a_length_of_nothing_is_refused():
-    with pytest.raises(SettingError, match="at least 1"):
+    with pytest.raises(SettingError, match="max_length of 0"):
         display_text("a", 0)
 
 

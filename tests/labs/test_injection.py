@@ -129,7 +129,7 @@ def test_wrong_tokens_are_wrong_and_stand_where_the_run_was_right(seed, step, wr
         ({"seeds": ()}, "no seeds"),
         ({"seeds": (-1,)}, "seed -1 is out of range"),
         ({"seeds": 3}, "lists"),
-        ({"canvas": -1}, "canvas must be a whole number from 0 on"),
+        ({"canvas": -1}, "canvas of -1 is out of range"),
         ({"wrong": "silly"}, "plausible, random"),
     ],
 )

@@ -27,8 +27,8 @@ from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, hooks_o
 from dgemma_viz.labs.references import is_right
 from dgemma_viz.labs.samplers import run_sampler, sampler_named
 from dgemma_viz.labs.seeds import checked_seed
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace import Trace
-from dgemma_viz.trace.interventions.intervention import whole
 
 _TOP_K = 3
 """The right token, and one that is not, even where the draft is neither."""
@@ -144,12 +144,12 @@ def _checked(
     for what, values in zip(("prompts", "samplers", "steps", "errors", "seeds"), crossed, strict=True):
         if not len(values):
             raise SettingError(f"there are no {what}: give at least one")
-    whole(canvas, "canvas")
+    checked_range("canvas", canvas, whole=True)
     for seed in seeds:
         checked_seed(seed)
     for what, values in (("step", steps), ("number of errors", errors)):
-        if low := [value for value in values if value < 1]:
-            raise SettingError(f"a {what} of {low[0]} is out of range; choose 1 or more")
+        for value in values:
+            checked_range(f"a {what}", value, 1, whole=True)
     named = samplers.items() if hasattr(samplers, "items") else ((name, {"sampler": name}) for name in samplers)
     chosen = {str(label): dict(given) for label, given in named}
     for label, given in chosen.items():

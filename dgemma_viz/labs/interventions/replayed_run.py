@@ -17,9 +17,9 @@ from dgemma_viz.labs.interventions.differences import first_difference, identica
 from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions
-from dgemma_viz.trace.interventions.intervention import whole
 from dgemma_viz.trace.model import Trace
 
 
@@ -134,7 +134,7 @@ def _ending(on_step: Callable[[StepRecord], None] | None, steps: int) -> Callabl
 
 def _place(until: Any) -> tuple[int, int]:
     try:
-        canvas, step = until
-        return whole(canvas, "the canvas of until"), whole(step, "the step of until")
+        canvas, step = (checked_range("each number of until", number, whole=True) for number in until)
     except (TypeError, ValueError) as error:
         raise SettingError(f"until is the canvas and step to stop after, like (0, 3), not {until!r}") from error
+    return canvas, step

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgemma_viz.errors import SettingError
-from dgemma_viz.trace.interventions.intervention import Intervention, whole, whole_numbers
+from dgemma_viz.range_check import checked_range
+from dgemma_viz.trace.interventions.intervention import Intervention, whole_numbers
 from dgemma_viz.trace.interventions.tokens_read import at_positions
 
 
@@ -68,8 +68,5 @@ def number_of_steps(steps: int | None) -> int | None:
     SettingError
         It is neither.
     """
-    if steps is None:
-        return None
-    if whole(steps, "steps") == 0:
-        raise SettingError("steps of 0 is out of range; choose 1 or more, or None for the rest of the canvas")
-    return int(steps)
+    rest = "or None for the rest of the canvas"
+    return None if steps is None else checked_range("steps", steps, 1, whole=True, unit=rest)

@@ -13,6 +13,7 @@ from inspect import isabstract
 from typing import Any, ClassVar, Self
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 Token = int | str
 """An id, or the text of one token."""
@@ -53,7 +54,7 @@ class Intervention(ABC):
             value = getattr(self, name)
             optional = name == "sample" or (name == "canvas" and self.every_canvas)
             if value is not None or not optional:
-                object.__setattr__(self, name, whole(value, name))
+                object.__setattr__(self, name, checked_range(name, value, whole=True))
 
     # -- when ----------------------------------------------------------------------------------------------------
 
@@ -128,19 +129,6 @@ def from_json(data: Mapping[str, Any]) -> Intervention:
         raise SettingError(f"{data!r} is no {kind.__name__}: {error}") from error
 
 
-def whole(value: Any, name: str) -> int:
-    """A whole number from 0 on.
-
-    Raises
-    ------
-    SettingError
-        It is none.
-    """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
-        raise SettingError(f"{name} must be a whole number from 0 on, not {value!r}")
-    return int(value.__index__())
-
-
 def whole_numbers(values: Any, name: str) -> tuple[int, ...]:
     """At least one whole number from 0 on, each once.
 
@@ -151,7 +139,7 @@ def whole_numbers(values: Any, name: str) -> tuple[int, ...]:
     """
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise SettingError(f"{name} must be a list of whole numbers, even for one, not {values!r}")
-    found = tuple(whole(value, name) for value in values)
+    found = tuple(checked_range(name.removesuffix("s"), value, whole=True) for value in values)
     if not found:
         raise SettingError(f"there are no {name}: name at least one")
     if len(set(found)) < len(found):

@@ -5,7 +5,6 @@ They write into the noised canvas before the decoder reads it; where several do,
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.trace.interventions.intervention import Intervention, Token, whole, whole_numbers
+from dgemma_viz.range_check import checked_range
+from dgemma_viz.trace.interventions.intervention import Intervention, Token, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Pin(TokensRead):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "position", whole(self.position, "position"))
+        object.__setattr__(self, "position", checked_range("position", self.position, whole=True))
         object.__setattr__(self, "token", _token(self.token))
 
     @property
@@ -84,7 +84,7 @@ class Replace(TokensRead):
             given = {int(position) if isinstance(position, str) else position: t for position, t in self.tokens.items()}
         except ValueError:
             raise SettingError(f"Replace names the positions {list(self.tokens)}; they must be whole numbers") from None
-        tokens = {whole(position, "position"): _token(token) for position, token in given.items()}
+        tokens = {checked_range("position", position, whole=True): _token(token) for position, token in given.items()}
         object.__setattr__(self, "tokens", MappingProxyType(tokens))
 
     @property
@@ -129,10 +129,9 @@ class AddNoise(TokensRead):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "seed", whole(self.seed, "seed"))
+        object.__setattr__(self, "seed", checked_range("seed", self.seed, whole=True))
         if isinstance(self.where, float):
-            if not (math.isfinite(self.where) and 0 < self.where <= 1):
-                raise SettingError(f"a fraction of {self.where} is out of range; choose one above 0 and up to 1")
+            checked_range("a fraction", self.where, 0, 1, ends="(]")
             return
         if isinstance(self.where, int):
             raise SettingError(
@@ -171,7 +170,7 @@ def at_positions(positions: Sequence[int]) -> str:
 
 
 def _token(token: Any) -> Token:
-    return token if isinstance(token, str) else whole(token, "a token that is no text")
+    return token if isinstance(token, str) else checked_range("a token that is no text", token, whole=True)
 
 
 def _shown(token: Token) -> str:
