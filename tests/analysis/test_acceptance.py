@@ -114,7 +114,7 @@ def test_a_larger_bound_accepts_no_less(seed, low, more):
 
 @pytest.mark.parametrize("bound", [-0.1, float("nan"), float("inf"), "0.1", None])
 def test_a_bound_that_is_none_is_refused(bound):
-    with pytest.raises(SettingError, match="out of range|must be a finite number"):
+    with pytest.raises(SettingError, match=r"out of range|must be a finite number"):
         redecide(synthetic_trace().canvas_run(), bound)
 
 
