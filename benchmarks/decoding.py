@@ -13,6 +13,7 @@ import math
 import sys
 
 import dgemma_viz as dv
+from dgemma_viz.labs import decoding
 from dgemma_viz.labs.decoding import break_even_lengths, crossover_batches, time_by_batch, time_by_length
 from dgemma_viz.labs.decoding.scaling import fixed_ways
 from dgemma_viz.tiny.evaluate import held_out_examples
@@ -34,7 +35,7 @@ def main() -> None:
     say("| --- | --- | ---: | ---: | ---: | ---: |\n")
     for task in TASKS:
         prompts = [example.prompt for example in held_out_examples(task, options.examples, seed=7)]
-        summary = dv.race(model, tokenizer, prompts, _WAYS, repeats=options.repeats).summary()
+        summary = decoding.race(model, tokenizer, prompts, _WAYS, repeats=options.repeats).summary()
         ratio = summary["seconds"] / summary.loc["autoregressive", "seconds"]
         for way, row in summary.iterrows():
             say(f"| {task} | {way} | {row.tokens_per_forward:.2f} | {row.wasted:.0%} | {ratio[way]:.2f} ")

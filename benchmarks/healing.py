@@ -21,6 +21,7 @@ import transformers
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.intervals import wilson
+from dgemma_viz.labs.injection import inject_errors
 from dgemma_viz.labs.intervention_effects import intervention_effects
 from dgemma_viz.labs.interventions import DropSelfConditioning
 from dgemma_viz.tiny.tasks import TASKS, sample_example
@@ -61,7 +62,7 @@ def print_healing(model: Any, tokenizer: Any, prompts: dict[str, list[str]]) -> 
     print(f"| task | sampler | at step | {' | '.join(heads)} |")
     print("| --- | --- | ---: |" + " ---: |" * 2 * len(ERRORS))
     for task, those in prompts.items():
-        found = dv.inject_errors(model, tokenizer, those, SAMPLERS, steps=STEPS, errors=ERRORS).summary()
+        found = inject_errors(model, tokenizer, those, SAMPLERS, steps=STEPS, errors=ERRORS).summary()
         cells = found.set_index(["sampler", "step", "errors"])
         for sampler in SAMPLERS:
             for step in STEPS:

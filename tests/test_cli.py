@@ -9,8 +9,10 @@ import pytest
 
 from dgemma_viz.cli import main
 from dgemma_viz.serving.notebooks import notebooks_folder
-from dgemma_viz.tiny.loading import WEIGHTS
+from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.trace import load_trace
+
+WEIGHTS = KINDS["diffusion"].weights
 
 
 def run(capsys, *arguments):

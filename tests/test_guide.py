@@ -54,7 +54,7 @@ def test_the_python_blocks_run(tmp_path, monkeypatch):
     assert {name: names[name].facts.status for name in ("sticky", "masked")} == dict.fromkeys(
         ("sticky", "masked"), "complete"
     )
-    assert dv.replay(names["model"], names["tokenizer"], names["original"]).divergence is None
+    assert dv.interventions.replay(names["model"], names["tokenizer"], names["original"]).divergence is None
 
 
 def test_every_name_of_ours_in_the_text_exists():

@@ -108,6 +108,6 @@ def test_no_drawer_modules():
 def test_unknown_names_say_what_there_is():
     import dgemma_viz
 
-    with pytest.raises(AttributeError, match=r"no attribute 'recrod'.*'record'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'recrod'.*\brecord\b"):
         dgemma_viz.recrod  # noqa: B018
     assert "explore" in dir(dgemma_viz)

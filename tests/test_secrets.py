@@ -15,9 +15,11 @@ from dgemma_viz.errors import RunFailedError, SettingError, TraceFileError
 from dgemma_viz.labs.single_run import load_model, record_run
 from dgemma_viz.redaction import without_secrets
 from dgemma_viz.serving.published_traces import list_traces
-from dgemma_viz.tiny.loading import WEIGHTS
+from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.trace import save_json_lines
 from tests.browser import serve_dashboards
+
+WEIGHTS = KINDS["diffusion"].weights
 
 IN_ENVIRONMENT = "s3ntinel-of-the-environment"
 HUB = "hf_S3ntinelS3ntinelS3ntinel"

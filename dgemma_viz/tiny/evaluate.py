@@ -18,7 +18,7 @@ import torch
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
 
 from dgemma_viz.tiny.autoregressive import greedy_decode
-from dgemma_viz.tiny.loading import WEIGHTS, load_tiny
+from dgemma_viz.tiny.loading import KINDS, load_tiny
 from dgemma_viz.tiny.tasks import TASKS, Example, sample_example
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.write_whole import write_whole
@@ -139,9 +139,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Evaluate a folder of weights from the command line."""
     parser = argparse.ArgumentParser(prog="python -m dgemma_viz.tiny.evaluate", description=__doc__)
     parser.add_argument("--examples", type=int, default=256, help="held-out prompts a task")
-    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="folder with the weights")
+    parser.add_argument("--folder", type=Path, default=KINDS["diffusion"].weights, help="folder with the weights")
     options = parser.parse_args(arguments)
-    model, tokenizer = load_tiny(options.folder)
+    model, tokenizer = load_tiny(folder=options.folder)
     scores = []
     for entry in evaluate(model, tokenizer, count=options.examples):
         scores.append(entry)

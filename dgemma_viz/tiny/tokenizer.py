@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
-
 from dgemma_viz.errors import PromptError
 from dgemma_viz.plain_text import half_pairs
 from dgemma_viz.tiny.vocabulary import BOS, BOS_ID, EOS, PAD, UNKNOWN, vocabulary
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerFast
 
 # A label such as " (a)", a word with the space before it, or any single character.
 _PIECES = r" ?\([a-z]\)| ?[A-Za-z]+|[\s\S]"
@@ -25,6 +23,9 @@ CHAT_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Make the tokenizer from the vocabulary: a word table; decoding joins the tokens, so it is lossless."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
     table = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary())}, unk_token=UNKNOWN))
     table.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), behavior="isolated")
     table.decoder = decoders.Fuse()

@@ -24,7 +24,7 @@ import transformers
 
 from dgemma_viz.tiny.evaluate import DEFAULT, evaluate, score, write_report
 from dgemma_viz.tiny.export import averaged_model, export
-from dgemma_viz.tiny.loading import WEIGHTS
+from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.tiny.schedule import default_schedule
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.training import Recipe, TrainingRun
@@ -53,7 +53,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="use torch.compile: minutes to start, then faster")
     parser.add_argument("--workers", type=int, default=2, help="processes that share the examples of a step")
     parser.add_argument("--threads", type=int, default=1, help="threads of each worker")
-    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where the weights go")
+    parser.add_argument("--folder", type=Path, default=KINDS["diffusion"].weights, help="where the weights go")
     parser.add_argument("--state", type=Path, default=Path("tiny-training.pt"), help="where the state is kept")
     parser.add_argument("--restart", action="store_true", help="ignore a saved state")
     parser.add_argument("--check-minutes", type=float, default=8.0, help="time between checks of exact match")

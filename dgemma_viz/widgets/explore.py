@@ -32,7 +32,7 @@ def explore(
         the trace's own reference if None.
     model, tokenizer
         What the trace was recorded with. Then a panel beside the views changes something at the step that is shown,
-        repeats the run, and compares the two; from code, :func:`dgemma_viz.intervene`.
+        repeats the run, and compares the two; from code, :func:`dgemma_viz.labs.interventions.intervene`.
     place
         Where to begin: any of ``canvas``, ``sample``, ``step``, ``position``, ``quantity``, ``shows``,
         ``token_layout``.

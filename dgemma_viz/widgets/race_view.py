@@ -35,7 +35,7 @@ class RaceView(ipw.VBox):  # type: ignore[misc]
     Parameters
     ----------
     race
-        Of :func:`dgemma_viz.race`.
+        Of :func:`dgemma_viz.labs.decoding.race`.
     clock
         ``"forwards"`` or ``"seconds"``; wall time is that of the bare runs.
 

@@ -233,9 +233,9 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     def _loaded(self, noise: Noise) -> tuple[Any, Any]:
         """Model and tokenizer of a kind of noise, loaded when first needed."""
         if noise not in self._models:
-            from dgemma_viz.tiny.masked import load_tiny_masked  # brings torch
+            from dgemma_viz.tiny import load_tiny
 
-            self._models[noise] = load_tiny_masked() if noise == "mask" else load_model(self._name)
+            self._models[noise] = load_tiny("masked") if noise == "mask" else load_model(self._name)
         return self._models[noise]
 
     def _keep(self, trace: Trace, prompt: str) -> None:

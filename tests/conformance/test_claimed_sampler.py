@@ -74,7 +74,7 @@ def test_the_recorders_claim_what_they_record(healthy, tiny):
     assert (healthy.facts.sampler_kind, inferred_from(healthy)) == ("entropy-bound", "")
     for sampler, kind in (("block_refinement", "block-refinement"), ("discrete_ddim", "discrete-ddim")):
         assert run_sampler(*tiny, "sort 5 3 4=", sampler, {"max_denoising_steps": 2}).facts.sampler_kind == kind
-    masked = run_sampler(*dv.load_tiny_masked(), "sort 5 3 4=", "llada2", {"max_denoising_steps": 2})
+    masked = run_sampler(*dv.load_tiny("masked"), "sort 5 3 4=", "llada2", {"max_denoising_steps": 2})
     assert masked.facts.sampler_kind == "mask-token"
 
 

@@ -58,7 +58,7 @@ INTERVENTIONS = {
 
 @pytest.fixture(scope="module")
 def models():
-    return {"uniform": dv.load_tiny(), "mask": dv.load_tiny_masked()}
+    return {"uniform": dv.load_tiny(), "mask": dv.load_tiny("masked")}
 
 
 def run(models, name, prompts, seed=0):

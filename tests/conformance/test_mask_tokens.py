@@ -18,7 +18,7 @@ LENGTH = 16
 
 @pytest.fixture(scope="module")
 def models():
-    return dv.load_tiny_masked()
+    return dv.load_tiny("masked")
 
 
 def most_confident(confidence, masked, quota):

@@ -87,7 +87,7 @@ def test_a_shorter_last_canvas(tiny, undecided_too):
 
 
 def test_mask_tokens_in_canvases_of_different_length():
-    model = dv.load_tiny_masked()
+    model = dv.load_tiny("masked")
     prompt = TASKS["sudoku"].example_prompts[1]
     trace = run_sampler(*model, prompt, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
     assert trace.n_canvases > 1

@@ -7,7 +7,7 @@ import torch
 
 import dgemma_viz as dv
 from dgemma_viz.diagnosis import diagnose
-from dgemma_viz.tiny.masked import load_tiny_masked
+from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
@@ -86,7 +86,7 @@ def test_infilling_needs_no_end(text, unclosed):
 @pytest.fixture(scope="module")
 def infilled():
     """The bundled mask-token model fills two numbers of a sum whose end is given."""
-    model, tokenizer = load_tiny_masked()
+    model, tokenizer = load_tiny("masked")
     prompt = encode_prompt(tokenizer, TASKS["sort"].example_prompts[1])["input_ids"]
     answer = torch.tensor([tokenizer.encode(TASKS["sort"].right_answer(TASKS["sort"].example_prompts[1]))])
     x = torch.cat([prompt, answer], dim=1)

@@ -7,13 +7,14 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import measured_times, race_bars, race_track
+from dgemma_viz.labs import decoding
 
 LIST = "list Sam: (a) green kite (b) green cup (c) pink kite (d) black ball (e) blue cup (f) gold hat (g) white doll"
 
 
 @pytest.fixture(scope="module")
 def raced():
-    return dv.race(*dv.load_tiny(), [LIST, "sort 53918="], repeats=1)
+    return decoding.race(*dv.load_tiny(), [LIST, "sort 53918="], repeats=1)
 
 
 @pytest.fixture(scope="module")

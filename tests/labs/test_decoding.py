@@ -8,6 +8,7 @@ import torch
 import dgemma_viz as dv
 from dgemma_viz.analysis.decoding_work import decoding_work
 from dgemma_viz.errors import RunFailedError, SettingError
+from dgemma_viz.labs import decoding
 from dgemma_viz.labs.decoding import (
     autoregressive,
     break_even_lengths,
@@ -33,14 +34,14 @@ def bundled():
 @pytest.fixture(scope="module")
 def raced(bundled):
     prompts = [held_out_examples(task, 2, seed=11)[i].prompt for task in TASKS for i in (0, 1)]
-    return dv.race(*bundled, prompts, ["autoregressive", "drafted", "looked up", "diffusion"], repeats=1)
+    return decoding.race(*bundled, prompts, ["autoregressive", "drafted", "looked up", "diffusion"], repeats=1)
 
 
 def test_the_causal_half_decodes_as_a_plain_greedy_loop_does(bundled):
     model, tokenizer = bundled
     prompts = [held_out_examples(task, 1, seed=4)[0].prompt for task in TASKS]
     inputs = encode(tokenizer, prompts)
-    causal = dv.as_causal(model)
+    causal = decoding.as_causal(model)
     expected = greedy_decode(model, inputs, max_new_tokens=100)
     found = causal.generate(**inputs, max_new_tokens=100)[:, inputs["input_ids"].shape[1] :]
     assert torch.equal(found, expected[:, : found.shape[1]])
@@ -58,7 +59,7 @@ def test_verified_drafts_give_the_greedy_output(raced):
 def test_sampled_verification_keeps_the_distribution(bundled):
     """arXiv 2211.17192: the third token of many runs, of which the drafter proposes two, by its frequencies."""
     model, tokenizer = bundled
-    causal, drafter, runs = dv.as_causal(model), dv.load_tiny_drafter(), 500
+    causal, drafter, runs = decoding.as_causal(model), dv.load_tiny("drafter")[0], 500
     inputs = encode(tokenizer, "sort 53918=")
     settings, begin = {"do_sample": True, "temperature": 3.0, "top_k": 0, "max_new_tokens": 3}, 9
     assert inputs["input_ids"].shape[1] == begin
@@ -94,9 +95,9 @@ def test_what_each_way_costs(raced):
 
 def test_the_drafters_passes_are_those_of_the_drafter(bundled):
     model, tokenizer = bundled
-    drafter, passes = dv.load_tiny_drafter(), []
+    drafter, passes = dv.load_tiny("drafter")[0], []
     handle = drafter.register_forward_hook(lambda *_: passes.append(1))
-    raced = dv.race(model, tokenizer, "sort 53918=", drafted(drafter, tokens=3), repeats=1)
+    raced = decoding.race(model, tokenizer, "sort 53918=", drafted(drafter, tokens=3), repeats=1)
     handle.remove()
     work = decoding_work(raced.runs[0].trace)
     assert len(passes) == 2 * work.drafter_forwards  # recorded once, timed once
@@ -114,7 +115,7 @@ def test_a_failed_way_keeps_its_trace(bundled):
 
     handle = model.lm_head.register_forward_pre_hook(fail)
     with pytest.raises(RunFailedError, match="out of memory") as caught:
-        dv.race(model, tokenizer, "sort 53918=", "autoregressive")
+        decoding.race(model, tokenizer, "sort 53918=", "autoregressive")
     handle.remove()
     assert caught.value.trace.n_steps == 2
 
@@ -152,14 +153,17 @@ def test_the_crossing_is_found_in_a_table():
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda m, t: dv.race(m, t, "sort 53918=", "beam"), "no way of decoding 'beam'"),
-        (lambda m, t: dv.race(m, t, "sort 53918=", []), "no way of decoding to run"),
-        (lambda m, t: dv.race(m, t, [], "diffusion"), "no prompt to run"),
-        (lambda m, t: dv.race(m, t, "sort 53918=", ["diffusion", diffusion()]), "two ways are called 'diffusion'"),
-        (lambda m, t: dv.race(m, t, "sort 53918=", [7]), "7 is not a way of decoding"),
-        (lambda m, t: dv.race(m, t, "sort 53918=", repeats=0), "0 repeats is out of range"),
-        (lambda m, t: dv.race(m, t, "sort 53918=", max_new_tokens=0), "0 new tokens is out of range"),
-        (lambda m, t: dv.race(m, t, "sort 53918=").of("sort 1="), "was not among the prompts"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", "beam"), "no way of decoding 'beam'"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", []), "no way of decoding to run"),
+        (lambda m, t: decoding.race(m, t, [], "diffusion"), "no prompt to run"),
+        (
+            lambda m, t: decoding.race(m, t, "sort 53918=", ["diffusion", diffusion()]),
+            "two ways are called 'diffusion'",
+        ),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", [7]), "7 is not a way of decoding"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", repeats=0), "0 repeats is out of range"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", max_new_tokens=0), "0 new tokens is out of range"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=").of("sort 1="), "was not among the prompts"),
         (lambda *_: autoregressive(temperature=0), "temperature of 0 is out of range"),
         (lambda *_: drafted(tokens=0), "0 drafted tokens is out of range"),
         (lambda *_: looked_up(tokens=True), "True drafted tokens is out of range"),
@@ -177,4 +181,4 @@ def test_bad_input_is_refused_with_a_reason(bundled, attempt, message):
 
 def test_only_a_diffusion_gemma_has_a_causal_half():
     with pytest.raises(SettingError, match="needs a DiffusionGemmaForBlockDiffusion"):
-        dv.as_causal(dv.load_tiny_drafter())
+        decoding.as_causal(dv.load_tiny("drafter")[0])

@@ -154,9 +154,9 @@ def test_a_sample_that_had_finished():
 
 
 def test_a_model_without_a_canvas(original):
-    for again in (dv.replay, lambda *given: intervene(*given, [Replace({1: 5}, step=1)])):
+    for again in (dv.interventions.replay, lambda *given: intervene(*given, [Replace({1: 5}, step=1)])):
         with pytest.raises(SettingError, match="a ModernBertForMaskedLM is no DiffusionGemma: load the model that was"):
-            again(*dv.load_tiny_masked(), original)
+            again(*dv.load_tiny("masked"), original)
 
 
 def test_without_a_tokenizer_ids_only(small):

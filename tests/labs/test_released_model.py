@@ -10,7 +10,9 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs import released_model
 from dgemma_viz.labs.released_model import VARIABLE, local_weights, released_or_tiny
 from dgemma_viz.labs.single_run import record_run
-from dgemma_viz.tiny.loading import WEIGHTS
+from dgemma_viz.tiny.loading import KINDS
+
+WEIGHTS = KINDS["diffusion"].weights
 
 COMMIT = "a" * 40
 

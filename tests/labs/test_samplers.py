@@ -13,7 +13,6 @@ from dgemma_viz.errors import MissingDependencyError, PromptError, RunFailedErro
 from dgemma_viz.labs.same_seed import same_seed
 from dgemma_viz.labs.samplers import SAMPLERS, Parameter, run_sampler, sampler_named
 from dgemma_viz.tiny import load_tiny
-from dgemma_viz.tiny.masked import load_tiny_masked
 from dgemma_viz.tiny.tasks import TASKS
 
 PROMPT = TASKS["sudoku"].example_prompts[0]
@@ -27,7 +26,7 @@ def tiny():
 @pytest.fixture(scope="module")
 def models(tiny):
     """Model and tokenizer by kind of noise."""
-    return {"uniform": tiny, "mask": load_tiny_masked()}
+    return {"uniform": tiny, "mask": load_tiny("masked")}
 
 
 def test_the_defaults_are_the_library_s():

@@ -100,7 +100,7 @@ def test_a_batch_runs_together_and_a_batch_of_one_is_the_single_run(bundled):
 
 
 def test_a_masked_model_is_swept_too():
-    found = sweep(*dv.load_tiny_masked(), PROMPTS, {"sampler": ["llada2"], "threshold": [0.5, 0.95]})
+    found = sweep(*dv.load_tiny("masked"), PROMPTS, {"sampler": ["llada2"], "threshold": [0.5, 0.95]})
     assert found.failed == 0
     assert found.table["right"].all()
 

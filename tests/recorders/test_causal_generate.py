@@ -7,6 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForCondition
 
 import dgemma_viz as dv
 from dgemma_viz.errors import RecordingError, SettingError
+from dgemma_viz.labs import decoding
 from dgemma_viz.recorders import record
 from dgemma_viz.trace.decision import Decision
 
@@ -14,12 +15,12 @@ from dgemma_viz.trace.decision import Decision
 @pytest.fixture(scope="module")
 def bundled():
     model, tokenizer = dv.load_tiny()
-    return dv.as_causal(model), tokenizer
+    return decoding.as_causal(model), tokenizer
 
 
 @pytest.fixture(scope="module")
 def drafter():
-    return dv.load_tiny_drafter()
+    return dv.load_tiny("drafter")[0]
 
 
 @pytest.fixture(scope="module")

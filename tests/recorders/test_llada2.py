@@ -9,7 +9,6 @@ from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.tiny import load_tiny
-from dgemma_viz.tiny.masked import load_tiny_masked
 from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
@@ -40,7 +39,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def tiny():
-    return load_tiny_masked()
+    return load_tiny("masked")
 
 
 def pipeline_of(tiny, **config):

@@ -15,7 +15,7 @@ from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.recorders.own_loop import Recorder
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
-from dgemma_viz.tiny.masked import load_tiny_masked
+from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
@@ -31,7 +31,7 @@ SORT = TASKS["sort"].example_prompts[1]
 
 @pytest.fixture(scope="module")
 def tiny():
-    return load_tiny_masked()
+    return load_tiny("masked")
 
 
 def own_loop(model, tokenizer, prompt, recorder, *, length=16, quota=4):

@@ -53,8 +53,8 @@ def test_the_model_inside_is_recorded(wrap):
 def test_a_run_is_repeated_and_changed_through_a_wrapper(wrap):
     model, tokenizer = load_tiny()
     original = run_sampler(model, tokenizer, PROMPT)
-    assert dv.replay(wrap(model), tokenizer, original).divergence is None
-    changed = dv.intervene(wrap(model), tokenizer, original, [Replace({0: "4"}, step=0)])
+    assert dv.interventions.replay(wrap(model), tokenizer, original).divergence is None
+    changed = dv.interventions.intervene(wrap(model), tokenizer, original, [Replace({0: "4"}, step=0)])
     assert changed.trace.noised[0, 0, 0] == tokenizer.convert_tokens_to_ids("4")
 
 
@@ -129,8 +129,8 @@ def test_the_labs_look_through_it_too(adapted):
         torch.manual_seed(0)
         wrapper.generate(**encode_prompt(tokenizer, PROMPT), max_new_tokens=48)
     original = recording.trace
-    assert dv.replay(wrapper, tokenizer, original).divergence is None
-    changed = dv.intervene(wrapper, tokenizer, original, [Replace({0: "4"}, step=0)])
+    assert dv.interventions.replay(wrapper, tokenizer, original).divergence is None
+    changed = dv.interventions.intervene(wrapper, tokenizer, original, [Replace({0: "4"}, step=0)])
     assert changed.trace.facts.settings["adapters"] == ["default"]
     pinned = hooks_of([Pin(0, "4", step=0)], wrapper, tokenizer)
     fresh = run_sampler(wrapper, tokenizer, PROMPT, "entropy_bound", around=pinned)

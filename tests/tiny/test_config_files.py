@@ -8,16 +8,11 @@ from safetensors import safe_open
 from transformers import ModernBertConfig
 
 from dgemma_viz.tiny.config_file import save_with_config, unwritten_fields
-from dgemma_viz.tiny.drafter.loading import WEIGHTS as DRAFTER
-from dgemma_viz.tiny.drafter.loading import load_tiny_drafter
-from dgemma_viz.tiny.loading import WEIGHTS as TINY
-from dgemma_viz.tiny.loading import load_tiny
-from dgemma_viz.tiny.masked.loading import WEIGHTS as MASKED
-from dgemma_viz.tiny.masked.loading import load_tiny_masked
+from dgemma_viz.tiny.loading import KINDS, load_tiny
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from tests.recorders.conftest import small_config
 
-BUNDLED = {"tiny": (TINY, load_tiny), "masked": (MASKED, load_tiny_masked), "drafter": (DRAFTER, load_tiny_drafter)}
+TINY = KINDS["diffusion"].weights
 
 
 def config_of(folder):
@@ -40,7 +35,7 @@ def test_the_shapes_of_attention_follow_from_the_file_alone():
 
 
 def test_fields_that_older_readers_want():
-    masked, drafter = config_of(MASKED), config_of(DRAFTER)
+    masked, drafter = config_of(KINDS["masked"].weights), config_of(KINDS["drafter"].weights)
     assert masked["global_attn_every_n_layers"] == 1
     assert set(masked["layer_types"]) == {"full_attention"}
     thetas = {kind: masked["rope_parameters"][f"{kind}_attention"]["rope_theta"] for kind in ("full", "sliding")}
@@ -48,15 +43,10 @@ def test_fields_that_older_readers_want():
     assert drafter["rope_theta"] == drafter["rope_parameters"]["rope_theta"]
 
 
-def one_model(load):
-    loaded = load()
-    return loaded[0] if isinstance(loaded, tuple) else loaded
-
-
-@pytest.mark.parametrize(("folder", "load"), BUNDLED.values(), ids=BUNDLED)
-def test_training_writes_the_same_fields(folder, load, tmp_path):
-    save_with_config(one_model(load), tmp_path)
-    written, bundled = config_of(tmp_path), config_of(folder)
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_writes_the_same_fields(kind, tmp_path):
+    save_with_config(load_tiny(kind)[0], tmp_path)
+    written, bundled = config_of(tmp_path), config_of(KINDS[kind].weights)
     for facts in (written, bundled):
         facts.pop("transformers_version")
         for part in (facts, *(value for value in facts.values() if isinstance(value, dict))):
@@ -84,7 +74,7 @@ def test_the_added_fields_change_nothing(tmp_path):
         del bare["text_config"][name]
     (tmp_path / "config.json").unlink()
     (tmp_path / "config.json").write_text(json.dumps(bare), encoding="utf-8")
-    before, _ = load_tiny(tmp_path)
+    before, _ = load_tiny(folder=tmp_path)
     inputs = encode_prompt(tokenizer, "sudoku 234_/_1__/__2_/3__4=")
     outputs = []
     for one in (before, model):

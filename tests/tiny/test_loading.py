@@ -11,9 +11,11 @@ from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.architecture import tiny_generation_config
 from dgemma_viz.tiny.evaluate import AUTOREGRESSIVE, DEFAULT, score
-from dgemma_viz.tiny.loading import WEIGHTS
+from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import build_tokenizer, encode_prompt
+
+WEIGHTS = KINDS["diffusion"].weights
 
 AT_LEAST = {"sudoku": 0.85, "addition": 0.85, "sort": 0.85, "story": 0.4}
 
@@ -64,7 +66,7 @@ def test_files_agree_with_the_code(tiny):
 
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(DgemmaVizError, match="no weights"):
-        load_tiny(tmp_path)
+        load_tiny(folder=tmp_path)
 
 
 @pytest.mark.parametrize(("task", "share"), AT_LEAST.items())

@@ -12,18 +12,20 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.config_file import unwritten_fields
-from dgemma_viz.tiny.masked import MASKED_TASKS, load_tiny_masked
+from dgemma_viz.tiny.loading import KINDS
+from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.masked.architecture import masked_config
 from dgemma_viz.tiny.masked.evaluate import DEFAULT, score_masked
-from dgemma_viz.tiny.masked.loading import WEIGHTS
 from dgemma_viz.tiny.masked.tokenizer import MASK, MASK_ID, build_masked_tokenizer
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.vocabulary import vocabulary
 
+WEIGHTS = KINDS["masked"].weights
+
 
 @pytest.fixture(scope="module")
 def tiny():
-    return load_tiny_masked()
+    return load_tiny("masked")
 
 
 def pipeline_of(tiny):
@@ -40,8 +42,8 @@ def test_the_package_is_named_without_torch():
 
 def test_loading_needs_no_diffusers():
     code = (
-        "import sys; sys.modules['diffusers'] = None; from dgemma_viz.tiny.masked import load_tiny_masked;"
-        "print(load_tiny_masked()[0].dtype)"
+        "import sys; sys.modules['diffusers'] = None; from dgemma_viz.tiny import load_tiny;"
+        "print(load_tiny('masked')[0].dtype)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "torch.float32"
@@ -99,7 +101,7 @@ def test_it_is_bidirectional_and_minds_padding(tiny):
 
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(DgemmaVizError, match="no weights"):
-        load_tiny_masked(tmp_path)
+        load_tiny("masked", tmp_path)
 
 
 AT_LEAST = 0.85

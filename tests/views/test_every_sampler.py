@@ -23,7 +23,7 @@ def keys(page):
 
 
 def test_mask_tokens_are_no_text_and_the_prompt_is_no_output(chromium):
-    trace = run_sampler(*dv.load_tiny_masked(), PROMPT, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
+    trace = run_sampler(*dv.load_tiny("masked"), PROMPT, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
     with exported(chromium, trace, at=f"{CANVAS}&shows=noised") as visit:
         page = visit.page
         masks, outside = page.locator(".dgv-masked"), page.locator(".dgv-outside")

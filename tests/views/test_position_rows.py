@@ -133,7 +133,7 @@ def partly_logged():
 
 def masked():
     settings = {"threshold": 0.9, "max_denoising_steps": 6}
-    return run_sampler(*dv.load_tiny_masked(), TASKS["sudoku"].example_prompts[1], "llada2", settings)
+    return run_sampler(*dv.load_tiny("masked"), TASKS["sudoku"].example_prompts[1], "llada2", settings)
 
 
 def uneven():

@@ -23,10 +23,11 @@ from dgemma_viz.widgets.reading_table import reading_table
 from dgemma_viz.widgets.run_set_charts import RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
 from tests.synthetic import synthetic_trace
+from dgemma_viz.labs import decoding
 
 model, tokenizer = dv.load_tiny()
 runs = run_many(model, tokenizer, ["add 347+678=", "sort 53918="], [0])
-race = dv.race(model, tokenizer, ["add 347+678="], ["autoregressive", "diffusion"], repeats=1)
+race = decoding.race(model, tokenizer, ["add 347+678="], ["autoregressive", "diffusion"], repeats=1)
 trace, other = (synthetic_trace(length=24, steps=6, seed=seed) for seed in (0, 1))
 display(dv.explore(trace, model=model, tokenizer=tokenizer), BoundExplorer(trace), RaceView(race))
 display(dv.compare(trace, other), RunSetExplorer(runs), RunSetCharts(runs, ["error spread", "reliability"]))

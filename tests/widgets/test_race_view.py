@@ -4,6 +4,7 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
+from dgemma_viz.labs import decoding
 from dgemma_viz.labs.decoding import Race
 from dgemma_viz.widgets.race_view import RaceView
 
@@ -11,7 +12,7 @@ from dgemma_viz.widgets.race_view import RaceView
 @pytest.fixture(scope="module")
 def race():
     prompts = ["add 347+678=", "sort 53918="]
-    return dv.race(*dv.load_tiny(), prompts, ["autoregressive", "diffusion"], repeats=1)
+    return decoding.race(*dv.load_tiny(), prompts, ["autoregressive", "diffusion"], repeats=1)
 
 
 def states(view):

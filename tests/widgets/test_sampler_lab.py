@@ -326,7 +326,7 @@ def test_closing_stops_and_closes_everything(bundled):
 
 @pytest.mark.parametrize("noise", ["uniform", "mask"])
 def test_samplers_of_this_model_only(noise):
-    model = dv.load_tiny() if noise == "uniform" else dv.load_tiny_masked()
+    model = dv.load_tiny() if noise == "uniform" else dv.load_tiny("masked")
     lab = SamplerLab(*model, autorun=False)
     offered = [entry["name"] for entry in lab.controls.samplers]
     assert offered == [name for name, sampler in SAMPLERS.items() if sampler.noise == noise]

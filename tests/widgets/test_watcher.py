@@ -176,7 +176,7 @@ def test_the_cell_keeps_a_picture_when_the_run_has_ended(bundled, monkeypatch):
 
 
 def test_a_masked_run_is_spoken_of_as_one_from_its_first_step():
-    model, tokenizer = dv.load_tiny_masked()
+    model, tokenizer = dv.load_tiny("masked")
     viewer = Viewer()
     run_sampler(model, tokenizer, "sort 27182818=", "llada2", on_step=LiveRun(viewer).add_step)
     assert viewer.words["mask"] == tokenizer.mask_token_id

@@ -54,7 +54,7 @@ def time_by_length(  # noqa: PLR0913 - everything but what to time is optional
     lengths
         Tokens; diffusion computes whole canvases, and that is what is timed.
     ways
-        As for :func:`dgemma_viz.race`; default :func:`fixed_ways`.
+        As for :func:`dgemma_viz.labs.decoding.race`; default :func:`fixed_ways`.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Ways of decoding a DiffusionGemma: each is a library's own loop on the same weights.
 
-A way is made by a function below and given to :func:`dgemma_viz.race`; the names in :data:`WAYS` stand for each with
-its defaults.
+A way is made by a function below and given to :func:`dgemma_viz.labs.decoding.race`; the names in :data:`WAYS` stand
+for each with its defaults.
 """
 
 from __future__ import annotations
@@ -208,15 +208,14 @@ def _draft_length(tokens: int) -> int:
 
 
 def _bundled_drafter(model: Any) -> Any:
-    from dgemma_viz.tiny.drafter.loading import load_tiny_drafter
-    from dgemma_viz.tiny.loading import NAME
+    from dgemma_viz.tiny.loading import KINDS, load_tiny
 
-    if model.config._name_or_path != NAME:
+    if model.config._name_or_path != KINDS["diffusion"].name:
         raise SettingError(
             "the bundled drafter knows the bundled model's vocabulary only: give drafted(drafter=...) a causal model "
             "with this model's tokenizer, or use 'looked up', which needs none"
         )
-    return load_tiny_drafter().to(model.device)
+    return load_tiny("drafter")[0].to(model.device)
 
 
 @contextmanager

@@ -112,7 +112,7 @@ class Sampler:
         if noise_of(model) != self.noise:
             needs = "a DiffusionGemma" if self.noise == "uniform" else "a mask-token model"
             has = "a DiffusionGemma" if self.noise == "mask" else f"a {type(model).__name__}"
-            bundled = "load_tiny()" if self.noise == "uniform" else "load_tiny_masked()"
+            bundled = "load_tiny()" if self.noise == "uniform" else 'load_tiny("masked")'
             raise SettingError(
                 f"the sampler '{self.name}' needs {needs}, and this is {has}: give it one (dv.{bundled} is bundled) "
                 "or choose another sampler"

@@ -134,6 +134,6 @@ def _no_tokenizer(tokenizer: Any) -> None:
 
 
 def _tiny_name() -> str:
-    from dgemma_viz.tiny.loading import NAME
+    from dgemma_viz.tiny.loading import KINDS
 
-    return NAME
+    return KINDS["diffusion"].name

@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from dgemma_viz.tiny.batches import Batch, Bucket, make_batch
 from dgemma_viz.tiny.config_file import save_with_config
-from dgemma_viz.tiny.drafter.loading import WEIGHTS
+from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
 from dgemma_viz.write_whole import write_whole
@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=DrafterRecipe().steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where the weights go")
+    parser.add_argument("--folder", type=Path, default=KINDS["drafter"].weights, help="where the weights go")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     recipe = DrafterRecipe(steps=options.steps, seed=options.seed)

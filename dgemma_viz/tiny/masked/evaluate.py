@@ -17,8 +17,8 @@ import torch
 
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.tiny.evaluate import held_out_examples
+from dgemma_viz.tiny.loading import KINDS, load_tiny
 from dgemma_viz.tiny.masked import MASKED_TASKS
-from dgemma_viz.tiny.masked.loading import WEIGHTS, load_tiny_masked
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.write_whole import write_whole
@@ -115,9 +115,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Evaluate a folder of weights from the command line."""
     parser = argparse.ArgumentParser(prog="python -m dgemma_viz.tiny.masked.evaluate", description=__doc__)
     parser.add_argument("--examples", type=int, default=128, help="held-out prompts a task")
-    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="folder with the weights")
+    parser.add_argument("--folder", type=Path, default=KINDS["masked"].weights, help="folder with the weights")
     options = parser.parse_args(arguments)
-    model, tokenizer = load_tiny_masked(options.folder)
+    model, tokenizer = load_tiny("masked", options.folder)
     scores = []
     for entry in evaluate_masked(model, tokenizer, count=options.examples):
         scores.append(entry)

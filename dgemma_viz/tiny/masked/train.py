@@ -23,9 +23,9 @@ import torch
 import transformers
 
 from dgemma_viz.tiny.config_file import save_with_config
+from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.masked.evaluate import DEFAULT, evaluate_masked, score_masked, write_masked_report
-from dgemma_viz.tiny.masked.loading import WEIGHTS
 from dgemma_viz.tiny.masked.training import MaskedRecipe, MaskedTrainingRun
 from dgemma_viz.write_whole import write_whole
 
@@ -44,7 +44,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--stop-after", type=int, help="stop, and save, after this step; by default at the end")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where the weights go")
+    parser.add_argument("--folder", type=Path, default=KINDS["masked"].weights, help="where the weights go")
     parser.add_argument("--state", type=Path, default=Path("tiny-masked-training.pt"), help="where the state is kept")
     parser.add_argument("--restart", action="store_true", help="ignore a saved state")
     parser.add_argument("--check-steps", type=int, default=500, help="steps between checks of exact match")
