@@ -1,12 +1,14 @@
 """Voila and Chromium for browser tests: serve a notebook, open it headless, note what the page did.
 
-The fixture ``chromium`` is there for all tests (``tests/conftest.py``); use the context
-managers where they are needed::
+The fixtures ``chromium`` and ``serve`` are there for all tests (``tests/conftest.py``)::
 
-    with serve_notebook("import dgemma_viz as dv\ndv.explore(...)") as url, open_page(chromium, url) as visit:
+    with serve("import dgemma_viz as dv\ndv.explore(...)") as url, open_page(chromium, url) as visit:
         visit.page.get_by_role("slider").press("ArrowRight")
         assert not visit.console_errors
         assert visit.other_hosts == set()
+
+One Voila serves the notebooks of all tests, and its kernels are forks of one process that has torch loaded: starting
+both anew for every page would take most of the suite's time.
 
 Only processes that were started here are ended. A missing Chromium fails, it does not skip: set
 ``DGEMMA_VIZ_CHROMIUM`` to its path, or install it.
@@ -15,6 +17,7 @@ Only processes that were started here are ended. A missing Chromium fails, it do
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,18 +28,21 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
 
+from dgemma_viz.serving.forked_kernels import AVAILABLE
 from dgemma_viz.views.plotly_module import ADDRESS_VARIABLE
 from tests.chromium import VARIABLE, installed_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
@@ -58,8 +64,23 @@ NOT_FOR_VOILA = "@jupyter-notebook/lab-extension"
 """Notebook 7's own extension: it is installed for its tests, and fails in every page of Voila."""
 SHARES = "[data-title^='Share chart'], [aria-label^='Share chart']"
 """Plotly's button that uploads a chart; a CSS selector."""
+_SHARED = (
+    "--VoilaConfiguration.show_tracebacks=True",
+    "--VoilaConfiguration.multi_kernel_manager_class=dgemma_viz.serving.sessions.SessionManager",
+    f"--SessionManager.forked={AVAILABLE}",
+    "--SessionManager.cull_idle_timeout=5",  # ends kernels whose page is gone; 0 would end none
+    "--SessionManager.cull_interval=5",
+)
 COMPLETE = "body:not(:has(> #loading)) #rendered_cells"
 """A dashboard of which all parts are there, not only the text; a CSS selector."""
+
+
+class Serve(Protocol):
+    """What the fixture ``serve`` is."""
+
+    def __call__(
+        self, notebook: str | Sequence[str] | Path, *, theme: str = "light"
+    ) -> AbstractContextManager[str]: ...
 
 
 @dataclass
@@ -107,36 +128,56 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Serve]:
+    """One Voila for all browser tests: ``with serve(notebook) as url``; see :func:`serve_notebook`."""
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as name, _voila(Path(name), _SHARED) as address:
+        numbers = count()
+
+        @contextmanager
+        def serve_beside(notebook: str | Sequence[str] | Path, *, theme: str = "light") -> Iterator[str]:
+            file = f"page{next(numbers)}.ipynb"
+            _write(notebook, Path(name) / file)
+            yield f"{address}voila/render/{file}?theme={theme}"
+
+        yield serve_beside
+
+
 @contextmanager
-def serve_notebook(
-    notebook: str | Sequence[str] | Path, *, theme: str = "light", arguments: Sequence[str] = ()
-) -> Iterator[str]:
-    """Run Voila with our template on a free port of 127.0.0.1 and yield the page's address.
+def serve_notebook(notebook: str | Sequence[str] | Path, *, arguments: Sequence[str] = ()) -> Iterator[str]:
+    """Run a Voila of its own, with our template, on a free port of 127.0.0.1 and yield the page's address.
 
     Parameters
     ----------
     notebook
         Source of one code cell, of several, or the path of a notebook.
-    theme
-        ``"light"`` or ``"dark"``.
     arguments
         More arguments for Voila.
     """
-    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as folder:
-        path = _notebook_in(Path(folder), notebook)
-        port = free_port()
-        command = [sys.executable, "-m", "voila", str(path), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
-        command += ["--Voila.port_retries=0", "--template=dgemma", f"--theme={theme}", *arguments]
-        command += [f"--VoilaConfiguration.extension_denylist={NOT_FOR_VOILA}"]
-        with (Path(folder) / "voila.log").open("w+") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=folder, start_new_session=True
-            )
-            try:
-                _wait_until_ready(process, port, Path(log.name))
-                yield f"http://127.0.0.1:{port}/"
-            finally:
-                end_process(process)
+    with tempfile.TemporaryDirectory(prefix="dgemma-viz-") as name:
+        path = Path(name) / "page.ipynb"
+        _write(notebook, path)
+        with _voila(path, arguments) as address:
+            yield address
+
+
+@contextmanager
+def _voila(served: Path, arguments: Sequence[str]) -> Iterator[str]:
+    """Voila on a notebook or on a folder of them; yields its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "voila", str(served), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+    command += ["--Voila.port_retries=0", "--template=dgemma", *arguments]
+    command += [f"--VoilaConfiguration.extension_denylist={NOT_FOR_VOILA}"]
+    folder = served if served.is_dir() else served.parent
+    with (folder / "voila.log").open("w+") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=_environment(), cwd=folder, start_new_session=True
+        )
+        try:
+            _wait_until_ready(process, port, Path(log.name))
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            end_process(process)
 
 
 @contextmanager
@@ -250,15 +291,14 @@ def end_process(process: subprocess.Popen[bytes], patience: float = 60) -> None:
             process.wait()
 
 
-def _notebook_in(folder: Path, notebook: str | Sequence[str] | Path) -> Path:
+def _write(notebook: str | Sequence[str] | Path, path: Path) -> None:
     if isinstance(notebook, Path):
-        return notebook
+        shutil.copyfile(notebook, path)
+        return
     cells = [notebook] if isinstance(notebook, str) else notebook
     document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path = folder / "page.ipynb"
     nbformat.write(document, path)
-    return path
 
 
 def environment_of_a_user() -> dict[str, str]:

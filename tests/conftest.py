@@ -1,14 +1,14 @@
-"""For all tests: one thread for torch, no network, one Chromium for the session, other packages' versions at will.
+"""For all tests: one thread for torch, no network, one Chromium and one Voila, other packages' versions at will.
 
 Tests run beside each other and beside browsers on few cores; on the tiny models threads only wait for one another.
 """
 
 import os
 
-from tests.browser import chromium
+from tests.browser import chromium, serve
 from tests.versions import installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-__all__ = ["chromium", "installed"]
+__all__ = ["chromium", "installed", "serve"]

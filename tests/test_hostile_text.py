@@ -12,7 +12,7 @@ from dgemma_viz import figures
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.cli import main
 from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, autoregressive, canvas_pass
-from tests.browser import open_page, serve_dashboards, serve_notebook
+from tests.browser import open_page, serve_dashboards
 from tests.figures.test_every_table_figure import TABLES
 from tests.figures.test_healing_curves import row as healing_row
 from tests.figures.test_pareto import summary as pareto_summary
@@ -92,10 +92,9 @@ reading_table(pd.DataFrame({EVERYTHING: [EVERYTHING, *HOSTILE]}))
 
 
 @pytest.fixture(scope="module")
-def visit(chromium):
+def visit(chromium, serve):
     """All widgets and tables of a notebook on one page, errors shown as in a notebook."""
-    arguments = ["--VoilaConfiguration.show_tracebacks=True"]
-    with serve_notebook(CELLS, arguments=arguments) as url, open_page(chromium, url) as visit:
+    with serve(CELLS) as url, open_page(chromium, url) as visit:
         visit.dialogs = []
         visit.page.on("dialog", lambda dialog: (visit.dialogs.append(dialog.message), dialog.dismiss()))
         visit.page.get_by_text("TraceError").first.wait_for()

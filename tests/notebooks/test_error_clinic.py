@@ -8,7 +8,7 @@ from dgemma_viz.labs.single_run import RunSettings, record_run
 from dgemma_viz.serving.notebooks import find_notebook
 from dgemma_viz.tiny.tasks import TASKS
 from tests.accessibility import assert_accessible, assert_accessible_in_both_looks
-from tests.browser import open_page, serve_notebook
+from tests.browser import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -16,9 +16,9 @@ MEGABYTE = 2**20
 
 
 @pytest.fixture(scope="module")
-def visit(chromium):
+def visit(chromium, serve):
     with (
-        serve_notebook(find_notebook("error_clinic")) as url,
+        serve(find_notebook("error_clinic")) as url,
         open_page(chromium, url) as visit,
     ):
         yield visit

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from tests.accessibility import switch_theme
-from tests.browser import open_page, serve_notebook
+from tests.browser import open_page
 
 PHONE = 380
 OPTIONS = [
@@ -41,8 +41,8 @@ explorer
 
 
 @pytest.fixture(scope="module")
-def page(chromium):
-    with serve_notebook(CELLS) as url, open_page(chromium, url, width=PHONE) as visit:
+def page(chromium, serve):
+    with serve(CELLS) as url, open_page(chromium, url, width=PHONE) as visit:
         visit.page.locator("table.mathjax_ignore").wait_for()
         yield visit.page
         assert not visit.console_errors

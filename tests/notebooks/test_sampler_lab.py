@@ -9,7 +9,7 @@ from dgemma_viz.serving.notebooks import find_notebook
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import load_trace
 from tests.accessibility import assert_accessible_in_both_looks
-from tests.browser import assert_fits, open_page, serve_notebook
+from tests.browser import assert_fits, open_page
 
 pytestmark = pytest.mark.browser
 
@@ -18,8 +18,8 @@ LONG_RUN = TASKS["story"].example_prompts[1]
 
 
 @pytest.fixture(scope="module")
-def url():
-    with serve_notebook(find_notebook("sampler_lab")) as url:
+def url(serve):
+    with serve(find_notebook("sampler_lab")) as url:
         yield url
 
 

@@ -5,15 +5,15 @@ from playwright.sync_api import expect
 
 from dgemma_viz.serving.notebooks import find_notebook
 from tests.accessibility import assert_accessible_in_both_looks
-from tests.browser import SHARES, open_page, serve_notebook
+from tests.browser import SHARES, open_page
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def visit(chromium):
+def visit(chromium, serve):
     with (
-        serve_notebook(find_notebook("speed_lab")) as url,
+        serve(find_notebook("speed_lab")) as url,
         open_page(chromium, url, width=1300, wait_for=".dgv-speed-ways") as visit,
     ):
         yield visit

@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import expect
 
-from tests.browser import COMPLETE, open_page, serve_notebook
+from tests.browser import COMPLETE, open_page
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +20,7 @@ def gate(tmp_path):
 
 
 @pytest.fixture
-def url(gate, tmp_path):
+def url(serve, gate, tmp_path):
     cells = [
         new_markdown_cell("# Title\n\n" + "What this is about. " * 200),
         new_code_cell(TALL),
@@ -30,7 +30,7 @@ def url(gate, tmp_path):
     notebook = new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, tmp_path / "page.ipynb")
-    with serve_notebook(tmp_path / "page.ipynb") as url:
+    with serve(tmp_path / "page.ipynb") as url:
         yield url
 
 

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from dgemma_viz.serving.notebooks import notebooks_folder
 from tests.accessibility import assert_accessible_in_both_looks, tab_stops
-from tests.browser import open_page, serve_notebook
+from tests.browser import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ display(dv.diagnose(trace), dv.check_conformance(trace))
 
 
 @pytest.fixture(scope="module")
-def visit(chromium, tmp_path_factory):
+def visit(chromium, serve, tmp_path_factory):
     """The prose of all notebooks and the kinds of widgets in them, without the minutes that running them takes."""
     notebooks = [nbformat.read(path, as_version=4) for path in sorted(notebooks_folder().glob("*.ipynb"))]
     prose = [cell.source for notebook in notebooks for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -48,7 +48,7 @@ def visit(chromium, tmp_path_factory):
     path = tmp_path_factory.mktemp("all") / "all.ipynb"
     nbformat.write(page, path)
     with (
-        serve_notebook(path) as url,
+        serve(path) as url,
         open_page(chromium, url, wait_for=".dgc") as visit,
     ):
         visit.page.wait_for_function(

@@ -10,7 +10,7 @@ from dgemma_viz.trace.decision import Decision
 from dgemma_viz.views.contents import unframe
 from dgemma_viz.views.packing import Packing
 from dgemma_viz.widgets.bound_explorer import LIMIT, BoundExplorer
-from tests.browser import open_page, serve_notebook
+from tests.browser import open_page
 from tests.synthetic import Sampler, synthetic_trace
 
 IN_A_PAGE = """
@@ -102,8 +102,8 @@ def test_a_bound_far_off_is_shown_as_recorded(bound):
 
 
 @pytest.mark.browser
-def test_the_slider_by_keyboard_in_a_page(chromium):
-    with serve_notebook(IN_A_PAGE) as url, open_page(chromium, url, wait_for=".noUi-handle") as visit:
+def test_the_slider_by_keyboard_in_a_page(chromium, serve):
+    with serve(IN_A_PAGE) as url, open_page(chromium, url, wait_for=".noUi-handle") as visit:
         page = visit.page
         page.get_by_text("nats, as recorded").wait_for()
         page.locator(".dgv-token").first.wait_for()

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import open_page, serve_notebook
+from tests.browser import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -38,8 +38,8 @@ ipw.VBox([
 
 
 @pytest.fixture(scope="module")
-def page(chromium):
-    with serve_notebook(PAGE) as url, open_page(chromium, url, wait_for=".said-prompt") as visit:
+def page(chromium, serve):
+    with serve(PAGE) as url, open_page(chromium, url, wait_for=".said-prompt") as visit:
         yield visit.page
         assert not visit.console_errors
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.accessibility import switch_theme
-from tests.browser import open_page, serve_notebook, until
+from tests.browser import open_page, until
 from tests.views.exported import DRAWN, step_of
 
 pytestmark = pytest.mark.browser
@@ -81,8 +81,8 @@ display(viewer, ipw.HBox(buttons, layout={"flex_flow": "row wrap"}), said, steps
 
 
 @pytest.fixture(scope="module")
-def visit(chromium):
-    with serve_notebook(PAGE) as url, open_page(chromium, url, height=1900) as visit:
+def visit(chromium, serve):
+    with serve(PAGE) as url, open_page(chromium, url, height=1900) as visit:
         visit.page.locator(DRAWN).nth(3).wait_for()
         yield visit
 
@@ -310,9 +310,9 @@ display(button, box)
 """
 
 
-def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium, tmp_path):
+def test_a_running_model_is_watched_and_scrubbed_afterwards(chromium, serve, tmp_path):
     source = f"FOLDER = {str(tmp_path)!r}\n{LIVE}"
-    with serve_notebook(source, theme="dark") as url, open_page(chromium, url, wait_for="button") as visit:
+    with serve(source, theme="dark") as url, open_page(chromium, url, wait_for="button") as visit:
         page = visit.page
         press(page, "Generate")
         slider = page.get_by_role("slider")

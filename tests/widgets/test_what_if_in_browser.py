@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser import assert_fits, open_page, serve_notebook
+from tests.browser import assert_fits, open_page
 
 pytestmark = pytest.mark.browser
 
@@ -20,8 +20,8 @@ explorer
 
 
 @pytest.fixture(scope="module")
-def visit(chromium):
-    with serve_notebook(PAGE) as url, open_page(chromium, url, width=1280, height=1600) as visit:
+def visit(chromium, serve):
+    with serve(PAGE) as url, open_page(chromium, url, width=1280, height=1600) as visit:
         visit.page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
         visit.page.get_by_role("button", name="What if?").click()
         yield visit
