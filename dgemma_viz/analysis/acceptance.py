@@ -16,7 +16,6 @@ model never read in this run: a re-decision is what would have happened only up 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -98,11 +97,6 @@ def borderline(run: CanvasRun) -> Array:
     """Positions so near to the bound that rounding may have decided: bool ``(T, C)``."""
     near: Array = np.abs(margins(run)) < BORDERLINE
     return near
-
-
-def bound_sweep(run: CanvasRun, bounds: Sequence[float]) -> Array:
-    """Positions that each step would accept under each bound: int ``(T, len(bounds))``."""
-    return np.stack([redecide(run, bound).sum(axis=-1) for bound in bounds], axis=-1).astype(int)
 
 
 def why(run: CanvasRun, step: int, position: int) -> str:

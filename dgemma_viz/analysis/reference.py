@@ -74,11 +74,6 @@ class Judgement:
         """Whether each step's draft is what the position should hold: bool ``(T, C)``, false where not judged."""
         return self.holds(run, run.array("draft"))
 
-    def right_in_top_k(self, run: CanvasRun) -> Array:
-        """Whether the right token is among the recorded alternatives: bool ``(T, C)``, false where not judged."""
-        found: Array = np.any(self.right_alternatives(run), axis=-1)
-        return found
-
     def right_alternatives(self, run: CanvasRun) -> Array:
         """Which of the recorded alternatives are the right token: bool ``(T, C, K)``, false where not judged."""
         ids = run.array("top_k_ids")

@@ -2,8 +2,7 @@
 
 Votes of many runs of one prompt: the share of the most frequent token, the entropy of the vote, and the chance that two
 runs agree (the pairwise agreement of Fleiss 1971, doi:10.1037/h0031619). Positions are compared by their number, so an
-answer that is shifted by one token disagrees everywhere: compare whole answers too
-(:mod:`~dgemma_viz.analysis.majority_vote`).
+answer that is shifted by one token disagrees everywhere.
 """
 
 from __future__ import annotations

@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from dgemma_viz.analysis.acceptance import spent_before
 from dgemma_viz.analysis.drift import kl_to_previous
-from dgemma_viz.analysis.ending import drafted_lengths
 from dgemma_viz.analysis.positions import answer_positions, confidence_gaps, flips
-from dgemma_viz.analysis.proposals import is_final
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
 from dgemma_viz.analysis.transitions import transitions
@@ -53,13 +51,29 @@ def step_table(run: CanvasRun) -> pd.DataFrame:
             "entropy_over_threshold": entropy_over_threshold(run),
             "steps_to_stable": steps_to_stable(run),
             "held_back_by": held_back_by(run),
-            "draft_final": _mean(is_final(run), answer),
-            "candidate_final": np.where(run.decided, _mean(is_final(run, "candidate"), answer), np.nan),
+            "draft_final": _mean(_is_final(run, "draft"), answer),
+            "candidate_final": np.where(run.decided, _mean(_is_final(run, "candidate"), answer), np.nan),
             "mean_gap": _mean(confidence_gaps(run), answer),
             "kl_moved": kl_to_previous(run).sum(axis=1),
-            "drafted_length": drafted_lengths(run),
+            "drafted_length": _drafted_lengths(run),
         }
     )
+
+
+def _is_final(run: CanvasRun, array: str) -> Array:
+    """Whether each step's token is the emitted one: bool ``(T, C)``; the last draft where nothing was emitted.
+
+    After TraceLock (arXiv 2605.24697), which locks positions whose proposal will be final.
+    """
+    ids = run.array(array)
+    final = run.emitted if run.emitted is not None else (run.array("draft")[-1] if run.n_steps else None)
+    return np.zeros(ids.shape, dtype=bool) if final is None else ids == final
+
+
+def _drafted_lengths(run: CanvasRun) -> Array:
+    """Tokens before the first end-of-sequence token of each step's draft: int ``(T,)``; all of them without one."""
+    ends = np.isin(run.array("draft"), run.trace.facts.eos_token_ids)
+    return np.where(ends.any(axis=1), ends.argmax(axis=1), run.canvas_length)
 
 
 def _over(run: CanvasRun) -> Array:

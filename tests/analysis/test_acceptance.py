@@ -13,7 +13,6 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.acceptance import (
     BORDERLINE,
     borderline,
-    bound_sweep,
     first_change,
     margins,
     ranks,
@@ -50,7 +49,6 @@ def test_by_hand():
     np.testing.assert_allclose(margins(run), [[0.1, 0.1, -0.01, 0.05]], atol=1e-7)
     assert redecide(run, 0.1).tolist() == [[True, True, False, True]]
     assert redecide(run, 0.0).tolist() == [[True, True, False, False]]
-    assert bound_sweep(run, [0, 0.1, 1]).tolist() == [[2, 3, 4]]
     assert first_change(run, 0.1) is None
     assert first_change(run, 1.0) == 0
 

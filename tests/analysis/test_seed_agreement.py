@@ -2,11 +2,8 @@
 
 import math
 
-import numpy as np
 import pytest
 
-from dgemma_viz.analysis.majority_vote import majority_votes
-from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.analysis.seed_agreement import seed_agreement
 from dgemma_viz.errors import SettingError
@@ -47,32 +44,11 @@ def test_a_run_that_was_cut_off_has_no_say_on_what_it_did_not_emit():
 
 def test_no_runs_no_votes():
     assert seed_agreement(RunSet()).empty
-    assert majority_votes(RunSet()).empty
-    assert majority_votes(runs_of("a b", status="failed")).empty
 
 
 def test_several_prompts_are_not_mixed():
     with pytest.raises(SettingError, match="choose one"):
         seed_agreement(story_runs())
-
-
-def test_the_majority_s_answer():
-    table = majority_votes(runs_of("a b", "a c", "a b", reference="ab"))
-    row = table.squeeze()
-    assert (row.answer, row.votes, row.tied, row.right) == ("ab", 2, False, True)
-    assert row.single_accuracy == pytest.approx(2 / 3)
-
-
-def test_a_tie_is_told():
-    row = majority_votes(runs_of("a c", "a b", reference="ab")).squeeze()
-    assert (row.answer, row.tied, row.right) == ("ac", True, False)
-
-
-def test_votes_need_no_reference():
-    row = majority_votes(runs_of("a b", "a b")).squeeze()
-    assert row["votes"] == 2
-    assert np.isnan(row["single_accuracy"])
-    assert majority_votes([Run.unjudged(handmade_trace(["a"]))])["right"].isna().all()
 
 
 def test_real_runs():
@@ -82,4 +58,3 @@ def test_real_runs():
         outputs = {run.output for run in runs}
         assert (table["tokens"].max() == 1) == (len(outputs) == 1)
         assert table["share"].between(1 / len(runs), 1).all()
-    assert majority_votes(story_runs())["prompt"].tolist() == list(story_prompts())

@@ -7,7 +7,6 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.judged_drafts import judged_drafts
-from dgemma_viz.analysis.position_table import position_table
 from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.restraints import banned_drafts, clamped, given_tokens
 from dgemma_viz.diagnosis.finding import Severity
@@ -65,8 +64,6 @@ def test_clamped_drafts_are_not_judged_for_calibration():
     drafts, before = judged_drafts(trace, judgement), judged_drafts(without_record(trace), judgement)
     assert drafts.not_free == clamped(trace.canvas_run())[:, judgement.judged[0]].sum()
     assert len(drafts) + drafts.not_free == len(before)
-    table = position_table(trace.canvas_run())
-    assert np.isnan(table["final_confidence"]).to_numpy().tolist() == clamped(trace.canvas_run())[-1].tolist()
 
 
 def test_a_token_forced_though_the_model_never_had_it_is_not_called_unsure():
