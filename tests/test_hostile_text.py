@@ -232,7 +232,7 @@ def test_the_gallery_shows_titles_and_names_as_text(chromium, files, tmp_path):
     described = dict.fromkeys(("title", "description", "needs"), EVERYTHING)
     notebook.write_text(json.dumps({"cells": cells, "metadata": described, "nbformat": 4, "nbformat_minor": 5}))
     (files / b"not\xff unicode.jsonl".decode("utf-8", "surrogateescape")).write_bytes(b"{}")
-    with serve_dashboards(str(notebook), "--traces", str(files)) as (address, _):
+    with serve_dashboards(str(notebook), "--traces", str(files), "--no-forked-kernels") as (address, _):
         with open_page(chromium, address, wait_for="main") as visit:
             page = visit.page
             page.get_by_text("its name is not Unicode").wait_for()

@@ -139,7 +139,7 @@ def test_what_is_no_secret_stays():
 @pytest.mark.browser
 def test_the_servers_log_and_pages_hold_no_token(tmp_path):
     log = tmp_path / "server.log"
-    with serve_dashboards("speed_lab", "--log-level", "INFO", log_file=log) as (address, _):
+    with serve_dashboards("speed_lab", "--log-level", "INFO", "--no-forked-kernels", log_file=log) as (address, _):
         place = urlsplit(address)
         for path in (
             "/nothing",

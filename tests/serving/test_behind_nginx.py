@@ -10,7 +10,6 @@ from importlib.resources import files
 import pytest
 from playwright.sync_api import expect
 
-from dgemma_viz.cli import main
 from tests.browser import COMPLETE, end_process, free_port, open_page, serve_dashboards
 
 pytestmark = [
@@ -27,10 +26,7 @@ ASKED_AGAIN = """async () => {
 }"""
 
 
-def test_two_servers_behind_nginx(chromium, tmp_path):
-    traces = tmp_path / "traces"
-    traces.mkdir()
-    assert main(["record", "--task", "sudoku", "-o", str(traces / "run.safetensors")]) == 0
+def test_two_servers_behind_nginx(chromium, folder, tmp_path):
     ports = free_port(), free_port(), free_port()
     example = (files("dgemma_viz.serving") / "deploy" / "nginx.conf").read_text()
     for example_port, port in zip(("8080", "8866", "8867"), ports, strict=True):
@@ -44,7 +40,7 @@ def test_two_servers_behind_nginx(chromium, tmp_path):
         f"pid {tmp_path}/pid;\nerror_log {tmp_path}/errors;\ndaemon off;\nevents {{}}\n"
         f"http {{\naccess_log off;\n{temporary}{example}\n}}\n"
     )
-    options = ("--base-url", "/dgemma/", "--proxied", "--traces", str(traces))
+    options = ("--base-url", "/dgemma/", "--proxied", "--no-forked-kernels", "--traces", str(folder))
     with (
         serve_dashboards(*options, "--port", str(ports[1])),
         serve_dashboards(*options, "--port", str(ports[2])),

@@ -126,7 +126,7 @@ def test_two_tabs_of_one_visitor_and_more_than_one_visitor_may_have(chromium):
 
 def test_a_session_that_nobody_uses_or_that_grows_too_large_ends_and_says_so(chromium):
     with (
-        serve_dashboards("speed_lab", "--idle-seconds", "3") as (address, _),
+        serve_dashboards("speed_lab", "--idle-seconds", "3", "--no-forked-kernels") as (address, _),
         open_page(chromium, address, wait_for=COMPLETE) as visit,
     ):
         alert(visit.page, "nothing was done in it")

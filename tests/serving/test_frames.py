@@ -8,9 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import expect
 
-from dgemma_viz.trace import save_trace
 from tests.browser import COMPLETE, PATIENCE, open_page, serve_dashboards
-from tests.synthetic import synthetic_trace
 
 pytestmark = pytest.mark.browser
 
@@ -42,15 +40,8 @@ def another_site():
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("framed")
-    save_trace(synthetic_trace(), folder / "run.safetensors")
-    return folder
-
-
-def test_a_page_cannot_be_framed_by_another_site(chromium, folder):
-    with another_site() as site, serve_dashboards("--traces", str(folder)) as (address, _):
+def test_a_page_cannot_be_framed_by_another_site(chromium, address):
+    with another_site() as site:
         for path in ("", DASHBOARD, TRACE):
             with open_page(chromium, f"{site}/?{address}{path}", wait_for="h1") as visit:
                 while not any("frame-ancestors 'self'" in error for error in visit.console_errors):
@@ -62,7 +53,7 @@ def test_a_page_works_in_a_frame_of_a_site_that_the_publisher_names(chromium, fo
     with another_site() as site:
         origins = f"https://example.org {site}"
         options = ("--traces", str(folder), "--frame-ancestors", origins, "--disconnected-seconds", "1000")
-        with serve_dashboards(*options) as (address, _):
+        with serve_dashboards(*options, "--no-forked-kernels") as (address, _):
             with open_page(chromium, f"{site}/?{address}{TRACE}", wait_for="iframe") as visit:
                 inside = visit.page.frame_locator("iframe")
                 inside.locator(".dgv-token").first.click()

@@ -14,36 +14,13 @@ from playwright.sync_api import expect
 from dgemma_viz.trace import save_trace
 from dgemma_viz.views.contents import unframe
 from tests.accessibility import assert_accessible
-from tests.browser import assert_fits, open_page, serve_dashboards
-from tests.synthetic import NASTY_TEXTS, synthetic_trace
+from tests.browser import assert_fits, open_page
+from tests.serving.conftest import HOSTILE
+from tests.synthetic import synthetic_trace
 
 pytestmark = pytest.mark.browser
 
-HOSTILE = "<img src=x onerror=alert(1)>\u202e#?&%2f.safetensors"
-SHOWN = "<img src=x onerror=alert(1)>⟨U+202E⟩#?&%2f.safetensors"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("published")
-    save_trace(synthetic_trace(canvases=3, samples=2, steps=6), folder / "run.safetensors")
-    save_trace(synthetic_trace(canvases=2, texts=NASTY_TEXTS), folder / HOSTILE)
-    (folder / "broken.safetensors").write_bytes(b"junk")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(folder):
-    with serve_dashboards("--traces", str(folder), "--base-url", "/dgemma/", "--no-forked-kernels") as (
-        address,
-        process,
-    ):
-        yield address, process
-
-
-@pytest.fixture
-def address(served):
-    return served[0]
+SHOWN = "<img src=x onerror=alert(1)>⟨U+202E⟩␛[31m#?&%2f.safetensors"
 
 
 def get(address, path, **headers):
@@ -92,12 +69,16 @@ def test_nothing_runs_on_the_page_but_the_servers_own_modules(address):
     assert b"<script>" not in gzip.decompress(body)
 
 
+def kernels(process):
+    children = psutil.Process(process.pid).children(recursive=True)
+    return {child.pid for child in children if any("ipykernel_launcher" in word for word in child.cmdline())}
+
+
 def test_no_kernel_runs_for_it(chromium, served):
-    address, process = served
-    with open_page(chromium, f"{address}traces/run.safetensors") as visit:
+    before = kernels(served.process)
+    with open_page(chromium, f"{served.address}traces/run.safetensors") as visit:
         visit.page.locator(".js-plotly-plot").first.wait_for()
-        started = [child.cmdline() for child in psutil.Process(process.pid).children(recursive=True)]
-        assert not any("ipykernel_launcher" in part for command in started for part in command)
+        assert kernels(served.process) <= before
         assert not any("/sessions/" in asked or "/api/" in asked for asked in visit.requests)
 
 
@@ -157,6 +138,7 @@ def test_a_file_that_is_replaced_spoilt_or_deleted_while_it_is_open_says_so(chro
         page.get_by_label("Canvas", exact=True).select_option("1")
         expect(page.get_by_text("cannot be shown")).to_have_count(0)
         page.get_by_label("Canvas", exact=True).select_option("0")
+        page.wait_for_url(lambda url: "canvas" not in url)  # or a reload opens canvas 1
         file.write_bytes(b"junk")
         page.reload()
         page.get_by_role("alert").get_by_text("'changing.safetensors' is truncated or not a safetensors").wait_for()
