@@ -144,7 +144,7 @@ def always_the_argmax(model: Any, tokenizer: Any, rng: np.random.Generator, runs
     found = check_conformance(traces).first(rule)
     print(f"Candidates always the argmax, {runs} single samples at the default settings.")
     print(f"Each run alone: {named} accused, {untold} could not be told, {passed} passed. All of them pooled:", end=" ")
-    print("not accused.\n" if found is None else f"accused in run {found.trace + 1}. {found.message}\n", flush=True)
+    print("not accused.\n" if found is None else f"accused in run {found.trace + 1}. {found.what}\n", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -29,7 +29,7 @@ TOKENS_OF_A_STEP = ("noised", "candidate", "draft", "accepted")
 
 RELATIVE, ABSOLUTE = 2e-3, 1e-4
 """How far two entropies (nats) or confidences may be apart and still count as equal: one rounding to bfloat16, and what
-two ways of summing over a vocabulary differ by; :mod:`dgemma_viz.conformance.tolerances`, rounded up."""
+two ways of summing over a vocabulary differ by; :class:`dgemma_viz.conformance.Tolerances`, rounded up."""
 
 
 @dataclass(frozen=True, eq=False)

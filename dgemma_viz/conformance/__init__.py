@@ -5,11 +5,8 @@ numbers that a trace holds; :data:`RULES` lists them. For traces of other runtim
 :mod:`dgemma_viz.trace.json_lines`.
 """
 
-from dgemma_viz.conformance.check import check_conformance
+from dgemma_viz.conformance.check import RULES, check_conformance
+from dgemma_viz.conformance.evidence import Tolerances
 from dgemma_viz.conformance.report import ConformanceReport
-from dgemma_viz.conformance.rule import Rule
-from dgemma_viz.conformance.rules import RULES
-from dgemma_viz.conformance.tolerances import Tolerances
-from dgemma_viz.conformance.violation import Violation
 
-__all__ = ["RULES", "ConformanceReport", "Rule", "Tolerances", "Violation", "check_conformance"]
+__all__ = ["RULES", "ConformanceReport", "Tolerances", "check_conformance"]

@@ -1,27 +1,29 @@
-"""Which candidates the entropy bound accepts, and whether the bound is the one that was asked for.
+"""What a step accepts: by the entropy bound, and in block refinement.
 
 The reference accepts positions in order of entropy while the sum of those BEFORE stays within the bound. Another sort
 may take positions of nearly the same entropy in another order, so the rule is applied without one. A position may be
 accepted if the entropies clearly below its own fit within the bound. It may be left if those of all other positions up
 to about its own do not. As a whole, what is accepted fits, less its largest entropy, and leaves no room for the next.
 With exact numbers and no ties this is the reference's set and no other.
+
+Block refinement runs in two modes. With uniform noise it keeps its commits in a mask of its own and re-noises the rest;
+with a mask token a commit is whatever is no mask. What is committed stays, is committed for a reason, and is edited for
+a reason.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import numpy as np
-import numpy.typing as npt
 
-from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import Evidence, first_place, steps_of
-from dgemma_viz.conformance.rule import Checked, Rule, each
-from dgemma_viz.conformance.tolerances import Tolerances
-from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.analysis.sampler_kind import SamplerKind
+from dgemma_viz.conformance.evidence import Array, Evidence, Tolerances, breach, each, first_wrong, steps_of
+from dgemma_viz.rules import need
+from dgemma_viz.rules.need import Case
+from dgemma_viz.rules.rule import Checked, Rule
+from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import CanvasRun
-
-Array = npt.NDArray[Any]
 
 
 def bounds_of(evidence: Evidence, run: CanvasRun) -> Array:
@@ -76,24 +78,18 @@ def _accepted_set(evidence: Evidence, run: CanvasRun) -> Checked:
     wrong = np.zeros(accepted.shape, dtype=bool)
     for row in np.flatnonzero(known):
         wrong[row] = wrongly_decided(entropy[row], accepted[row], bounds[row], evidence.tolerances)
-    judged = int(known.sum()) * run.canvas_length
-    if not wrong.any():
-        return Checked(judged)
-    t, position = first_place(wrong)
-    kept = bool(accepted[t, position])
-    before = float(entropy[t][entropy[t] < entropy[t, position]].sum())
-    return Checked(
-        judged,
-        Breach(
-            int(steps_of(run)[t]),
-            position,
-            "accepted" if kept else "re-noised",
-            "re-noised" if kept else "accepted",
-            f"A candidate of entropy {entropy[t, position]:.4g} nats was {'accepted' if kept else 're-noised'}: lower "
-            f"entropies sum to {before:.4g} nats, the bound is {bounds[t]:.4g}.",
-            int(wrong.sum()),
-        ),
-    )
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        one = entropy[t, position]
+        found, expected = ("accepted", "re-noised") if accepted[t, position] else ("re-noised", "accepted")
+        before = float(entropy[t][entropy[t] < one].sum())
+        what = (
+            f"A candidate of entropy {one:.4g} nats was {found}: lower entropies sum to {before:.4g} nats, the bound "
+            f"is {bounds[t]:.4g}."
+        )
+        return found, expected, what
+
+    return first_wrong(int(known.sum()) * run.canvas_length, wrong, steps_of(run), tell)
 
 
 def _bound_as_asked(evidence: Evidence, run: CanvasRun) -> Checked:
@@ -102,27 +98,75 @@ def _bound_as_asked(evidence: Evidence, run: CanvasRun) -> Checked:
     if asked is None:
         return Checked(0)
     wrong = known & ~(np.abs(found - asked) <= evidence.tolerances.relative * abs(asked))
-    if not wrong.any():
-        return Checked(int(known.sum()))
-    (t,) = first_place(wrong)
-    return Checked(
-        int(known.sum()),
-        Breach(
-            int(steps_of(run)[t]),
-            None,
-            f"{found[t]:.6g} nats",
-            f"{asked:.6g} nats",
+
+    def tell(t: int) -> tuple[str, str, str]:
+        what = (
             f"The sampler ran with an entropy bound of {found[t]:.6g} nats, but {asked:.6g} was asked for; a compiled "
-            "sampler of an earlier call does that.",
-            int(wrong.sum()),
-        ),
-    )
+            "sampler of an earlier call does that."
+        )
+        return f"{found[t]:.6g} nats", f"{asked:.6g} nats", what
+
+    return first_wrong(known, wrong, steps_of(run), tell)
 
 
-def _some_bound(evidence: Evidence) -> str:
-    recorded = needs.known_values("entropy_bound")(evidence)
-    return "" if not recorded or evidence.number("entropy_bound") is not None else f"{recorded}, or that setting"
+def _commits_stay(_evidence: Evidence, run: CanvasRun) -> Checked:
+    held, steps = run.array("accepted"), steps_of(run)[1:]
+    lost = held[:-1] & ~held[1:] & run.decided[1:, None]
 
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        what = f"Position {position} was committed, but step {steps[t]} made it noise again."
+        return "noise", "the committed token", what
+
+    return first_wrong(held[:-1], lost, steps, tell)
+
+
+def _edits_allowed(evidence: Evidence, run: CanvasRun) -> Checked:
+    edited = run.array("decision") == Decision.EDITED
+    threshold = evidence.number("editing_threshold")
+    found = run.array("candidate_probability").astype(float)
+    slack = evidence.tolerances.probability
+    wrong = edited & ~(found > threshold - slack) if threshold else edited
+    wanted = f"more than {threshold:g}" if threshold else "no edit: editing is off"
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        p = f"{found[t, position]:.4g}"
+        what = f"A committed token was replaced by one of probability {p}; the sampler asks for {wanted}."
+        return f"an edit at {p}", wanted, what
+
+    return first_wrong(int(run.decided.sum()) * run.canvas_length, wrong, steps_of(run), tell)
+
+
+def _commits_allowed(evidence: Evidence, run: CanvasRun) -> Checked:
+    limit, threshold = evidence.number("max_denoising_steps"), evidence.number("threshold")
+    if not limit or threshold is None:
+        return Checked(0)
+    new = run.array("decision") == Decision.ACCEPTED
+    p = run.array("candidate_probability").astype(float)
+    judged = 0
+    for t, step in enumerate(steps_of(run)):
+        if t and not run.decided[t - 1]:
+            continue  # what was committed before this step is not known
+        held = int(run.array("accepted")[t - 1].sum()) if t else 0
+        owed = max(0, math.ceil((int(step) + 1) * run.canvas_length / limit) - held)
+        spare = new[t] & ~(p[t] > threshold - evidence.tolerances.probability)
+        judged += int(new[t].sum())
+        if (number := int(spare.sum())) > owed:
+            position = int(np.flatnonzero(spare)[np.argmin(p[t][spare])])
+            what = (
+                f"{number} positions were committed at or below the threshold of {threshold:g}, but the step owes "
+                f"{owed}."
+            )
+            found = f"{number} commits below the threshold"
+            return Checked(judged, breach(int(step), position, found, f"at most {owed}", what))
+    return Checked(judged)
+
+
+def _no_bound(case: Case) -> str:
+    recorded = need.values("entropy_bound").unmet(case)
+    return "" if not recorded or case.number("entropy_bound") is not None else f"{recorded}, or that setting"
+
+
+_BLOCKS = "diffusers BlockRefinementScheduler.step"
 
 RULES = (
     Rule(
@@ -130,24 +174,57 @@ RULES = (
         "The sampler that ran has the entropy bound that was asked for.",
         "transformers 5.23 _compile_functions (stale compiled sampler)",
         (
-            needs.left_alone("ChangeParameters"),
-            needs.known_values("entropy_bound"),
-            needs.settings("entropy_bound"),
+            need.ENTROPY_BOUND,
+            need.left_alone("ChangeParameters"),
+            need.values("entropy_bound"),
+            need.settings("entropy_bound"),
         ),
         each(_bound_as_asked),
         "no entropy bound was asked for",
-        concerns.reference,
     ),
     Rule(
         "accepted-set",
         "In order of entropy, candidates are accepted while the entropies before sum to at most the bound.",
         "EntropyBoundSampler.accept_canvas; arXiv 2505.24857",
         (
-            needs.left_alone("ForceAccept", "ForceRenoise"),
-            needs.arrays("accepted", "entropy"),
-            _some_bound,
+            need.ENTROPY_BOUND,
+            need.left_alone("ForceAccept", "ForceRenoise"),
+            need.arrays("accepted", "entropy"),
+            need.Need(_no_bound),
         ),
         each(_accepted_set),
-        concerns=concerns.reference,
+    ),
+    Rule(
+        "commits-stay",
+        "A committed position does not become noise again.",
+        f"{_BLOCKS} (_committed)",
+        (need.BLOCK_REFINEMENT, need.arrays("decision"), need.left_alone("ForceRenoise")),
+        each(_commits_stay),
+        "no canvas took more than one step",
+    ),
+    Rule(
+        "edits-above-threshold",
+        "A committed token is replaced only where editing is on and the new one is more probable than its threshold.",
+        f"{_BLOCKS} (editing_transfer_index)",
+        (
+            need.BLOCK_REFINEMENT,
+            need.arrays("decision", "candidate_probability"),
+            need.settings("editing_threshold"),
+            need.left_alone("ChangeParameters", "Pin"),
+        ),
+        each(_edits_allowed),
+    ),
+    Rule(
+        "commits-above-threshold",
+        "A position is committed where its candidate is more probable than the threshold, or as part of what the step "
+        "owes: the canvas is committed evenly over the steps at the latest.",
+        f"{_BLOCKS} (transfer_index)",
+        (
+            need.sampler(SamplerKind.BLOCK_REFINEMENT),
+            need.arrays("decision", "candidate_probability"),
+            need.settings("threshold", "max_denoising_steps"),
+            need.left_alone("ForceAccept", "ForceRenoise", "ChangeParameters"),
+        ),
+        each(_commits_allowed),
     ),
 )

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from dgemma_viz.conformance.evidence import Evidence
-from dgemma_viz.conformance.judging import judged
+import numpy as np
+
+from dgemma_viz.conformance import (
+    acceptance,
+    emission,
+    next_canvas,
+    probabilities,
+    sampling,
+    stopping,
+    unmasking,
+)
+from dgemma_viz.conformance.evidence import Evidence, Tolerances
 from dgemma_viz.conformance.reference_settings import Setting, checked_settings
-from dgemma_viz.conformance.repeated import repeated_draws
 from dgemma_viz.conformance.report import ConformanceReport
-from dgemma_viz.conformance.rules import RULES
-from dgemma_viz.conformance.statistical import Statistical
-from dgemma_viz.conformance.tolerances import Tolerances
-from dgemma_viz.conformance.violation import Violation
 from dgemma_viz.errors import TraceError
+from dgemma_viz.rules.engine import run_rules
+from dgemma_viz.rules.rule import Rule
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.trace.model import Trace
 
-_STATISTICAL = sum(isinstance(rule.check, Statistical) for rule in RULES)
-_ORDER = {rule.name: index for index, rule in enumerate(RULES)}
+RULES: tuple[Rule[Evidence], ...] = (
+    *probabilities.RULES,
+    *sampling.RULES,
+    *acceptance.RULES,
+    *unmasking.RULES,
+    *next_canvas.RULES,
+    *stopping.RULES,
+    *emission.RULES,
+)
+"""All rules, in the order in which a step goes through them: an earlier one is the likelier cause of a later one."""
 
 
 def check_conformance(
@@ -74,19 +89,24 @@ def check_conformance(
     """
     named = _named(traces)
     given, slack = checked_settings(settings or {}), tolerances or Tolerances()
-    evidence = [Evidence(trace, {**trace.facts.settings, **given}, slack) for trace in named.values()]
-    names, repeated = list(named), repeated_draws(list(named.values()))
-    outcomes, violations = [], list[Violation]()
-    for rule in RULES:
-        outcome, broken = judged(rule, evidence, repeated, slack.false_alarm / _STATISTICAL)
-        outcomes.append(outcome)
-        for trace, run, breach in broken:
-            name = names[trace] if len(named) > 1 else ""
-            where: dict[str, Any] = {"canvas": run.canvas, "sample": run.sample, "trace": trace, "trace_name": name}
-            violations.append(Violation(rule=rule.name, **where, **vars(breach)))
-    violations.sort(key=lambda one: (one.trace, one.canvas, _or_last(one.step), one.sample, _ORDER[one.rule]))
+    evidence = [Evidence(trace, {**trace.facts.settings, **given}, tolerances=slack) for trace in named.values()]
+    repeated = repeated_draws(list(named.values()))
+    found, outcomes = run_rules(RULES, evidence, repeated=repeated, false_alarm=slack.false_alarm)
+    if len(named) > 1:
+        names = list(named)
+        found = [replace(one, trace_name=names[one.trace]) for one in found]
+    order = {rule.name: index for index, rule in enumerate(RULES)}
+    found.sort(
+        key=lambda one: (
+            one.trace,
+            one.canvas or 0,
+            np.inf if one.step is None else one.step,
+            one.sample,
+            order[one.rule],
+        )
+    )
     return ConformanceReport(
-        tuple(named.values()), tuple(names), tuple(violations), tuple(outcomes), tuple(repeated.items())
+        tuple(named.values()), tuple(found), outcomes, RULES, tuple(named), tuple(repeated.items())
     )
 
 
@@ -103,5 +123,34 @@ def _named(traces: TraceLike | Iterable[TraceLike] | Mapping[str, TraceLike]) ->
     return {name: as_trace(trace, "check_conformance()") for name, trace in named.items()}
 
 
-def _or_last(step: int | None) -> float:
-    return float("inf") if step is None else step
+def repeated_draws(traces: Sequence[Trace]) -> dict[int, int]:
+    """Index of each trace that repeats an earlier one's random draws, and the earlier one's index.
+
+    Two runs count as drawn alike if they began in the same state of the generator; where one does not say, if they
+    began with the same random canvas; where none was logged, if they name the same seed, or drew all the same. A file
+    given twice, and two prompts sampled from one random state, look like two runs, but chance did the same in both.
+    Pooled as if they were independent, a harmless coincidence would grow into an accusation.
+    """
+    repeated: dict[int, int] = {}
+    for index, trace in enumerate(traces):
+        for earlier in range(index):
+            if earlier not in repeated and _drawn_alike(traces[earlier], trace):
+                repeated[index] = earlier
+                break
+    return repeated
+
+
+def _drawn_alike(first: Trace, second: Trace) -> bool:
+    if first is second:
+        return True
+    if first.generator_state is not None and second.generator_state is not None:
+        return np.array_equal(first.generator_state, second.generator_state)
+    if _begins_with_noise(first) and _begins_with_noise(second):
+        return np.array_equal(first.noised[0], second.noised[0])
+    if first.facts.seed is not None and second.facts.seed is not None:
+        return first.facts.seed == second.facts.seed
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("candidate", "draft"))
+
+
+def _begins_with_noise(trace: Trace) -> bool:
+    return trace.n_steps > 0 and "noised" not in trace.facts.absent and trace.facts.mask_token_id is None

@@ -1,56 +1,70 @@
-"""What the rules read: a trace, the settings that its sampler was asked for, and the tolerances."""
+"""What the rules of samplers read: a trace, the settings that its sampler was asked for, and the slack they get."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.conformance.tolerances import Tolerances
+from dgemma_viz.errors import SettingError
+from dgemma_viz.rules.finding import Finding, Severity
+from dgemma_viz.rules.need import Case
+from dgemma_viz.rules.rule import Checked
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.trace.model import CanvasRun, Trace
+from dgemma_viz.trace.model import CanvasRun
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A trace as the rules see it.
+class Tolerances:
+    """Slack for floating point, and the risk that the statistical rules take.
+
+    The defaults are for runtimes that compute or log in bfloat16 (8 significant bits: rounding changes a number by up
+    to one part in 512) and sum entropies in float32. Positions closer to a threshold than the slack are not judged.
 
     Attributes
     ----------
-    trace
-        The trace.
-    settings
-        What the sampler was asked for. A name that is missing is not known; None means asked for none.
-    tolerances
-        Slack.
+    relative
+        Of temperatures, bounds, entropies and their sums: one rounding to bfloat16.
+    entropy
+        Nats, absolute: what two ways of summing an entropy over a vocabulary, or entropies over a canvas, may differ by
+        in float32.
+    probability
+        Absolute: one rounding to bfloat16 or float16 near 1.
+    false_alarm
+        Probability that one check accuses runs of the reference sampler itself by any of its statistical rules, however
+        many traces it is given; how it is shared out says :mod:`dgemma_viz.conformance.statistical`.
+
+    Raises
+    ------
+    SettingError
+        On construction, for a value that is negative or not finite, or a ``false_alarm`` that is not between 0 and 1.
     """
 
-    trace: Trace
-    settings: Mapping[str, Any]
-    tolerances: Tolerances
+    relative: float = 0.002
+    entropy: float = 5e-5
+    probability: float = 0.002
+    false_alarm: float = 1e-6
 
-    def has(self, name: str) -> bool:
-        """Whether an array was recorded, and holds at least one alternative where it is to hold some."""
-        return name not in self.trace.facts.absent and (self.trace.top_k > 0 or not name.startswith("top_k_"))
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise SettingError(f"tolerance '{option.name}' is {value}; choose a number from 0")
+        if not 0 < self.false_alarm < 1:
+            raise SettingError(f"tolerance 'false_alarm' is {self.false_alarm}; choose a probability between 0 and 1")
 
-    def number(self, name: str) -> float | None:
-        """A setting as a finite number; None if it is none, not known or no number."""
-        value = self.settings.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if math.isfinite(value) else None
 
-    def runs(self) -> Iterator[CanvasRun]:
-        """Every canvas of every sample, canvases outermost."""
-        for canvas in range(self.trace.n_canvases):
-            for sample in range(self.trace.n_samples):
-                yield self.trace.canvas_run(canvas, sample)
+@dataclass(frozen=True, eq=False)
+class Evidence(Case):
+    """A trace as the rules see it, with the slack they get."""
+
+    tolerances: Tolerances = field(default_factory=Tolerances)
 
     def ended_before(self, run: CanvasRun) -> bool:
         """Whether an earlier canvas of the sample emitted an end-of-sequence token."""
@@ -67,6 +81,52 @@ class Evidence:
         after[1:] |= np.logical_or.accumulate(ends)[:-1]
         padding: Array = after & (ends | (ids == (-1 if facts.pad_token_id is None else facts.pad_token_id)))
         return padding
+
+
+def each(check: Callable[[Evidence, CanvasRun], Checked]) -> Callable[[Evidence], Iterator[Checked]]:
+    """A check of every canvas of every sample by itself."""
+
+    def checks(evidence: Evidence) -> Iterator[Checked]:
+        for run in evidence.runs():
+            checked = check(evidence, run)
+            yield Checked(checked.judged, checked.finding and in_canvas(checked.finding, run))
+
+    return checks
+
+
+def in_canvas(finding: Finding, run: CanvasRun) -> Finding:
+    """The finding, said of a canvas."""
+    return replace(finding, canvas=run.canvas, sample=run.sample)
+
+
+def first_wrong(
+    judged: int | Array, wrong: Array, steps: Array | None, tell: Callable[..., tuple[str, str, str]]
+) -> Checked:
+    """What a check says by a mask of what is wrong.
+
+    Parameters
+    ----------
+    judged
+        How many places were judged, or a mask of them.
+    wrong
+        Bool ``(T, C)`` or ``(T,)``; ``(C,)`` without steps.
+    steps
+        Number in the canvas of each row of ``wrong``; None where it has no rows.
+    tell
+        Of the first wrong place, what stands there, what should, and a sentence.
+    """
+    number = int(np.sum(judged))
+    if not wrong.any():
+        return Checked(number)
+    place = [int(index) for index in np.unravel_index(int(np.argmax(wrong)), wrong.shape)]
+    step, positions = (None, place) if steps is None else (int(steps[place[0]]), place[1:])
+    return Checked(number, breach(step, positions[0] if positions else None, *tell(*place), places=int(wrong.sum())))
+
+
+def breach(step: int | None, position: int | None, found: str, expected: str, what: str, places: int = 1) -> Finding:
+    """The first place in a canvas that breaks a rule; step and position are None where it is not about one."""
+    positions = () if position is None else (position,)
+    return Finding(Severity.ERROR, what, step=step, positions=positions, found=found, expected=expected, places=places)
 
 
 def steps_of(run: CanvasRun) -> Array:
@@ -104,8 +164,3 @@ def committed_before(evidence: Evidence, run: CanvasRun) -> Array:
         return np.zeros((run.n_steps, run.canvas_length), dtype=bool)
     committed: Array = (run.array("noised") != mask) & (run.array("decision") <= Decision.ACCEPTED)
     return committed
-
-
-def first_place(mask: Array) -> tuple[int, ...]:
-    """Index of the first true element, outer axes first."""
-    return tuple(int(index) for index in np.unravel_index(int(np.argmax(mask)), mask.shape))

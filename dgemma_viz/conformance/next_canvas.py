@@ -10,21 +10,14 @@ released model.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from dgemma_viz.analysis.sampler_kind import SamplerKind
-from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import Evidence, committed_before, first_place, next_rows, steps_of
-from dgemma_viz.conformance.rule import Checked, Rule, each
+from dgemma_viz.conformance.evidence import Array, Evidence, committed_before, each, first_wrong, next_rows, steps_of
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
-from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.rules import need
+from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import CanvasRun
-
-Array = npt.NDArray[Any]
 
 _SOURCES = {"draft": "the draft", "candidate": "the candidate", "noised": "what was there before"}
 """What a re-noised position must not hold more often than by chance."""
@@ -43,47 +36,28 @@ def _kept(evidence: Evidence, run: CanvasRun) -> Checked:
     kept = decision == Decision.KEPT
     wanted = np.where(kept, run.array("noised")[rows], run.array("candidate")[rows])
     after = _read(run, following)
-    lost = accepted & (after != wanted)
-    if not lost.any():
-        return Checked(int(accepted.sum()))
-    t, position = first_place(lost)
-    step = int(steps_of(run)[rows[t]])
-    what = "token kept" if kept[t, position] else "candidate accepted"
-    return Checked(
-        int(accepted.sum()),
-        Breach(
-            step,
-            position,
-            f"token {after[t, position]}",
-            f"token {wanted[t, position]}",
-            f"The {what} in step {step} is token {wanted[t, position]}, but the next step reads token "
-            f"{after[t, position]}.",
-            int(lost.sum()),
-        ),
-    )
+    steps = steps_of(run)[rows]
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        found, expected = f"token {after[t, position]}", f"token {wanted[t, position]}"
+        what = "token kept" if kept[t, position] else "candidate accepted"
+        return found, expected, f"The {what} in step {steps[t]} is {expected}, but the next step reads {found}."
+
+    return first_wrong(accepted, accepted & (after != wanted), steps, tell)
 
 
 def _stays_masked(evidence: Evidence, run: CanvasRun) -> Checked:
     rows, following = next_rows(evidence, run)
     open_ = ~run.array("accepted")[rows] & ~committed_before(evidence, run)[rows]
     after, mask = _read(run, following), evidence.trace.facts.mask_token_id
-    wrong = open_ & (after != mask)
-    if not wrong.any():
-        return Checked(int(open_.sum()))
-    t, position = first_place(wrong)
-    step = int(steps_of(run)[rows[t]])
-    return Checked(
-        int(open_.sum()),
-        Breach(
-            step,
-            position,
-            f"token {after[t, position]}",
-            f"token {mask} (mask)",
-            f"Nothing was unmasked at position {position} in step {step}, but the next step reads token "
-            f"{after[t, position]} there.",
-            int(wrong.sum()),
-        ),
-    )
+    steps = steps_of(run)[rows]
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        found = f"token {after[t, position]}"
+        what = f"Nothing was unmasked at position {position} in step {steps[t]}, but the next step reads {found} there."
+        return found, f"token {mask} (mask)", what
+
+    return first_wrong(open_, open_ & (after != mask), steps, tell)
 
 
 def _copies(evidence: Evidence, run: CanvasRun) -> Draws:
@@ -118,35 +92,28 @@ def _like_the_one_before(evidence: Evidence, tokens: Array, random: Array, steps
     return Draws(equal, np.full(len(equal), 1 / evidence.trace.facts.vocab_size), steps[rows[1:]], positions[1:])
 
 
-def _comparable(evidence: Evidence) -> str:
-    return needs.arrays("noised")(evidence) or needs.vocabulary(evidence)
-
-
 RULES = (
     Rule(
         "initial-canvas-random",
         "Denoising begins with uniformly random tokens (statistical).",
         "EntropyBoundSampler.initialize_canvas",
-        (needs.left_alone(*needs.READ), _comparable),
+        (need.UNIFORM_NOISE, need.INPUT_LEFT_ALONE, need.arrays("noised"), need.VOCABULARY),
         Statistical(
-            (
-                Question(
-                    "tokens of the canvas that the first step reads",
-                    "equal the token before",
-                    "they are random or all the same",
-                    "chance",
-                    _first_canvas,
-                ),
-            )
+            Question(
+                "tokens of the canvas that the first step reads",
+                "equal the token before",
+                "they are random or all the same",
+                "chance",
+                _first_canvas,
+            ),
         ),
         "the caller gave the first canvas",
-        concerns.uniform,
     ),
     Rule(
         "accepted-kept",
         "The next step reads the accepted candidates where they were accepted, and what was kept where it was kept.",
         "EntropyBoundSampler.accept_canvas (accepted_canvas)",
-        (needs.left_alone(*needs.READ), needs.arrays("accepted", "candidate", "noised")),
+        (need.INPUT_LEFT_ALONE, need.arrays("accepted", "candidate", "noised")),
         each(_kept),
         "no canvas took more than one step",
     ),
@@ -154,43 +121,31 @@ RULES = (
         "re-noised-random",
         "The next step reads uniformly random tokens wherever nothing was accepted (statistical).",
         "EntropyBoundSampler.renoise_canvas; Rapid-MLX#555 (argmax written into the canvas)",
-        (
-            needs.left_alone(*needs.READ),
-            needs.arrays("accepted"),
-            _comparable,
-        ),
+        (need.RE_NOISING, need.INPUT_LEFT_ALONE, need.arrays("accepted"), need.arrays("noised"), need.VOCABULARY),
         Statistical(
-            (
-                Question(
-                    "re-noised positions",
-                    "hold {source} in the next step's canvas",
-                    "they hold random tokens or copies",
-                    "chance",
-                    _copies,
-                ),
-                Question(
-                    "re-noised positions",
-                    "hold the token of the re-noised position before them",
-                    "they hold random tokens or all the same",
-                    "chance",
-                    _repeats,
-                ),
-            )
+            Question(
+                "re-noised positions",
+                "hold {source} in the next step's canvas",
+                "they hold random tokens or copies",
+                "chance",
+                _copies,
+            ),
+            Question(
+                "re-noised positions",
+                "hold the token of the re-noised position before them",
+                "they hold random tokens or all the same",
+                "chance",
+                _repeats,
+            ),
         ),
         "nothing was re-noised before the last step",
-        concerns.kinds(SamplerKind.ENTROPY_BOUND, SamplerKind.BLOCK_REFINEMENT),
     ),
     Rule(
         "undecided-masked",
         "The next step reads the mask token wherever nothing was unmasked.",
         "LLaDA, arXiv 2502.09992, algorithm 4; diffusers LLaDA2Pipeline",
-        (
-            needs.mask_token,
-            needs.left_alone(*needs.READ),
-            needs.arrays("accepted", "noised"),
-        ),
+        (need.MASKED, need.MASK_TOKEN, need.INPUT_LEFT_ALONE, need.arrays("accepted", "noised")),
         each(_stays_masked),
         "nothing was left masked before the last step",
-        concerns.kinds(SamplerKind.MASKED),
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether candidates are drawn from the recorded distributions: a statistical rule.
+"""Whether candidates are drawn from the recorded distributions, and never what was ruled out.
 
 Each candidate equals the draft with the draft's probability, its confidence, whatever happened before. Candidates that
 agree with the draft too often (greedy candidates, confidence from raw logits while the sampler used a temperature below
@@ -11,11 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.analysis.restraints import banned_drafts, clamped
-from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import Evidence, first_place, steps_of
-from dgemma_viz.conformance.rule import Checked, Rule, each
+from dgemma_viz.conformance.evidence import Evidence, each, first_wrong, steps_of
 from dgemma_viz.conformance.statistical import Draws, Question, Statistical, draws_at
-from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.rules import need
+from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.model import CanvasRun
 
 
@@ -30,24 +29,14 @@ def _stays_out(_evidence: Evidence, run: CanvasRun) -> Checked:
     lost, alone, decided = banned_drafts(run), clamped(run), run.decided[:, None]
     wrong_draft = lost & (draft == banned)
     wrong = wrong_draft | (decided & ((lost & (candidate == banned)) | (alone & (candidate != draft))))
-    judged = int((lost | alone).sum())
-    if not wrong.any():
-        return Checked(judged)
-    t, position = first_place(wrong)
-    what = "draft" if wrong_draft[t, position] else "candidate"
-    found = int((draft if wrong_draft[t, position] else candidate)[t, position])
-    left = f"token {draft[t, position]}" if alone[t, position] else f"any but token {banned[t, position]}"
-    return Checked(
-        judged,
-        Breach(
-            int(steps_of(run)[t]),
-            position,
-            f"token {found}",
-            left,
-            f"The {what} is token {found}, which was ruled out: {left} was left.",
-            int(wrong.sum()),
-        ),
-    )
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        what, ids = ("draft", draft) if wrong_draft[t, position] else ("candidate", candidate)
+        found = f"token {ids[t, position]}"
+        left = f"token {draft[t, position]}" if alone[t, position] else f"any but token {banned[t, position]}"
+        return found, left, f"The {what} is {found}, which was ruled out: {left} was left."
+
+    return first_wrong(lost | alone, wrong, steps_of(run), tell)
 
 
 RULES = (
@@ -55,30 +44,26 @@ RULES = (
         "ruled-out-stays-out",
         "Neither draft nor candidate is a token that a logits processor left no probability.",
         "LogitsProcessor; DiffusionGemmaGenerationMixin._denoising_step (argmax and multinomial of processed logits)",
-        (needs.arrays("candidate"),),
+        (need.TOKENS_RULED_OUT, need.arrays("candidate")),
         each(_stays_out),
         "no draft was ruled out, and no position clamped",
-        concerns.ruled_out,
     ),
     Rule(
         "candidates-drawn",
         "Candidates are drawn from the distribution whose confidence is recorded: they equal the draft as often as it "
         "says (statistical).",
         "DiffusionGemmaGenerationMixin._denoising_step (torch.multinomial of the softmax of processed logits)",
-        (needs.arrays("candidate", "confidence"),),
+        (need.ENTROPY_BOUND, need.arrays("candidate", "confidence")),
         Statistical(
-            (
-                Question(
-                    "candidates",
-                    "equal their draft",
-                    "they are drawn or always the draft",
-                    "the recorded confidences",
-                    _drawn,
-                    both_sides=True,
-                    rounded=True,
-                ),
-            )
+            Question(
+                "candidates",
+                "equal their draft",
+                "they are drawn or always the draft",
+                "the recorded confidences",
+                _drawn,
+                both_sides=True,
+                rounded=True,
+            ),
         ),
-        concerns=concerns.reference,
     ),
 )

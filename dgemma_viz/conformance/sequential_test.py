@@ -16,12 +16,10 @@ bets are placed once more as if EVERY event had happened; only where those would
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from dgemma_viz.conformance.evidence import Array
 
 _SIZES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _LEAST_GAIN = 1e-9

@@ -6,7 +6,7 @@ that comes in. It is shared out evenly over the rules, and over the questions of
 goes to all traces pooled: one row of bets (:mod:`~dgemma_viz.conformance.sequential_test`), carried on from trace to
 trace. The other half is for traces by themselves, ``1 / (k (k + 1))`` of it for the k-th (those sum to 1), so that one
 broken run is not drowned by healthy ones. That holds if traces are of separate random draws (those that repeat draws
-are left out, :mod:`~dgemma_viz.conformance.repeated`), and were not chosen by what happened in them.
+are left out, :func:`~dgemma_viz.conformance.check.repeated_draws`), and were not chosen by what happened in them.
 
 When a rule passes. Nothing was found, and every question would have been answered the other way, had all draws come out
 as it asks (had every candidate been the draft, for instance). Otherwise it could not be told, and the tally says how
@@ -15,20 +15,20 @@ many more draws would be needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from dgemma_viz.conformance.evidence import Evidence
-from dgemma_viz.conformance.outcome import Tally, lacking_words
+from dgemma_viz.conformance.evidence import Array, Evidence, breach, in_canvas
 from dgemma_viz.conformance.sequential_test import Bets
-from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.rules.finding import Finding
+from dgemma_viz.rules.rule import Pooled, Tally
 from dgemma_viz.trace.model import CanvasRun
 
-Array = npt.NDArray[Any]
+_Placed = tuple[tuple[int, int], Finding]
+"""Which canvas run of a trace and which of its draws: what comes first is named; and what is said of it."""
 
 
 @dataclass(frozen=True)
@@ -85,88 +85,47 @@ class Question:
     rounded: bool = False
 
 
-@dataclass(frozen=True)
-class Accusation:
-    """A breach with the trace and the canvas in which the evidence sufficed."""
+class Statistical(Pooled[Evidence]):
+    """The check of a statistical rule; each of its questions can break the rule."""
 
-    trace: int
-    run: CanvasRun
-    breach: Breach
-    order: tuple[int, int]
-    """Which canvas run of the trace, and which of its draws: what comes first is named."""
+    def __init__(self, *questions: Question) -> None:
+        self.questions = questions
 
-
-@dataclass(frozen=True)
-class Statistical:
-    """The check of a statistical rule.
-
-    Attributes
-    ----------
-    questions
-        Each of them can break the rule.
-    """
-
-    questions: tuple[Question, ...]
-
-    def judge(
-        self, traces: Sequence[tuple[int, Evidence]], risk: float
-    ) -> tuple[tuple[Tally, ...], dict[int, Accusation]]:
-        """Put all questions to some traces.
-
-        Parameters
-        ----------
-        traces
-            Index and evidence of each, in the order in which they are pooled; without repeated draws.
-        risk
-            Probability with which conforming runs may be accused.
-
-        Returns
-        -------
-        tuple
-            One tally a question, and at most one accusation for each trace.
-        """
-        tallies, accused = [], dict[int, Accusation]()
+    def judge(self, cases: Sequence[tuple[int, Evidence]], risk: float) -> tuple[tuple[Tally, ...], list[Finding]]:
+        """Put all questions to the traces; the earliest place of each trace is named."""
+        tallies, accused = [], dict[int, _Placed]()
         for question in self.questions:
-            tally, found = _put(question, traces, risk / len(self.questions))
+            tally, found = _put(question, cases, risk / len(self.questions))
             tallies.append(tally)
-            for one in found:
-                before = accused.get(one.trace)
-                if before is None or one.order < before.order:
-                    accused[one.trace] = one
-        return tuple(tallies), accused
+            for trace, placed in found.items():
+                accused[trace] = min(accused.get(trace, placed), placed, key=lambda one: one[0])
+        return tuple(tallies), [replace(accused[trace][1], trace=trace) for trace in sorted(accused)]
 
 
-def _put(question: Question, traces: Sequence[tuple[int, Evidence]], risk: float) -> tuple[Tally, list[Accusation]]:
-    rounding = traces[0][1].tolerances.probability if question.rounded and traces else 0.0
+def _put(question: Question, cases: Sequence[tuple[int, Evidence]], risk: float) -> tuple[Tally, dict[int, _Placed]]:
+    rounding = cases[0][1].tolerances.probability if question.rounded and cases else 0.0
     pooled = Bets(risk / 2, rounding=rounding, both_sides=question.both_sides)
-    found: list[Accusation] = []
+    found: dict[int, _Placed] = {}
     seen_in = 0
-    for number, (index, evidence) in enumerate(traces, 1):
+    for number, (index, evidence) in enumerate(cases, 1):
         alone = Bets(risk / 2 / (number * (number + 1)), rounding=rounding, both_sides=question.both_sides)
-        accusation: dict[str, Accusation] = {}
-        for order, (run, draws) in enumerate(_canvases(question, evidence)):
-            for scope, bets in (("alone", alone), ("pooled", pooled)):
-                place = bets.place(draws.happened, draws.probability)
-                if place is not None:
-                    over = seen_in + 1 if scope == "pooled" else 1
-                    breach = _breach(question, draws, place, bets, over)
-                    accusation[scope] = Accusation(index, run, breach, (order, place))
+        for order, run in enumerate(run for run in evidence.runs() if run.n_steps):
+            draws = question.draws(evidence, run)
+            in_all, in_one = (bets.place(draws.happened, draws.probability) for bets in (pooled, alone))
+            if in_all is not None:
+                told = _told(question, draws, in_all, pooled, seen_in + 1)
+                found.setdefault(index, ((order, in_all), in_canvas(told, run)))
+            if in_one is not None:  # what a trace shows by itself goes before what it adds to others
+                found[index] = (order, in_one), in_canvas(_told(question, draws, in_one, alone, 1), run)
         seen_in += bool(alone.events)
-        found += [accusation.get("alone") or accusation["pooled"]] if accusation else []
     return _tally(question, pooled, seen_in), found
 
 
-def _canvases(question: Question, evidence: Evidence) -> Iterator[tuple[CanvasRun, Draws]]:
-    for run in evidence.runs():
-        if run.n_steps:
-            yield run, question.draws(evidence, run)
-
-
-def _breach(question: Question, draws: Draws, place: int, bets: Bets, traces: int) -> Breach:
+def _told(question: Question, draws: Draws, place: int, bets: Bets, traces: int) -> Finding:
     counts = {name: int(hits[: place + 1].sum()) for name, hits in draws.sources.items()}
     hit = question.hit.format(source=max(counts, key=lambda name: counts[name]) if counts else "")
     scope = "Up to here" if traces == 1 else f"Over {traces} traces up to here"
-    return Breach(
+    return breach(
         int(draws.steps[place]),
         int(draws.positions[place]),
         f"{bets.hits} of {bets.events}",
@@ -181,10 +140,19 @@ def _tally(question: Question, bets: Bets, traces: int) -> Tally:
     if not bets.events:
         reason = f"there are no {question.what} to tell whether {question.alternative}"
     elif more:
-        words = lacking_words(more, bets.events, traces)
-        reason = f"{bets.events:,} {question.what} cannot tell whether {question.alternative}; {words}"
+        reason = f"{bets.events:,} {question.what} cannot tell whether {question.alternative}; "
+        reason += _what_would_tell(more, bets.events, traces)
     seen = f"{question.what} {question.hit.format(source='a copy')}"
     return Tally(seen, bets.events, bets.hits, bets.expected, bets.enough_after, more, traces, reason)
+
+
+def _what_would_tell(more: float, draws: int, traces: int) -> str:
+    """How much more would tell, in draws and in traces like these."""
+    if not math.isfinite(more):
+        return "no number of draws as sure as these would"
+    more_traces = math.ceil(more * traces / draws)
+    runs = f"{more_traces:,} more trace{'' if more_traces == 1 else 's'} like {'this' if traces == 1 else 'these'}"
+    return f"about {more:,.0f} more like these would tell ({runs})"
 
 
 def draws_at(

@@ -1,5 +1,7 @@
 """When a canvas stops: at the first step that is stable and confident, or when its steps have run out.
 
+Samples of a batch that have finished then wait for the others unchanged.
+
 diffusers' pipeline stops block refinement and discrete DDIM by the entropy BEFORE temperature, and a trace holds that
 after it. Entropy grows with temperature, so there only one side can be judged: with a temperature below 1 that a canvas
 stopped too early, above 1 that it went on too long.
@@ -7,11 +9,13 @@ stopped too early, above 1 that it went on too long.
 
 from __future__ import annotations
 
+import numpy as np
+
 from dgemma_viz.analysis.stop_conditions import stop_temperatures
-from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import Evidence, steps_of
-from dgemma_viz.conformance.rule import Checked, Rule, each
-from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.conformance.evidence import Evidence, breach, each, first_wrong, steps_of
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import count
+from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.derive import stable_steps
 from dgemma_viz.trace.model import CanvasRun
 
@@ -34,22 +38,15 @@ def _stop_rule(evidence: Evidence, run: CanvasRun) -> Checked:
             must = bool(stable and means[t] < confidence - slack and not cooled)
         if bool(stopped) != (must if not stopped else may):
             after = "" if temperatures[t] == 1 else f" after temperature {temperatures[t]:.3g}"
-            state = f"a draft unchanged for {streaks[t]} step(s) and a mean entropy of {means[t]:.4g} nats{after}"
-            rule = (
+            stable_for = f"a draft unchanged for {count(int(streaks[t]), 'step')}"
+            asked = (
                 "no adaptive stop was asked for"
                 if stability is None or confidence is None
                 else f"the rule asks for {stability:g} and less than {confidence:g}"
             )
-            return Checked(
-                len(finished),
-                Breach(
-                    int(steps_of(run)[t]),
-                    None,
-                    "stopped" if stopped else "went on",
-                    "go on" if stopped else "stop",
-                    f"The canvas {'stopped' if stopped else 'went on'} after {state}; {rule}.",
-                ),
-            )
+            found, expected = ("stopped", "go on") if stopped else ("went on", "stop")
+            what = f"The canvas {found} after {stable_for} and a mean entropy of {means[t]:.4g} nats{after}; {asked}."
+            return Checked(len(finished), breach(int(steps_of(run)[t]), None, found, expected, what))
         if stopped:
             break
     return Checked(len(finished))
@@ -66,19 +63,53 @@ def _step_limit(evidence: Evidence, run: CanvasRun) -> Checked:
     limit = evidence.number("max_denoising_steps")
     if limit is None or not run.n_steps:
         return Checked(0)
-    steps = steps_of(run)
-    over = int(steps[-1]) + 1 > limit
+    taken = int(steps_of(run)[-1]) + 1
     unfinished = run.emitted is not None and evidence.has("finished") and not run.array("finished")[-1]
-    short = unfinished and steps[-1] + 1 < limit
-    if not (over or short):
+    if taken <= limit and not (unfinished and taken < limit):
         return Checked(1)
-    taken = int(steps[-1]) + 1
-    step = int(limit) if over else int(steps[-1])
-    why = "more than allowed" if over else "although it had not finished and more were allowed"
-    return Checked(
-        1,
-        Breach(step, None, f"{taken} steps", f"{limit:g} steps", f"The canvas took {taken} steps of {limit:g}, {why}."),
-    )
+    step = int(limit) if taken > limit else taken - 1
+    why = "more than allowed" if taken > limit else "although it had not finished and more were allowed"
+    what = f"The canvas took {taken} steps of {limit:g}, {why}."
+    return Checked(1, breach(step, None, f"{taken} steps", f"{limit:g} steps", what))
+
+
+def _frozen(evidence: Evidence, run: CanvasRun) -> Checked:
+    trace, sample = run.trace, run.sample
+    rows = np.flatnonzero(trace.canvas == run.canvas)
+    before, after = rows[:-1], rows[1:]
+    waiting = ~trace.active[after, sample]
+    draft = waiting[:, None] & (trace.draft[after, sample] != trace.draft[before, sample])
+    changed = draft.copy()
+    if evidence.has("noised"):
+        was_waiting = ~trace.active[before, sample]
+        changed |= was_waiting[:, None] & (trace.noised[after, sample] != trace.noised[before, sample])
+    steps = trace.step_in_canvas[after]
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        name, ids = ("draft", trace.draft) if draft[t, position] else ("noised canvas", trace.noised)
+        found, expected = (int(ids[row, sample, position]) for row in (after[t], before[t]))
+        what = f"The sample had finished, but its {name} changed in step {steps[t]} from token {expected} to {found}."
+        return f"token {found}", f"token {expected}", what
+
+    return first_wrong(waiting, changed, steps, tell)
+
+
+def _stays_finished(evidence: Evidence, run: CanvasRun) -> Checked:
+    trace, sample = run.trace, run.sample
+    rows = np.flatnonzero(trace.canvas == run.canvas)
+    finished, active, steps = trace.finished[rows, sample], trace.active[rows, sample], trace.step_in_canvas[rows]
+    expected = np.concatenate([[True], ~np.logical_or.accumulate(finished)[:-1]])[: len(rows)]
+    if run.canvas and (run.past_end or evidence.ended_before(run)):
+        expected &= active  # a runtime need not denoise what will be padding
+
+    def tell(t: int) -> tuple[str, str, str]:
+        if active[t]:
+            what = f"The sample had finished its canvas, but was denoised again in step {steps[t]}."
+            return "active", "inactive", what
+        what = f"The sample had not finished its canvas, but was left out from step {steps[t]} on."
+        return "inactive", "active", what
+
+    return first_wrong(len(rows), active != expected, steps, tell)
 
 
 RULES = (
@@ -89,20 +120,34 @@ RULES = (
         "StableAndConfidentStoppingCriteria.__call__; vllm#45965 (one step early), diffusers#14386 (entropy of raw "
         "logits), mlx-vlm#1347 (never)",
         (
-            needs.no_sweeps,
-            needs.left_alone("ChangeParameters"),
-            needs.arrays("entropy"),
-            needs.settings("stability_threshold", "confidence_threshold"),
+            need.UNIFORM_NOISE,
+            need.NO_SWEEPS,
+            need.left_alone("ChangeParameters"),
+            need.arrays("entropy"),
+            need.settings("stability_threshold", "confidence_threshold"),
         ),
         each(_stop_rule),
-        concerns=concerns.uniform,
     ),
     Rule(
         "step-limit",
         "A canvas that does not stop by its rule takes max_denoising_steps steps.",
         "DiffusionGemmaGenerationMixin.generate (1.c)",
-        (needs.no_sweeps, needs.settings("max_denoising_steps")),
+        (need.UNIFORM_NOISE, need.NO_SWEEPS, need.settings("max_denoising_steps")),
         each(_step_limit),
-        concerns=concerns.uniform,
+    ),
+    Rule(
+        "finished-rows-frozen",
+        "Draft and noised canvas of a sample that has finished do not change while others go on.",
+        "DiffusionGemmaGenerationMixin._denoising_step (finished_denoising); diffusers#14386 (converged rows changed)",
+        (need.UNIFORM_NOISE, need.NO_SWEEPS, need.FINISHED_ROWS),
+        each(_frozen),
+        "no sample finished before the others",
+    ),
+    Rule(
+        "finished-for-good",
+        "A sample is denoised until it finishes, and not again.",
+        "DiffusionGemmaGenerationMixin._denoising_step (finished_denoising)",
+        (need.UNIFORM_NOISE, need.arrays("finished"), need.FINISHED_ROWS),
+        each(_stays_finished),
     ),
 )

@@ -26,17 +26,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from dgemma_viz.analysis.sampler_kind import SamplerKind
-from dgemma_viz.conformance import concerns, needs
-from dgemma_viz.conformance.evidence import Evidence, first_place, next_rows, steps_of
-from dgemma_viz.conformance.rule import Checked, Rule, each
-from dgemma_viz.conformance.violation import Breach
+from dgemma_viz.conformance.evidence import Array, Evidence, breach, each, first_wrong, next_rows, steps_of
+from dgemma_viz.rules import need
+from dgemma_viz.rules.need import Case
+from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.decision import Decision, Phase
 from dgemma_viz.trace.model import CanvasRun
-
-Array = npt.NDArray[Any]
 
 _ORDERS = {
     "order": {"confidence": "confidence", "entropy": "entropy"},
@@ -45,9 +41,9 @@ _ORDERS = {
 }
 """Settings that name the order, and what their values mean."""
 _NEEDS = (
-    needs.mask_token,
-    needs.arrays("accepted", "noised"),
-    needs.left_alone("ForceAccept", "ForceRenoise", "ChangeParameters", *needs.READ),
+    need.MASK_TOKEN,
+    need.arrays("accepted", "noised"),
+    need.left_alone("ForceAccept", "ForceRenoise", "ChangeParameters", *need.OF_INPUT),
 )
 
 
@@ -64,23 +60,18 @@ def _stays(evidence: Evidence, run: CanvasRun) -> Checked:
     judged &= before != evidence.trace.facts.mask_token_id
     if evidence.number("editing_threshold"):
         judged &= run.array("decision") != Decision.EDITED
-    wrong = judged & (after != before)
-    if not wrong.any():
-        return Checked(int(judged.sum()))
-    t, position = first_place(wrong)
-    step, found, expected = int(steps_of(run)[t]), int(after[t, position]), int(before[t, position])
-    return Checked(
-        int(judged.sum()),
-        Breach(
-            step,
-            position,
-            f"token {found}",
-            f"token {expected}",
-            f"Token {expected} had been unmasked before step {step}, which left token {found} in its place. (A sampler "
-            "that is meant to change such tokens says so by the setting 'editing_threshold', or 'commits_stay' false.)",
-            int(wrong.sum()),
-        ),
-    )
+    steps = steps_of(run)
+
+    def tell(t: int, position: int) -> tuple[str, str, str]:
+        found, expected = f"token {after[t, position]}", f"token {before[t, position]}"
+        what = (
+            f"{expected.capitalize()} had been unmasked before step {steps[t]}, which left {found} in its place. (A "
+            "sampler that is meant to change such tokens says so by the setting 'editing_threshold', or "
+            "'commits_stay' false.)"
+        )
+        return found, expected, what
+
+    return first_wrong(judged, judged & (after != before), steps, tell)
 
 
 def _steps(evidence: Evidence, run: CanvasRun) -> Iterator[tuple[int, Array, Array, Array]]:
@@ -117,17 +108,11 @@ def _as_many(evidence: Evidence, run: CanvasRun) -> Checked:
         expected = f"{least}" if least == most else f"{least} to {most}"
         asked = [] if quota is None else [f"a quota of {quota}"]
         asked += [] if threshold is None else [f"a threshold of {threshold:g}"]
-        return Checked(
-            judged,
-            Breach(
-                step,
-                None,
-                f"{found} unmasked",
-                f"{expected} unmasked",
-                f"Step {step} unmasked {found} positions; with {' and '.join(asked)}, and {int(masked.sum())} masks "
-                f"there, it should be {expected}.",
-            ),
+        what = (
+            f"Step {step} unmasked {found} positions; with {' and '.join(asked)}, and {int(masked.sum())} masks there, "
+            f"it should be {expected}."
         )
+        return Checked(judged, breach(step, None, f"{found} unmasked", f"{expected} unmasked", what))
     return Checked(judged)
 
 
@@ -149,19 +134,12 @@ def _surest(evidence: Evidence, run: CanvasRun) -> Checked:
         best = int(np.flatnonzero(left)[np.argmax(score[t][left])])
         if score[t, worst] + slack_of_score[t, worst] >= score[t, best] - slack_of_score[t, best]:
             continue
-        found, expected = abs(score[t, worst]), abs(score[t, best])
         unit = " nats" if order == "entropy" else ""
-        return Checked(
-            judged,
-            Breach(
-                int(steps_of(run)[t]),
-                worst,
-                f"{order} {found:.4g}{unit}",
-                f"position {best}, {order} {expected:.4g}{unit}",
-                f"Position {worst} was unmasked at a {order} of {found:.4g}{unit}, but position {best}, at "
-                f"{expected:.4g}{unit}, was left masked.",
-            ),
-        )
+        found, expected = (f"{abs(score[t, position]):.4g}{unit}" for position in (worst, best))
+        other = f"position {best}, at {expected}, was left masked"
+        what = f"Position {worst} was unmasked at a {order} of {found}, but {other}."
+        step, should = int(steps_of(run)[t]), f"position {best}, {order} {expected}"
+        return Checked(judged, breach(step, worst, f"{order} {found}", should, what))
     return Checked(judged)
 
 
@@ -174,124 +152,105 @@ def _in_blocks(evidence: Evidence, run: CanvasRun) -> Checked:
         outside = put & ~masked
         if outside.any():
             step, position, first = int(steps_of(run)[t]), int(np.argmax(outside)), int(np.argmax(masked))
-            return Checked(
-                judged,
-                Breach(
-                    step,
-                    position,
-                    f"block {position // length}",
-                    f"block {first // length}",
-                    f"Step {step} unmasked position {position}, in block {position // length}, while position {first} "
-                    f"of block {first // length} was still masked.",
-                    int(outside.sum()),
-                ),
+            found, expected = f"block {position // length}", f"block {first // length}"
+            what = (
+                f"Step {step} unmasked position {position}, in {found}, while position {first} of {expected} was still "
+                "masked."
             )
+            return Checked(judged, breach(step, position, found, expected, what, int(outside.sum())))
     return Checked(judged)
 
 
 # -- parameters --------------------------------------------------------------------------------------------------
 
 
-def _quota(evidence: Evidence, length: int, step: int) -> int | None:
+def _quota(case: Case, length: int, step: int) -> int | None:
     """Positions of a canvas of some length that a step is to unmask; None if that is not known."""
-    given = evidence.settings.get("quota")
+    given = case.settings.get("quota")
     quotas: Sequence[Any] = given if isinstance(given, list | tuple) else [given]
     if quotas and all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in quotas):
         return int(quotas[min(step, len(quotas) - 1)])
-    limit, tokens = evidence.number("max_denoising_steps"), evidence.number("max_new_tokens")
-    fewest = evidence.number("minimal_topk")
-    if not concerns.block_refinement(evidence) or not limit or limit < 1:
+    limit, tokens = case.number("max_denoising_steps"), case.number("max_new_tokens")
+    fewest = case.number("minimal_topk")
+    if not need.is_block_refinement(case) or not limit or limit < 1:
         return None
     steps = int(min(limit, tokens // fewest if tokens and fewest else limit))
     each_step, rest = divmod(length, max(1, steps))
     return each_step + (min(step, steps - 1) < rest)
 
 
-def _order(evidence: Evidence) -> str | None:
+def _order(case: Case) -> str | None:
     """By what the surest positions are found; None if that is not known."""
     for name, meanings in _ORDERS.items():
-        value = evidence.settings.get(name)
+        value = case.settings.get(name)
         if isinstance(value, str) and value in meanings:
             return meanings[value]
-    return None if evidence.number("threshold") is None else "confidence"
+    return None if case.number("threshold") is None else "confidence"
 
 
-def _block_length(evidence: Evidence) -> int | None:
-    length = evidence.number("block_length")
+def _block_length(case: Case) -> int | None:
+    length = case.number("block_length")
     return None if length is None or length < 1 else int(length)
 
 
-def _some_amount(evidence: Evidence) -> str:
-    known = evidence.number("threshold") is not None or _quota(evidence, evidence.trace.canvas_length, 0) is not None
+def _amount_unknown(case: Case) -> str:
+    known = case.number("threshold") is not None or _quota(case, case.trace.canvas_length, 0) is not None
     return "" if known else "needs the setting 'quota' or 'threshold': how many positions a step unmasks"
 
 
-def _some_order(evidence: Evidence) -> str:
-    order = _order(evidence)
+def _order_unknown(case: Case) -> str:
+    order = _order(case)
     if order is None:
         return (
             "needs the setting 'order' ('confidence' or 'entropy') or 'threshold': which positions are unmasked first"
         )
-    return needs.arrays("entropy" if order == "entropy" else "candidate_probability")(evidence)
+    return need.arrays("entropy" if order == "entropy" else "candidate_probability").unmet(case)
 
 
-def _probabilities(evidence: Evidence) -> str:
-    return "" if evidence.number("threshold") is None else needs.arrays("candidate_probability")(evidence)
+def _probabilities_unknown(case: Case) -> str:
+    return "" if case.number("threshold") is None else need.arrays("candidate_probability").unmet(case)
 
 
-def _some_blocks(evidence: Evidence) -> str:
-    known = _block_length(evidence) is not None
-    return "" if known else "needs the setting 'block_length': positions that are unmasked before those behind them"
-
-
-def _meant_to_stay(evidence: Evidence) -> str:
-    free = evidence.settings.get("commits_stay") is False
-    return "the sampler may change what it unmasked, as its setting 'commits_stay' says" if free else ""
-
-
-_masked = concerns.kinds(SamplerKind.MASKED)
-
-
-def _masked_canvas_of_blocks(evidence: Evidence) -> bool:
-    """Mask-token samplers but diffusers', whose canvas is one block."""
-    return _masked(evidence) and not concerns.diffusers(evidence)
-
+_SOME_BLOCKS = need.when(
+    lambda case: _block_length(case) is not None,
+    "needs the setting 'block_length': positions that are unmasked before those behind them",
+)
+_MEANT_TO_STAY = need.when(
+    lambda case: case.settings.get("commits_stay") is not False,
+    "the sampler may change what it unmasked, as its setting 'commits_stay' says",
+)
 
 RULES = (
     Rule(
         "unmasked-as-many",
         "A step unmasks as many positions as its quota and its threshold ask for.",
         "LLaDA, arXiv 2502.09992, algorithm 5; Fast-dLLM, arXiv 2505.22618; diffusers BlockRefinementScheduler.step",
-        (*_NEEDS, _some_amount, _probabilities),
+        (need.MASKED, *_NEEDS, need.Need(_amount_unknown), need.Need(_probabilities_unknown)),
         each(_as_many),
         "no step had a mask to unmask",
-        _masked,
     ),
     Rule(
         "unmasked-surest",
         "The surest positions are unmasked first.",
         "LLaDA, arXiv 2502.09992, algorithm 5; diffusers BlockRefinementScheduler.step (transfer_index)",
-        (*_NEEDS, _some_order),
+        (need.MASKED, *_NEEDS, need.Need(_order_unknown)),
         each(_surest),
         "no step left a mask where it unmasked another",
-        _masked,
     ),
     Rule(
         "unmasked-in-blocks",
         "Blocks are unmasked from left to right, each before the next.",
         "LLaDA, arXiv 2502.09992, section 2.4 (semi-autoregressive remasking)",
-        (*_NEEDS, _some_blocks),
+        (need.BLOCKS_OF_MASKS, *_NEEDS, _SOME_BLOCKS),
         each(_in_blocks),
         "a canvas is one block",
-        _masked_canvas_of_blocks,
     ),
     Rule(
         "unmasked-stay",
         "A token once unmasked stays as it is, in what is emitted, too.",
         "MDLM, arXiv 2406.07524, section 3.2 (carry-over unmasking)",
-        (needs.mask_token, needs.arrays("noised"), _meant_to_stay, needs.left_alone(*needs.READ)),
+        (need.MASKED, need.MASK_TOKEN, need.arrays("noised"), _MEANT_TO_STAY, need.INPUT_LEFT_ALONE),
         each(_stays),
         "nothing was unmasked before the last step",
-        _masked,
     ),
 )

@@ -1,8 +1,7 @@
 """What went wrong in a run, where, by what evidence, and what to try: rules over a trace. No torch, no drawing."""
 
-from dgemma_viz.diagnosis.diagnosis import Diagnosis, diagnose
-from dgemma_viz.diagnosis.finding import Finding, Severity
-from dgemma_viz.diagnosis.rule import Rule
-from dgemma_viz.diagnosis.rules import RULES
+from dgemma_viz.diagnosis.diagnosis import RULES, Diagnosis, diagnose
+from dgemma_viz.rules.finding import Finding, Severity
+from dgemma_viz.rules.rule import Rule
 
 __all__ = ["RULES", "Diagnosis", "Finding", "Rule", "Severity", "diagnose"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.analysis import released
-from dgemma_viz.diagnosis.case import UNSURE, Array, CanvasCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import CONFIDENCES, DECISIONS, EMITTED, ENTROPIES, ENTROPY_BOUND
-from dgemma_viz.diagnosis.quoting import count, places
-from dgemma_viz.diagnosis.rule import CanvasRule, Seen
+from dgemma_viz.diagnosis.case import UNSURE, Array, CanvasCase, per_canvas
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, places
+from dgemma_viz.rules.rule import Rule
 
 MANY, LARGE_SHARE = 3, 0.5
 """Never-accepted positions that are worth a warning however sure: as many, and this share of the answer. Half of the
@@ -27,7 +26,7 @@ WASTED, WASTED_SHARE = 3, 0.5
 of the bundled model: a share of 0.04 at most."""
 
 
-def _never_accepted(case: CanvasCase) -> Seen | None:
+def _never_accepted(case: CanvasCase) -> Finding | None:
     if case.run.emitted is None:
         return None
     positions = np.flatnonzero(case.answer & ~case.ever_accepted)
@@ -36,7 +35,7 @@ def _never_accepted(case: CanvasCase) -> Seen | None:
     lowest = float(case.confidence[-1, positions].min())
     share = len(positions) / int(case.answer.sum())
     grave = lowest < UNSURE or (len(positions) >= MANY and share >= LARGE_SHARE)
-    return Seen(
+    return Finding(
         Severity.WARNING if grave else Severity.NOTE,
         f"{len(positions)} of {count(int(case.answer.sum()), 'emitted token')} ({places(positions.tolist())}) had "
         f"never been accepted; the lowest confidence among them was {lowest:.3g} when the canvas was emitted.",
@@ -53,7 +52,7 @@ def _spent(case: CanvasCase) -> Array:
     return spent
 
 
-def _too_loose(case: CanvasCase) -> Seen | None:
+def _too_loose(case: CanvasCase) -> Finding | None:
     spent = _spent(case)
     steps = np.flatnonzero(spent > LOOSE)
     if not len(steps):
@@ -63,7 +62,7 @@ def _too_loose(case: CanvasCase) -> Seen | None:
     contradicted = int(wrong.sum())
     step = int(following[wrong.any(axis=1)][0] if contradicted else steps[0])
     positions = np.flatnonzero(wrong.any(axis=0)) if contradicted else np.flatnonzero(case.accepted[step])
-    return Seen(
+    return Finding(
         Severity.WARNING if contradicted >= CONTRADICTED else Severity.NOTE,
         f"In {count(len(steps), 'step')} the tokens accepted together had up to {spent.max():.3g} nats between them "
         f"(released bound: {released.ENTROPY_BOUND}); the step after contradicted {contradicted} of them.",
@@ -73,7 +72,7 @@ def _too_loose(case: CanvasCase) -> Seen | None:
     )
 
 
-def _too_tight(case: CanvasCase) -> Seen | None:
+def _too_tight(case: CanvasCase) -> Finding | None:
     certain = case.answer & (case.confidence >= CERTAIN) & case.decided & ~case.clamped
     wasted = certain & ~case.accepted
     number = int(wasted.sum())
@@ -81,7 +80,7 @@ def _too_tight(case: CanvasCase) -> Seen | None:
     if number < WASTED or share < WASTED_SHARE:
         return None
     step = int(wasted.sum(axis=1).argmax())
-    return Seen(
+    return Finding(
         Severity.WARNING,
         f"{share:.0%} of the answer's drafts that had a confidence of {CERTAIN} or more were re-noised all the same; "
         f"step {step} accepted {count(int(case.accepted[step].sum()), 'position')} of {case.run.canvas_length}.",
@@ -96,34 +95,34 @@ def _too_tight(case: CanvasCase) -> Seen | None:
 
 
 RULES = (
-    CanvasRule(
+    Rule(
         name="emitted-but-never-accepted",
         title="Emitted, but never accepted",
-        means="The output is the draft, not the accepted canvas: this token was emitted although the sampler had never "
+        says="The output is the draft, not the accepted canvas: this token was emitted although the sampler had never "
         "accepted it, so no other position ever read it as context.",
         remedy="Allow more denoising steps, or a larger entropy bound, so that the token is read back and confirmed.",
         source="transformers 5.23 generate(), step 1.d: the argmax canvas is appended",
-        needs=(ENTROPY_BOUND, DECISIONS, EMITTED, CONFIDENCES),
-        check=_never_accepted,
+        needs=(need.ENTROPY_BOUND, need.arrays("accepted"), need.EMITTED, need.values("confidence")),
+        check=per_canvas(_never_accepted),
     ),
-    CanvasRule(
+    Rule(
         name="bound-too-loose",
         title="Entropy bound too loose",
-        means="Many tokens that depend on each other were accepted in one step: each fits what was there before, but "
+        says="Many tokens that depend on each other were accepted in one step: each fits what was there before, but "
         "they need not fit each other.",
         remedy=f"Lower the entropy bound towards the released {released.ENTROPY_BOUND} nats.",
         source="EntropyBoundSampler.accept_canvas; arXiv 2505.24857, the bound on joint mutual information",
-        needs=(ENTROPY_BOUND, DECISIONS, ENTROPIES),
-        check=_too_loose,
+        needs=(need.ENTROPY_BOUND, need.arrays("accepted"), need.values("entropy")),
+        check=per_canvas(_too_loose),
     ),
-    CanvasRule(
+    Rule(
         name="bound-too-tight",
         title="Entropy bound too tight",
-        means="Positions that the model was certain of were replaced by random tokens, so the other positions had to "
+        says="Positions that the model was certain of were replaced by random tokens, so the other positions had to "
         "do without them: more steps, and worse context.",
         remedy=f"Raise the entropy bound towards the released {released.ENTROPY_BOUND} nats.",
         source="EntropyBoundSampler.accept_canvas; arXiv 2505.24857",
-        needs=(ENTROPY_BOUND, DECISIONS, CONFIDENCES),
-        check=_too_tight,
+        needs=(need.ENTROPY_BOUND, need.arrays("accepted"), need.values("confidence")),
+        check=per_canvas(_too_tight),
     ),
 )

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgemma_viz.diagnosis.case import Array, CanvasCase, SampleCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import EMITTED, RE_READ, REFERENCE, RIGHT_ANSWER
-from dgemma_viz.diagnosis.quoting import count, places, quote
-from dgemma_viz.diagnosis.rule import CanvasRule, SampleRule, Seen
+from dgemma_viz.diagnosis.case import Array, CanvasCase, SampleCase, per_canvas, per_sample
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, places, quote
+from dgemma_viz.rules.rule import Rule
 
 MEANT = 0.5
 """Confidence from which a right draft counts as found: below it, the right token may have been a passing guess."""
 
 
-def _wrong_answer(case: SampleCase) -> Seen | None:
+def _wrong_answer(case: SampleCase) -> Finding | None:
     judgement = case.judgement
     if judgement is None or judgement.answer_right is not False:
         return None
     wrong = np.argwhere(judgement.wrong)
     canvas, position = (int(index) for index in wrong[0]) if len(wrong) else (None, None)
     should = "" if judgement.reference is None else f" in place of {quote([judgement.reference])}"
-    return Seen(
+    return Finding(
         Severity.ERROR,
         f"The answer is {quote([judgement.output])}{should}: {count(len(wrong), 'token')} of "
         f"{int(judgement.judged.sum())} wrong."
@@ -34,7 +33,7 @@ def _wrong_answer(case: SampleCase) -> Seen | None:
     )
 
 
-def _stuck(case: CanvasCase) -> Seen | None:
+def _stuck(case: CanvasCase) -> Finding | None:
     wrong = _wrong_positions(case)
     emitted = case.run.emitted
     if emitted is None or not len(wrong):
@@ -49,7 +48,7 @@ def _stuck(case: CanvasCase) -> Seen | None:
     positions, steps = wrong[stuck], first[stuck]
     step = int(steps.min())
     sure = case.confidence[steps, positions]
-    return Seen(
+    return Finding(
         Severity.ERROR,
         f"{count(len(positions), 'wrong token')} ({places(positions.tolist())}) stayed from the step of acceptance "
         f"to the end, the first one for {count(case.last_step - step, 'more step')}; confidence when accepted: "
@@ -60,7 +59,7 @@ def _stuck(case: CanvasCase) -> Seen | None:
     )
 
 
-def _lost(case: CanvasCase) -> Seen | None:
+def _lost(case: CanvasCase) -> Finding | None:
     wrong, judgement = _wrong_positions(case), case.judgement
     if judgement is None or not len(wrong):
         return None
@@ -72,7 +71,7 @@ def _lost(case: CanvasCase) -> Seen | None:
     lost_at = case.last_step - right[::-1, had].argmax(axis=0) + 1
     best = np.where(right, case.confidence[:, wrong], 0).max(axis=0)[had]
     step = int(lost_at.min())
-    return Seen(
+    return Finding(
         Severity.ERROR if best.max() >= MEANT else Severity.NOTE,
         f"The right token was the draft at {places(positions.tolist())} in up to "
         f"{count(int(right.sum(axis=0).max()), 'step')} and was lost again, first in step {step}; highest confidence "
@@ -96,35 +95,35 @@ def _range(values: Array) -> str:
 
 
 RULES = (
-    SampleRule(
+    Rule(
         name="wrong-answer",
         title="Wrong answer",
-        means="The output is not the right answer. That need not be the sampler's fault: look at the other findings.",
+        says="The output is not the right answer. That need not be the sampler's fault: look at the other findings.",
         remedy="Run other seeds: where they agree on the wrong answer, the model does not know better; where they "
         "differ, the sampler decides.",
         source="reference given by the caller",
-        needs=(REFERENCE, EMITTED),
-        check=_wrong_answer,
+        needs=(need.REFERENCE, need.EMITTED),
+        check=per_sample(_wrong_answer),
     ),
-    CanvasRule(
+    Rule(
         name="accepted-wrong-and-stuck",
         title="Accepted wrong, and stuck",
-        means="A wrong token was accepted and from then on read as context, which confirmed it: the draft never left "
+        says="A wrong token was accepted and from then on read as context, which confirmed it: the draft never left "
         "it, or the sampler no longer asked.",
         remedy="Lower the entropy bound or raise the temperatures of early steps, so that less is accepted before the "
         "context is there; compare with another seed.",
         source="error localisation, arXiv 2512.15596 (CDLM); TraceLock, arXiv 2605.24697",
-        needs=(REFERENCE, RIGHT_ANSWER, EMITTED, RE_READ),
-        check=_stuck,
+        needs=(need.REFERENCE, need.RIGHT_ANSWER, need.EMITTED, need.REDRAFTS),
+        check=per_canvas(_stuck),
     ),
-    CanvasRule(
+    Rule(
         name="right-then-lost",
         title="Right, then lost",
-        means="A position's draft was right in an earlier step and is wrong in the output.",
+        says="A position's draft was right in an earlier step and is wrong in the output.",
         remedy="Look at what changed around it in the step that lost it. Stopping earlier, or voting over the steps "
         "(arXiv 2508.09138), would have kept it.",
         source="EverPass and temporal voting, arXiv 2508.09138; early answers, arXiv 2508.19982",
-        needs=(REFERENCE, RIGHT_ANSWER, EMITTED, RE_READ),
-        check=_lost,
+        needs=(need.REFERENCE, need.RIGHT_ANSWER, need.EMITTED, need.REDRAFTS),
+        check=per_canvas(_lost),
     ),
 )

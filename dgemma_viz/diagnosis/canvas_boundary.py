@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgemma_viz.diagnosis.case import Array, CanvasCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import CONFIDENCES, EMITTED
-from dgemma_viz.diagnosis.quoting import count, quote
-from dgemma_viz.diagnosis.rule import CanvasRule, Seen
+from dgemma_viz.diagnosis.case import Array, CanvasCase, per_canvas
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.rule import Rule
 
 SAME_BEGINNING = 8
 """Equal tokens at the beginning of two neighbouring canvases. By chance only text with exactly a canvas's period has
@@ -26,7 +25,7 @@ the bundled model's lists: 0.04 at most; the released stop rule leaves fewer tha
 (:data:`dgemma_viz.diagnosis.stopping.ONE_ERROR`)."""
 
 
-def _seam(case: CanvasCase) -> Seen | None:
+def _boundary(case: CanvasCase) -> Finding | None:
     before = next((other for other in case.sample_case.canvases if other.run.canvas == case.run.canvas - 1), None)
     if before is None or before.run.emitted is None or case.run.emitted is None:
         return None
@@ -45,7 +44,7 @@ def _seam(case: CanvasCase) -> Seen | None:
         positions = case.unsure_positions
     else:
         return None
-    return Seen(
+    return Finding(
         Severity.WARNING,
         what,
         step=case.last_step,
@@ -78,13 +77,13 @@ def repeated_tokens(before: Array, after: Array) -> int:
 
 
 RULES = (
-    CanvasRule(
-        name="canvas-seam",
-        title="Seam between canvases",
-        means="A canvas does not go on where the one before ended: it says the same again, or lost its certainty.",
+    Rule(
+        name="canvas-boundary",
+        title="Canvases that do not join",
+        says="A canvas does not go on where the one before ended: it says the same again, or lost its certainty.",
         remedy="Check what the decoder reads of finished canvases: encoder cache, attention mask, position ids.",
         source="transformers 5.23 generate(), steps 1.a and 1.f (_prepare_kwargs_for_next_canvas)",
-        needs=(EMITTED, CONFIDENCES),
-        check=_seam,
+        needs=(need.EMITTED, need.values("confidence")),
+        check=per_canvas(_boundary),
     ),
 )

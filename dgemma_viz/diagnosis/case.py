@@ -1,14 +1,17 @@
 """What the rules look at: a run, its samples, their canvases, with what several rules need computed once.
 
-Design. Three frozen views that hold references, no copies of a trace: :class:`RunCase` has :class:`SampleCase` has
+A rule's check gets the view that the rule is about and returns a finding, or None; positions are grouped, so a rule
+gives at most one finding per run, sample or canvas.
+
+Three frozen views that hold references, no copies of a trace: :class:`RunCase` has :class:`SampleCase` has
 :class:`CanvasCase`. Derived arrays are cached properties, so each is computed at most once per diagnosis and only if a
 rule asks. Canvases without an active step, and canvases after a sample's end (their tokens are padding), are left out.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +23,9 @@ from dgemma_viz.analysis.open_positions import given_positions, open_positions
 from dgemma_viz.analysis.positions import answer_positions, ever_accepted, open_flips
 from dgemma_viz.analysis.reference import Judgement
 from dgemma_viz.analysis.restraints import clamped
+from dgemma_viz.rules.finding import Finding
+from dgemma_viz.rules.need import Case
+from dgemma_viz.rules.rule import Checked
 from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
@@ -30,17 +36,8 @@ token of an answer had 0.94."""
 
 
 @dataclass(frozen=True, eq=False)
-class RunCase:
+class RunCase(Case):
     """A trace and what is known about its outputs (one judgement per sample, or None)."""
-
-    trace: Trace
-    judgements: tuple[Judgement | None, ...]
-
-    def setting(self, name: str) -> float | None:
-        """A setting asked for, where it is a finite number: a trace's file may hold anything."""
-        value = self.trace.facts.settings.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return value if is_number else None
 
     @cached_property
     def samples(self) -> tuple[SampleCase, ...]:
@@ -121,9 +118,9 @@ class CanvasCase:
         """The whole trace."""
         return self.run.trace
 
-    def setting(self, name: str) -> float | None:
+    def number(self, name: str) -> float | None:
         """A setting asked for, where it is a number."""
-        return self.sample_case.run_case.setting(name)
+        return self.sample_case.run_case.number(name)
 
     @property
     def judgement(self) -> Judgement | None:
@@ -233,3 +230,31 @@ class CanvasCase:
     def texts(self, ids: Array) -> list[str]:
         """Texts of token ids. NOT escaped."""
         return [self.trace.token_text(token) for token in ids]
+
+
+def per_run(check: Callable[[RunCase], Finding | None]) -> Callable[[RunCase], Iterator[Checked]]:
+    """A check of the whole run."""
+    return lambda case: iter((Checked(1, check(case)),))
+
+
+def per_sample(check: Callable[[SampleCase], Finding | None]) -> Callable[[RunCase], Iterator[Checked]]:
+    """A check of each sample's output."""
+
+    def checks(case: RunCase) -> Iterator[Checked]:
+        for sample in case.samples:
+            found = check(sample)
+            yield Checked(1, found and replace(found, sample=sample.sample))
+
+    return checks
+
+
+def per_canvas(check: Callable[[CanvasCase], Finding | None]) -> Callable[[RunCase], Iterator[Checked]]:
+    """A check of each canvas of each sample."""
+
+    def checks(case: RunCase) -> Iterator[Checked]:
+        for sample in case.samples:
+            for canvas in sample.canvases:
+                found = check(canvas)
+                yield Checked(1, found and replace(found, sample=sample.sample, canvas=canvas.run.canvas))
+
+    return checks

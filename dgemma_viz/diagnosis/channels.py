@@ -7,14 +7,13 @@ run: only channels with tokens in the output count.
 from __future__ import annotations
 
 from dgemma_viz.analysis.chat import ChatPart
-from dgemma_viz.diagnosis.case import SampleCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import COMPLETE, EMITTED, TEXTS
-from dgemma_viz.diagnosis.quoting import count, quote
-from dgemma_viz.diagnosis.rule import SampleRule, Seen
+from dgemma_viz.diagnosis.case import SampleCase, per_sample
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.rule import Rule
 
 
-def _unended(case: SampleCase) -> Seen | None:
+def _unended(case: SampleCase) -> Finding | None:
     found = [channel for channel in case.chat.written if channel.outer and not channel.ended]
     if not found:
         return None
@@ -23,7 +22,7 @@ def _unended(case: SampleCase) -> Seen | None:
     begun = "The prompt opens" if channel.begin is None else "The output opens"
     answered = bool(_answer(case))
     rest = "" if answered else " There is no other text: the answer is missing."
-    return Seen(
+    return Finding(
         Severity.WARNING if answered else Severity.ERROR,
         f"{begun} the channel {_named(channel)}, and nothing closes it: it holds {count(channel.tokens, 'token')}, up "
         f"to the end of its turn or of the output.{rest}",
@@ -34,7 +33,7 @@ def _unended(case: SampleCase) -> Seen | None:
     )
 
 
-def _unanswered(case: SampleCase) -> Seen | None:
+def _unanswered(case: SampleCase) -> Finding | None:
     hidden = [channel for channel in case.chat.written if channel.outer and not channel.spoken]
     if not hidden or not all(channel.ended for channel in hidden):
         return None  # one that never ends is a finding of its own
@@ -43,7 +42,7 @@ def _unanswered(case: SampleCase) -> Seen | None:
     if any((canvas, position) >= (last.canvas, last.end) for canvas, position in answer):
         return None
     before = " There is text before it only." if answer else ""
-    return Seen(
+    return Finding(
         Severity.NOTE if answer else Severity.ERROR,
         f"The channel {_named(hidden[-1])} ends, and no text follows.{before}",
         canvas=last.canvas,
@@ -53,21 +52,21 @@ def _unanswered(case: SampleCase) -> Seen | None:
     )
 
 
-def _split(case: SampleCase) -> Seen | None:
+def _split(case: SampleCase) -> Finding | None:
     found = [channel for channel in case.chat.written if channel.outer and len(_canvases(channel)) > 1]
     found = [channel for channel in found if not channel.spoken]
     if not found:
         return None
     channel = found[0]
     canvases = _canvases(channel)
-    seam = next(stretch for stretch in channel.stretches if stretch.canvas == canvases[1])
-    return Seen(
+    second = next(stretch for stretch in channel.stretches if stretch.canvas == canvases[1])
+    return Finding(
         Severity.NOTE,
         f"The channel {_named(channel)} lies across {len(canvases)} canvases, {canvases[0]} to {canvases[-1]}: what "
         "stands in the earlier ones could not change any more when the later were denoised.",
-        canvas=seam.canvas,
-        step=None if case.canvas(seam.canvas) is None else 0,
-        positions=tuple(range(seam.begin, seam.end)),
+        canvas=second.canvas,
+        step=None if case.canvas(second.canvas) is None else 0,
+        positions=tuple(range(second.begin, second.end)),
         evidence={"canvases": len(canvases), "tokens": channel.tokens},
     )
 
@@ -93,36 +92,36 @@ def _answer(case: SampleCase) -> list[tuple[int, int]]:
 
 
 RULES = (
-    SampleRule(
+    Rule(
         name="channel-never-ends",
         title="Channel never ends",
-        means="A channel, such as one for thinking, was opened and not closed: programs that hide thinking hide the "
+        says="A channel, such as one for thinking, was opened and not closed: programs that hide thinking hide the "
         "answer with it, or show the thinking as the answer.",
         remedy="Raise max_new_tokens if the output was cut. Otherwise look at the alternatives where the closing token "
         "should stand; a template that opens an empty channel itself switches thinking off.",
         source="chat templates of Gemma 4 and Qwen 3; dgemma_viz.analysis.chat",
-        needs=(EMITTED, COMPLETE, TEXTS),
-        check=_unended,
+        needs=(need.EMITTED, need.COMPLETE, need.TEXTS),
+        check=per_sample(_unended),
     ),
-    SampleRule(
+    Rule(
         name="channel-without-answer",
         title="No answer behind a channel",
-        means="The thinking ended, and so did the output: what was asked for is missing.",
+        says="The thinking ended, and so did the output: what was asked for is missing.",
         remedy="Look at the step at which the end token behind the channel settled, and at its alternatives. Thinking "
         "that fills a canvas to its last positions leaves the answer to a canvas that then begins with the end.",
         source="chat templates of Gemma 4 and Qwen 3; dgemma_viz.analysis.chat",
-        needs=(EMITTED, COMPLETE, TEXTS),
-        check=_unanswered,
+        needs=(need.EMITTED, need.COMPLETE, need.TEXTS),
+        check=per_sample(_unanswered),
     ),
-    SampleRule(
+    Rule(
         name="channel-across-canvases",
         title="Channel across canvases",
-        means="Thinking lies across a boundary of canvases. The earlier canvas was fixed before the later one began, "
+        says="Thinking lies across a boundary of canvases. The earlier canvas was fixed before the later one began, "
         "so the thinking could not be revised as a whole.",
         remedy="Nothing, if the answer is right. Otherwise try a longer canvas, a shorter thinking budget, or more "
         "steps for the first canvas.",
         source="transformers 5.23 generate(), steps 1.a and 1.f (_prepare_kwargs_for_next_canvas)",
-        needs=(EMITTED, TEXTS),
-        check=_split,
+        needs=(need.EMITTED, need.TEXTS),
+        check=per_sample(_split),
     ),
 )

@@ -11,41 +11,71 @@ beside each rule in this package; how often each rule finds its fault and how of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.reference import Judgement, Reference, judge
+from dgemma_viz.diagnosis import (
+    acceptance,
+    against_reference,
+    canvas_boundary,
+    channels,
+    drafts,
+    ending,
+    repetition,
+    runtime,
+    stopping,
+)
 from dgemma_viz.diagnosis.case import RunCase
-from dgemma_viz.diagnosis.finding import Finding
-from dgemma_viz.diagnosis.rules import RULES
+from dgemma_viz.rules.engine import Verdict, run_rules
+from dgemma_viz.rules.finding import Finding, count, place_of, summary
+from dgemma_viz.rules.report import Report, Section, shortened
+from dgemma_viz.rules.rule import Rule
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.trace.model import Trace
 
-if TYPE_CHECKING:
-    import pandas as pd
+RULES: tuple[Rule[RunCase], ...] = (
+    *runtime.RULES,
+    *stopping.RULES,
+    *ending.RULES,
+    *channels.RULES,
+    *repetition.RULES,
+    *canvas_boundary.RULES,
+    *against_reference.RULES,
+    *drafts.RULES,
+    *acceptance.RULES,
+)
+"""All rules, in the order in which findings of one severity are listed. Causes come before effects: broken numbers or
+another sampler explain most of what follows."""
+
+COLUMNS = ("severity", "rule", "sample", "canvas", "step", "positions", "text", "what", "remedy", "evidence")
 
 
 @dataclass(frozen=True, eq=False)
-class Diagnosis:
-    """What :func:`diagnose` found.
+class Diagnosis(Report):
+    """What :func:`diagnose` found: ``findings``, worst first; of equal severity causes before effects.
 
     Attributes
     ----------
-    trace
-        The trace.
-    findings
-        Worst first; of equal severity causes before effects, then by sample, canvas and step.
     judgements
         One per sample: its output against the reference, or None without one.
-    not_applied
-        ``(rule, reason)`` of each rule that this trace does not allow to be applied.
     """
 
-    trace: Trace
-    findings: tuple[Finding, ...]
     judgements: tuple[Judgement | None, ...]
-    not_applied: tuple[tuple[str, str], ...]
+
+    columns = COLUMNS
+    headings = ("Severity", "Finding", "Where", "Evidence (derived)", "What to try")
+    css_class = "dgemma-viz-diagnosis"
+
+    @property
+    def trace(self) -> Trace:
+        """The trace."""
+        return self.traces[0]
+
+    @property
+    def not_applied(self) -> tuple[tuple[str, str], ...]:
+        """``(rule, reason)`` of each rule that this trace does not allow to be applied."""
+        return tuple((one.rule, one.reason) for one in self.of(Verdict.NOT_CHECKED, Verdict.NOT_APPLICABLE))
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -57,24 +87,28 @@ class Diagnosis:
         """A diagnosis without findings is a diagnosis all the same."""
         return True
 
-    def table(self) -> pd.DataFrame:
-        """One row per finding; see :func:`dgemma_viz.diagnosis.report.as_table`."""
-        from dgemma_viz.diagnosis.report import as_table
-
-        return as_table(self)
-
-    def __str__(self) -> str:
-        from dgemma_viz.diagnosis.report import as_text
-
-        return as_text(self)
-
     def __repr__(self) -> str:
-        return f"<Diagnosis: {len(self.findings)} finding(s) in {self.trace!r}>"
+        return f"<Diagnosis: {count(len(self), 'finding')} in {self.trace!r}>"
 
-    def _repr_html_(self) -> str:
-        from dgemma_viz.diagnosis.report import as_html
+    def headline(self) -> str:
+        """How many findings there are of each severity, or how many rules found nothing."""
+        if self.findings:
+            return f"Diagnosis: {summary(self.findings)}"
+        return f"No findings: {len(RULES) - len(self.not_applied)} rules applied."
 
-        return as_html(self)
+    def _told(self) -> Iterator[Sequence[str]]:
+        for one in self.findings:
+            title, place = self.rule(one.rule).title, ", ".join(place_of(self.trace, one))
+            head = f"{one.severity.mark} {one.severity.word.upper()}  {title}  ({place})"
+            yield head, shortened(one.what), f"Try: {one.remedy}"
+
+    def _cells(self, finding: Finding) -> Sequence[str]:
+        severity, title = f"{finding.severity.mark} {finding.severity.word}", self.rule(finding.rule).title
+        return severity, title, ", ".join(place_of(self.trace, finding)), shortened(finding.what), finding.remedy
+
+    def _sections(self) -> Iterator[Section]:
+        if reasons := self.not_applied:
+            yield Section(f"{count(len(reasons), 'rule')} not applied", entries=reasons)
 
 
 def diagnose(trace: TraceLike, reference: Reference | None = None) -> Diagnosis:
@@ -101,18 +135,13 @@ def diagnose(trace: TraceLike, reference: Reference | None = None) -> Diagnosis:
     """
     trace = as_trace(trace, "diagnose()")
     judgements = tuple(judge(trace, reference, sample) for sample in range(trace.n_samples))
-    case = RunCase(trace, judgements)
-    findings: list[Finding] = []
-    not_applied: list[tuple[str, str]] = []
-    for rule in RULES:
-        if reason := rule.lacking(case):
-            not_applied.append((rule.name, reason))
-        else:
-            findings += rule.findings(case)
+    found, outcomes = run_rules(RULES, [RunCase(trace, trace.facts.settings, judgements)])
     order = {rule.name: index for index, rule in enumerate(RULES)}
-    findings.sort(key=lambda found: (-found.severity, order[found.rule], found.sample, _first(found)))
-    return Diagnosis(trace, tuple(findings), judgements, tuple(not_applied))
+    found.sort(
+        key=lambda one: (-one.severity, order[one.rule], one.sample, _from_start(one.canvas), _from_start(one.step))
+    )
+    return Diagnosis((trace,), tuple(found), outcomes, RULES, judgements)
 
 
-def _first(finding: Finding) -> tuple[int, int]:
-    return (-1 if finding.canvas is None else finding.canvas, -1 if finding.step is None else finding.step)
+def _from_start(place: int | None) -> int:
+    return -1 if place is None else place

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgemma_viz.diagnosis.case import SampleCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import COMPLETE, EMITTED, END_TOKENS, PAD_TOKEN
-from dgemma_viz.diagnosis.quoting import count, quote
-from dgemma_viz.diagnosis.rule import SampleRule, Seen
+from dgemma_viz.diagnosis.case import SampleCase, per_sample
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.rule import Rule
 
 MORE_LIKELY_RIGHT = 0.5
 """Confidence from which a text draft counts as meant: by the model's own account more likely right than wrong."""
@@ -17,7 +16,7 @@ NOTICEABLE, MANY = 2, 8
 healthy runs of the bundled model, two had given up such text, 4 and 6 positions of it."""
 
 
-def _empty(case: SampleCase) -> Seen | None:
+def _empty(case: SampleCase) -> Finding | None:
     ids = case.answer[~case.is_filler(case.answer)]
     if not len(case.emitted) or "".join(case.trace.token_text(token) for token in ids).strip():
         return None
@@ -28,7 +27,7 @@ def _empty(case: SampleCase) -> Seen | None:
     else:
         what = f"{count(len(case.answer), 'token')} were emitted and none of them is text: white space or padding only."
     canvas, position = case.place(0)
-    return Seen(
+    return Finding(
         Severity.ERROR,
         what,
         canvas=canvas,
@@ -38,7 +37,7 @@ def _empty(case: SampleCase) -> Seen | None:
     )
 
 
-def _premature(case: SampleCase) -> Seen | None:
+def _premature(case: SampleCase) -> Finding | None:
     if case.end is None:
         return None
     canvas, position = case.place(case.end)
@@ -47,7 +46,7 @@ def _premature(case: SampleCase) -> Seen | None:
         return None
     if judgement is not None and judgement.wrong[canvas, position]:
         missing = judgement.expected[canvas, position]
-        return Seen(
+        return Finding(
             Severity.ERROR,
             f"The answer ends after {count(case.end, 'token')}; {quote([missing])} should have followed.",
             canvas=canvas,
@@ -66,7 +65,7 @@ def _premature(case: SampleCase) -> Seen | None:
         return None
     step = int(np.flatnonzero(meant.any(axis=1))[-1])
     texts = run.texts(run.draft[step, meant[step]])
-    return Seen(
+    return Finding(
         Severity.WARNING if len(positions) >= MANY else Severity.NOTE,
         f"The answer ends after {count(case.end, 'token')}, but {count(len(positions), 'position')} from there on had "
         f"held text with a confidence of {MORE_LIKELY_RIGHT} or more, such as {quote(texts)} in step {step}.",
@@ -77,7 +76,7 @@ def _premature(case: SampleCase) -> Seen | None:
     )
 
 
-def _text_after(case: SampleCase) -> Seen | None:
+def _text_after(case: SampleCase) -> Finding | None:
     if case.end is None:
         return None
     canvas, position = case.place(case.end)
@@ -99,7 +98,7 @@ def _text_after(case: SampleCase) -> Seen | None:
         else "which was then replaced by padding"
     )
     texts = run.texts(run.draft[-1, positions]) if len(positions) else run.texts(rest[~case.is_filler(rest)])
-    return Seen(
+    return Finding(
         Severity.ERROR if emitted and not raw and case.trace.facts.pad_token_id is not None else Severity.WARNING,
         f"The answer ends after {count(case.end, 'token')}, yet text goes on behind its end, {where}: {quote(texts)}.",
         canvas=canvas,
@@ -109,14 +108,14 @@ def _text_after(case: SampleCase) -> Seen | None:
     )
 
 
-def _unclosed(case: SampleCase) -> Seen | None:
+def _unclosed(case: SampleCase) -> Finding | None:
     if case.end is not None or case.trace.past_end[:, case.sample].any():
         return None
     canvas = len(case.trace.emitted) - 1
     last = case.canvas(canvas)
     if last is not None and last.given[last.run.in_output][-1:].any():
         return None  # infilling: the text ends with tokens that were given
-    return Seen(
+    return Finding(
         Severity.WARNING,
         f"{count(len(case.emitted), 'token')} were emitted and none of them ends the answer: it was cut at the limit "
         "of new tokens.",
@@ -127,7 +126,7 @@ def _unclosed(case: SampleCase) -> Seen | None:
     )
 
 
-def _padding_inside(case: SampleCase) -> Seen | None:
+def _padding_inside(case: SampleCase) -> Finding | None:
     facts = case.trace.facts
     if facts.pad_token_id in facts.eos_token_ids:
         return None
@@ -136,7 +135,7 @@ def _padding_inside(case: SampleCase) -> Seen | None:
         return None
     places = [case.place(index) for index in padding.tolist()]
     canvas, position = places[0]
-    return Seen(
+    return Finding(
         Severity.ERROR,
         f"{count(len(padding), 'padding token')} stand in the answer, before any end-of-sequence token.",
         canvas=canvas,
@@ -147,54 +146,54 @@ def _padding_inside(case: SampleCase) -> Seen | None:
 
 
 RULES = (
-    SampleRule(
+    Rule(
         name="empty-answer",
         title="Empty answer",
-        means="The model ended its turn without saying anything.",
+        says="The model ended its turn without saying anything.",
         remedy="Ask for more than one word: 'reply with only X' invites an empty canvas. Look at the second-best "
         "alternatives at position 0.",
         source="Deveraux-Parker/diffusiongemma-fieldguide: 7 of 8 'reply with ONLY the number' empty",
-        needs=(EMITTED, COMPLETE),
-        check=_empty,
+        needs=(need.EMITTED, need.COMPLETE),
+        check=per_sample(_empty),
     ),
-    SampleRule(
+    Rule(
         name="premature-end",
         title="Premature end",
-        means="An end-of-sequence token took the place of text that the answer needed, or that the model had drafted.",
+        says="An end-of-sequence token took the place of text that the answer needed, or that the model had drafted.",
         remedy="Look at the step at which the end token took over. A lower temperature, more steps, or a penalty on "
         "the end token in the first steps may keep the text.",
         source="arXiv 2605.28181 (overconfidence in the end token)",
-        needs=(EMITTED, END_TOKENS),
-        check=_premature,
+        needs=(need.EMITTED, need.END_TOKENS),
+        check=per_sample(_premature),
     ),
-    SampleRule(
+    Rule(
         name="text-after-end",
         title="Text after the end",
-        means="Behind the first end-of-sequence token the draft goes on with text: the end token is probably a "
+        says="Behind the first end-of-sequence token the draft goes on with text: the end token is probably a "
         "mistake, or the runtime does not pad finished sequences.",
         remedy="Read the text behind the end in the last step's draft. If it was emitted, let the runtime replace what "
         "follows an end token by padding (_finalize_canvas).",
         source="transformers 5.23 _finalize_canvas; arXiv 2605.28181",
-        needs=(EMITTED, END_TOKENS),
-        check=_text_after,
+        needs=(need.EMITTED, need.END_TOKENS),
+        check=per_sample(_text_after),
     ),
-    SampleRule(
+    Rule(
         name="unclosed-turn",
         title="Unclosed turn",
-        means="The output was cut at the limit of new tokens; the model had not ended its answer.",
+        says="The output was cut at the limit of new tokens; the model had not ended its answer.",
         remedy="Raise max_new_tokens (it is rounded up to whole canvases). If the tail never settles, check that "
         "fine-tuning data fill the last canvas with end tokens.",
         source="transformers 5.23 generate(), EosTokenCriteria and MaxLengthCriteria",
-        needs=(EMITTED, COMPLETE, END_TOKENS),
-        check=_unclosed,
+        needs=(need.EMITTED, need.COMPLETE, need.END_TOKENS),
+        check=per_sample(_unclosed),
     ),
-    SampleRule(
+    Rule(
         name="padding-in-answer",
         title="Padding in the answer",
-        means="Padding was emitted where text belongs: the logits were probably broken.",
+        says="Padding was emitted where text belongs: the logits were probably broken.",
         remedy="Look for NaN or infinite logits, and check the attention mask and the cache of this canvas.",
         source="vllm#47424 (NaN hidden state, canvas of pads)",
-        needs=(EMITTED, END_TOKENS, PAD_TOKEN),
-        check=_padding_inside,
+        needs=(need.EMITTED, need.END_TOKENS, need.PADDING),
+        check=per_sample(_padding_inside),
     ),
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgemma_viz.diagnosis.case import Array, SampleCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import EMITTED
-from dgemma_viz.diagnosis.quoting import count, quote
-from dgemma_viz.diagnosis.rule import SampleRule, Seen
+from dgemma_viz.diagnosis.case import Array, SampleCase, per_sample
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.rule import Rule
 
 LOOP_LENGTH, LOOP_TURNS = 24, 4
 """Tokens that a repeated stretch must cover, and times it must occur. Rows of a table or a line of dashes stay below;
@@ -17,14 +16,14 @@ LONGEST_PERIOD = 256
 """Longest stretch, in tokens, whose repetition is looked for: one canvas of the released model."""
 
 
-def _loop(case: SampleCase) -> Seen | None:
+def _loop(case: SampleCase) -> Finding | None:
     ids = case.answer
     covered, period, start = longest_loop(ids)
     if not covered:
         return None
     canvas, position = case.place(start)
     unit = [case.trace.token_text(token) for token in ids[start : start + period]]
-    return Seen(
+    return Finding(
         Severity.WARNING,
         f"{quote(unit)} is repeated {covered // period} times: {count(covered, 'token')} of {len(ids)}.",
         canvas=canvas,
@@ -64,14 +63,14 @@ def _longest_run(flags: Array) -> tuple[int, int]:
 
 
 RULES = (
-    SampleRule(
+    Rule(
         name="repetition-loop",
         title="Repetition loop",
-        means="The output says the same thing over and over, also where it is only line ends or spaces.",
+        says="The output says the same thing over and over, also where it is only line ends or spaces.",
         remedy="Look at the first step at which the repeated tokens were accepted. A lower entropy bound accepts fewer "
         "equal tokens together; a repetition penalty as logits processor forbids them.",
         source="LLaDA#59, LLaDA#137, Dream#51 (floods of equal tokens)",
-        needs=(EMITTED,),
-        check=_loop,
+        needs=(need.EMITTED,),
+        check=per_sample(_loop),
     ),
 )

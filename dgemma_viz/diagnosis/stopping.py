@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.analysis import released
-from dgemma_viz.diagnosis.case import CanvasCase, RunCase
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.needs import ADAPTIVE, CONFIDENCES, ENTROPIES, STEP_LIMIT, STOP_RULE
-from dgemma_viz.diagnosis.quoting import count
-from dgemma_viz.diagnosis.rule import CanvasRule, RunRule, Seen
+from dgemma_viz.diagnosis.case import CanvasCase, RunCase, per_canvas, per_run
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count
+from dgemma_viz.rules.rule import Rule
 
 CONFIRMED = released.STABILITY_THRESHOLD
 """Steps for which a draft must have been stable: until a second pass has read it back, nothing has confirmed it."""
@@ -21,12 +20,12 @@ ONE_ERROR = 1.0
 a canvas of 256 are expected wrong: the released stop rule never leaves one."""
 
 
-def _too_early(case: CanvasCase) -> Seen | None:
+def _too_early(case: CanvasCase) -> Finding | None:
     mean, expected = case.last_free_entropy, float(case.expected_errors[-1])
     stable = int(case.run.array("stable_steps")[-1])
     if not case.stopped_by_rule or not (stable < CONFIRMED or mean >= UNSETTLED or expected >= ONE_ERROR):
         return None
-    return Seen(
+    return Finding(
         Severity.WARNING,
         f"The stop rule ended the canvas after {count(case.run.n_steps, 'step')} at a mean entropy of {mean:.3g} nats"
         f"{' of the positions that were not clamped' if case.clamped[-1].any() else ''} "
@@ -38,15 +37,15 @@ def _too_early(case: CanvasCase) -> Seen | None:
     )
 
 
-def _budget_exhausted(case: CanvasCase) -> Seen | None:
-    if case.stopped_by_rule or case.run.n_steps < (case.setting("max_denoising_steps") or 0):
+def _budget_exhausted(case: CanvasCase) -> Finding | None:
+    if case.stopped_by_rule or case.run.n_steps < (case.number("max_denoising_steps") or 0):
         return None
     mean, changed = float(case.entropy[-1].mean(dtype=float)), int(case.flips[-1].sum())
-    stable, threshold = int(case.run.array("stable_steps")[-1]), case.setting("confidence_threshold")
-    return Seen(
+    stable, threshold = int(case.run.array("stable_steps")[-1]), case.number("confidence_threshold")
+    return Finding(
         Severity.WARNING,
         f"All {count(case.run.n_steps, 'step')} ran without the stop rule being met: the draft had been stable for "
-        f"{count(stable, 'step')} (needed: {case.setting('stability_threshold')}), mean entropy was {mean:.3g} nats "
+        f"{count(stable, 'step')} (needed: {case.number('stability_threshold')}), mean entropy was {mean:.3g} nats "
         f"(needed: below {threshold}), {count(changed, 'draft')} changed in the last step.",
         step=case.last_step,
         positions=tuple(np.flatnonzero(case.flips[-1]).tolist()) or case.unsure_positions,
@@ -54,13 +53,13 @@ def _budget_exhausted(case: CanvasCase) -> Seen | None:
     )
 
 
-def _cut_off(case: RunCase) -> Seen | None:
+def _cut_off(case: RunCase) -> Finding | None:
     trace = case.trace
     if trace.facts.status == "complete":
         return None
     failed = trace.facts.status == "failed"
     cause = f": {trace.facts.error!r}" if trace.facts.error else ""
-    return Seen(
+    return Finding(
         Severity.ERROR if failed else Severity.WARNING,
         f"The run {'failed' if failed else 'was interrupted'} after {count(trace.n_steps, 'step')}, "
         f"{len(trace.emitted)} of {trace.n_canvases} canvases emitted{cause}.",
@@ -71,33 +70,34 @@ def _cut_off(case: RunCase) -> Seen | None:
 
 
 RULES = (
-    CanvasRule(
+    Rule(
         name="stopped-too-early",
         title="Stopped too early",
-        means="The stop rule was met although the model was still in doubt about what it had drafted.",
+        says="The stop rule was met although the model was still in doubt about what it had drafted.",
         remedy=f"Lower the confidence threshold towards the released {released.CONFIDENCE_THRESHOLD} nats, or ask for "
         "a draft that is stable for more steps.",
         source="StableAndConfidentStoppingCriteria; vllm#45965; Hellman and Raviv 1970 for the bound",
-        needs=(ADAPTIVE, ENTROPIES, CONFIDENCES),
-        check=_too_early,
+        needs=(need.UNIFORM_NOISE, need.NO_SWEEPS, need.values("entropy"), need.values("confidence")),
+        check=per_canvas(_too_early),
     ),
-    CanvasRule(
+    Rule(
         name="step-budget-exhausted",
         title="Step budget exhausted",
-        means="The canvas was emitted because its steps had run out, not because the stop rule found it settled.",
+        says="The canvas was emitted because its steps had run out, not because the stop rule found it settled.",
         remedy="If drafts were still changing, allow more steps (which also stretches the temperature schedule). If "
         "they were not, the confidence threshold or the temperatures keep the stop rule from being met: time is "
         "wasted.",
         source="StableAndConfidentStoppingCriteria; mlx-vlm#1347",
-        needs=(ADAPTIVE, STOP_RULE, STEP_LIMIT, ENTROPIES),
-        check=_budget_exhausted,
+        needs=(need.UNIFORM_NOISE, need.NO_SWEEPS, need.STOP_RULE, need.STEP_LIMIT, need.values("entropy")),
+        check=per_canvas(_budget_exhausted),
     ),
-    RunRule(
+    Rule(
         name="run-cut-off",
         title="Run cut off",
-        means="generate() ended with an exception or an interrupt; the last canvas was not emitted.",
+        says="generate() ended with an exception or an interrupt; the last canvas was not emitted.",
         remedy="Read the error; look at the last recorded step.",
         source="status recorded by dgemma_viz",
-        check=_cut_off,
+        needs=(),
+        check=per_run(_cut_off),
     ),
 )

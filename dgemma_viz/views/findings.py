@@ -5,19 +5,16 @@ Plain texts: nothing in them is ever read as HTML.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dgemma_viz.diagnosis.diagnosis import Diagnosis
-from dgemma_viz.diagnosis.finding import Finding, Severity
-from dgemma_viz.diagnosis.where import where
+from dgemma_viz.diagnosis import Diagnosis
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.rules.finding import Finding, place_of, summary
 from dgemma_viz.trace.model import Trace
 
 _LONGEST = 600
-_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
 def findings_json(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -25,7 +22,7 @@ def findings_json(diagnosis: Diagnosis) -> dict[str, Any]:
     trace, found = diagnosis.trace, diagnosis.findings
     return {
         "entries": [entry_of(trace, one) for one in found],
-        "summary": summary(found),
+        "summary": summary(found) or "nothing found",
         "remark": remark_of(diagnosis),
         "places": [
             {"sample": one.sample, "canvas": one.canvas, "step": one.step, "positions": [int(p) for p in one.positions]}
@@ -34,19 +31,12 @@ def findings_json(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """How many findings of each severity, in words."""
-    counts = [(word, sum(f.severity == severity for f in findings)) for severity, word in _WORDS.items()]
-    parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts if count]
-    return ", ".join(parts) or "nothing found"
-
-
 def entry_of(trace: Trace, finding: Finding) -> dict[str, Any]:
     """One finding as the list draws it."""
     return {
-        "severity": _WORDS[finding.severity],
+        "severity": finding.severity.word,
         "rule": finding.rule.replace("-", " "),
-        "where": isolated(" · ".join(where(trace, finding))),
+        "where": isolated(" · ".join(place_of(trace, finding))),
         "what": isolated(visible(finding.what, _LONGEST)),
         "remedy": isolated(visible(finding.remedy, _LONGEST)),
         "evidence": [[name.replace("_", " "), _number(value)] for name, value in finding.evidence.items()],

@@ -15,10 +15,9 @@ from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.diagnosis import Diagnosis
-from dgemma_viz.diagnosis.finding import Severity
-from dgemma_viz.diagnosis.report import MARKS
 from dgemma_viz.figures.run_pair import A, B
 from dgemma_viz.plain_text import CUT, NO_FORMULAS
+from dgemma_viz.rules.finding import Severity
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.comparison_head import differing_of, remarks_of, told
 from dgemma_viz.views.findings import findings_json
@@ -39,7 +38,7 @@ MOST_BYTES = 100_000
 """A notebook keeps one such picture for each cell that shows a viewer."""
 _FOR_FINDINGS, _FOR_HEAD, _AROUND = 30_000, 12_000, 4_000
 _LONGEST_TEXT, _LONGEST_PLACE, _LONGEST_NAME = 400, 200, 80
-_MARKS = {severity.name.lower(): MARKS[severity] for severity in Severity}
+_MARKS = {severity.word: severity.mark for severity in Severity}
 _FRAME = "border:1px solid #888888;border-radius:6px;padding:6px 12px;font-size:13px;line-height:1.5"
 
 

@@ -9,7 +9,7 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.conformance import check_conformance
-from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis import Severity
 from dgemma_viz.errors import RecordingError, TraceFileError
 from dgemma_viz.trace import load_json_lines, save_json_lines
 from tests.conformance.conftest import edited, record_batch

@@ -8,7 +8,7 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.conformance import check_conformance
-from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis import Severity
 from dgemma_viz.labs.interventions import (
     AddNoise,
     ChangeParameters,
@@ -145,7 +145,7 @@ def test_a_kept_token_that_changes_is_named(sticky):
     noised[step + 1, 0, position] = (noised[step, 0, position] + 1) % sticky.facts.vocab_size
     report = check_conformance(replace(sticky, noised=noised))
     assert first(report, "accepted-kept") == (step, position)
-    assert "token kept" in report.first("accepted-kept").message
+    assert "token kept" in report.first("accepted-kept").what
 
 
 def test_a_mask_that_turns_into_a_token_unasked_is_named(masked):
@@ -170,7 +170,7 @@ def test_a_stop_that_no_entropy_before_temperature_allows_is_named(models, name,
     finished = np.zeros_like(trace.finished)
     finished[-1] = stopped
     broken = replace(trace, entropy=entropy, finished=finished)
-    assert "after temperature" in check_conformance(broken).first("stop-rule").message
+    assert "after temperature" in check_conformance(broken).first("stop-rule").what
 
 
 def test_reports_name_the_sampler_whose_rules_were_applied(sticky, masked):

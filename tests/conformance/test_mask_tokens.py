@@ -106,7 +106,7 @@ def test_emitted_tokens_that_the_canvas_never_held_are_named(models, say):
     trace = loop(models, most_confident, 3, say=say, emit=lambda ids: (ids + 7) % 90)
     violation = broken(trace)["emitted-is-last-canvas"]
     assert violation.position is not None
-    assert "was emitted, but step" in violation.message
+    assert "was emitted, but step" in violation.what
 
 
 @pytest.mark.parametrize("say", [False, True])
@@ -117,7 +117,7 @@ def test_a_committed_token_that_is_overwritten_is_named(models, say):
     assert violation.step == trace.n_steps - 1
     before, after = trace.noised[-1, 0, violation.position], trace.emitted[0, 0, violation.position]
     assert (violation.found, violation.expected) == (f"token {after}", f"token {before}")
-    assert "'commits_stay'" in violation.message
+    assert "'commits_stay'" in violation.what
     held = int(np.flatnonzero(trace.noised[1, 0] != MASK_ID)[0])
     noised = np.array(trace.noised)
     noised[2:, 0, held] = (noised[2:, 0, held] + 1) % 90

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dgemma_viz.conformance import RULES, check_conformance
-from dgemma_viz.conformance.repeated import repeated_draws
+from dgemma_viz.conformance.check import repeated_draws
 from dgemma_viz.errors import TraceError
 from tests.conformance.conftest import edited, record_batch, with_settings
 
@@ -56,7 +56,7 @@ def test_greedy_runs_are_accused_together(greedy_runs):
     violation = report.first(GREEDY)
     assert violation.trace > 0
     assert violation.where.startswith(f"trace {violation.trace}, canvas ")
-    assert f"Over {violation.trace + 1} traces" in violation.message
+    assert f"Over {violation.trace + 1} traces" in violation.what
     row = report.outcome_table().set_index("rule").loc[GREEDY]
     assert (row["outcome"], row["hits"]) == ("broken", row["draws"])
     assert row["expected"] < row["hits"]
@@ -92,7 +92,7 @@ def test_one_broken_run_among_healthy_ones_is_named(healthy_runs, healthy):
     greedy = replace(healthy, candidate=healthy.draft)
     report = check_conformance([*healthy_runs, greedy])
     assert report.first(GREEDY).trace == RUNS
-    assert "Over" not in report.first(GREEDY).message
+    assert "Over" not in report.first(GREEDY).what
 
 
 def test_deterministic_rules_name_every_trace_that_breaks_them(healthy_runs):

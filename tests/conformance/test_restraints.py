@@ -57,4 +57,4 @@ def test_a_candidate_that_was_ruled_out_is_found():
     planted = edited(banning, "draft", (step, 0, position), lost)
     found = [one for one in check_conformance(planted).violations if one.rule == "ruled-out-stays-out"]
     assert [(one.step, one.position) for one in found] == [(step, position)]
-    assert "draft" in found[0].message
+    assert "draft" in found[0].what

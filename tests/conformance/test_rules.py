@@ -30,7 +30,7 @@ def test_numbers_that_are_not_finite(healthy, name, value):
     damaged = edited(healthy, name, np.s_[STEP:, SAMPLE, 7:9], value)
     violation = named(damaged, "numbers-finite")
     assert place(violation) == (0, STEP, SAMPLE, 7)
-    assert name in violation.message
+    assert name in violation.what
 
 
 def test_an_alternative_that_is_not_finite(healthy):
@@ -175,7 +175,7 @@ def test_noise_that_is_none(healthy, source, words):
     violation = named(damaged, "re-noised-random")
     assert violation.step == 0
     assert violation.canvas == 0
-    assert words in violation.message
+    assert words in violation.what
     assert violation.position in np.flatnonzero(~healthy.accepted[0, violation.sample])
     assert sum(found.rule == "re-noised-random" for found in check_conformance(damaged).violations) == 1
 
@@ -226,7 +226,7 @@ def test_more_steps_than_allowed(healthy):
 
 def test_fewer_steps_than_allowed(healthy):
     never = replace(healthy, finished=np.zeros_like(healthy.finished))
-    assert "although it had not finished" in named(never, "step-limit").message
+    assert "although it had not finished" in named(never, "step-limit").what
 
 
 @pytest.mark.parametrize("name", ["draft", "noised"])

@@ -33,8 +33,8 @@ def test_pooling_keeps_the_rate_over_traces_and_questions(traces):
         return Draws(RNG.random(60) < p, p, np.zeros(60, int), np.arange(60))
 
     question = Question("draws", "hit", "they are fair", "chance", drawn, both_sides=True)
-    check = Statistical((question, question))
-    evidence = SimpleNamespace(tolerances=Tolerances(), runs=lambda: [SimpleNamespace(n_steps=1)])
+    check = Statistical(question, question)
+    evidence = SimpleNamespace(tolerances=Tolerances(), runs=lambda: [SimpleNamespace(n_steps=1, canvas=0, sample=0)])
     accused = sum(bool(check.judge([(k, evidence) for k in range(traces)], 0.1)[1]) for _ in range(600))
     assert accused <= 0.14 * 600
 

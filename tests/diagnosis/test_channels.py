@@ -91,7 +91,7 @@ def test_text_before_a_channel_makes_it_a_note():
     assert findings(ran("yes <think> hmm </think> <eos> <eos>"))[NO_ANSWER].severity is Severity.NOTE
 
 
-def test_a_channel_across_canvases_is_a_note_at_the_seam():
+def test_a_channel_across_canvases_is_a_note_at_the_boundary():
     trace = ran("<think> hmm hmm hmm", "hmm </think> yes <eos>")
     found = findings(trace)
     assert list(found) == [ACROSS]

@@ -22,9 +22,9 @@ def test_worst_first_and_causes_before_effects(run_of):
 def test_rule_names_are_unique_and_complete():
     assert len({rule.name for rule in RULES}) == len(RULES)
     for rule in RULES:
-        assert all((rule.title, rule.means, rule.remedy, rule.source)), rule.name
+        assert all((rule.title, rule.says, rule.remedy, rule.source)), rule.name
         assert rule.remedy.endswith(".")
-        assert rule.means.endswith(".")
+        assert rule.says.endswith(".")
 
 
 def test_what_a_trace_lacks_is_named():
@@ -38,8 +38,8 @@ def test_what_a_trace_lacks_is_named():
     reasons = dict(diagnose(bare).not_applied)
     assert "stop rule" in reasons["step-budget-exhausted"]
     assert "end-of-sequence" in reasons["unclosed-turn"]
-    assert "temperatures" in reasons["temperature-schedule-shifted"]
-    assert "entropies" in reasons["bound-too-loose"]
+    assert "'temperature'" in reasons["temperature-schedule-shifted"]
+    assert "'entropy'" in reasons["bound-too-loose"]
     assert "numbers-not-finite" not in {finding.rule for finding in diagnose(bare)}, "not recorded is not broken"
 
 
@@ -63,4 +63,4 @@ def test_a_diagnosis_without_findings_is_true(run_of):
     assert diagnosis
     assert len(diagnosis) == 0
     assert list(diagnosis) == []
-    assert repr(diagnosis).startswith("<Diagnosis: 0 finding(s) in <Trace")
+    assert repr(diagnosis).startswith("<Diagnosis: 0 findings in <Trace")

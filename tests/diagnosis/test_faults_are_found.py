@@ -3,14 +3,14 @@
 import pytest
 
 from benchmarks.diagnosis import CASES
-from dgemma_viz.diagnosis import RULES, Severity, channels, diagnose, restraints
+from dgemma_viz.diagnosis import RULES, Severity, channels, diagnose
 from dgemma_viz.tiny.tasks import TASKS
 
 CHANNEL_RULES = {rule.name for rule in channels.RULES}
 """The bundled model has no channels: their faults are planted in test_channels.py."""
 
 
-RESTRAINT_RULES = {rule.name for rule in restraints.RULES}
+RESTRAINT_RULES = {"clamped-positions", "draft-banned"}
 """What a caller's processors do is no fault of the model's: see test_restraints.py."""
 
 
@@ -57,14 +57,14 @@ def test_text_that_gave_way_to_the_end_is_seen_without_a_reference(run_of):
 
 
 def test_a_restarted_canvas_is_named_as_a_repetition(run_of):
-    found = findings_of(run_of("long", "restarted-canvas"), "canvas-seam")[0]
+    found = findings_of(run_of("long", "restarted-canvas"), "canvas-boundary")[0]
     assert found.canvas == 1
     assert found.evidence["repeated_tokens"] >= 8
     assert found.positions == tuple(range(int(found.evidence["repeated_tokens"])))
 
 
 def test_a_hidden_canvas_is_named_as_lost_certainty(run_of):
-    found = findings_of(run_of("long", "hidden-canvas"), "canvas-seam")[0]
+    found = findings_of(run_of("long", "hidden-canvas"), "canvas-boundary")[0]
     assert found.canvas == 1
     assert found.evidence["repeated_tokens"] == 0
     assert found.evidence["more_errors_expected"] >= 1

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dgemma_viz.diagnosis import diagnose
-from dgemma_viz.diagnosis.report import COLUMNS
+from dgemma_viz.diagnosis.diagnosis import COLUMNS
 from dgemma_viz.trace.notice import Notice
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 

@@ -9,7 +9,7 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.judged_drafts import judged_drafts
 from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.restraints import banned_drafts, clamped, given_tokens
-from dgemma_viz.diagnosis.finding import Severity
+from dgemma_viz.diagnosis import Severity
 from tests import restrained
 from tests.conformance.conftest import with_settings
 

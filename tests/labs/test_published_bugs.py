@@ -102,7 +102,7 @@ def test_an_argmax_canvas_is_named_after_five_copies(runs):
     assert violation.found == "5 of 5"
     canvas, step = first_difference(healthy, broken, "noised")
     assert (violation.canvas, violation.step) == (canvas, step - 1) == (0, 0), "the step that wrote what the next reads"
-    assert "the draft" in violation.message
+    assert "the draft" in violation.what
 
 
 def test_finished_rows_that_change_are_named_where_they_do(runs):

@@ -61,7 +61,7 @@ def test_an_end_of_sequence_in_the_prompt_ends_nothing():
     trace = run_of([[P, EOS, A, B]], [[[P, EOS, A, B]]], (2, 4))
     assert trace.output_text() == "ab"
     np.testing.assert_array_equal(answer_positions(trace.canvas_run()), [False, False, True, True])
-    case = RunCase(trace, (None,)).samples[0]
+    case = RunCase(trace, {}, (None,)).samples[0]
     assert case.end is None
     assert case.answer.tolist() == [A, B]
     assert case.place(0) == (0, 2)

@@ -240,7 +240,7 @@ def test_a_finding_leads_to_its_place(solved):
 def test_a_finding_in_another_sample_and_canvas_is_reached(viewer):
     from dgemma_viz.diagnosis import Finding, Severity
 
-    there = Finding("r", Severity.ERROR, "", "", sample=1, canvas=0, step=5, positions=(5, 7))
+    there = Finding(Severity.ERROR, "", sample=1, canvas=0, step=5, positions=(5, 7))
     object.__setattr__(viewer.diagnosis, "findings", (there,))
     viewer.go(canvas=1)
     viewer.finding = 0

@@ -1,0 +1,153 @@
+"""Rules about drafts: that never settle, are never sure, or were not left to the model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dgemma_viz.analysis.positions import returns
+from dgemma_viz.analysis.restraints import banned_drafts
+from dgemma_viz.diagnosis.case import CanvasCase, per_canvas
+from dgemma_viz.rules import need
+from dgemma_viz.rules.finding import Finding, Severity, count, places, quote
+from dgemma_viz.rules.rule import Rule
+
+RETURNS, NOTICEABLE_RETURNS = 3, 2
+"""Times that a position's draft came back to a token which it had given up. Changing one's mind is how the model
+repairs errors; coming back again and again is not. Of 2000 runs of the bundled model with default settings 85 had a
+position with three or more returns, and four in five of these gave a wrong answer (one in twelve of all runs). The
+others are 1 % of the runs with a right answer, and took up to 43 steps where 2 or 3 are usual."""
+MORE_LIKELY_WRONG = 0.5
+"""Confidence below which a draft is, by the model's own account, more likely wrong than right."""
+MOST = 0.5
+"""Share of clamped positions from which on numbers of the whole canvas say more of them than of the model."""
+
+
+def _oscillation(case: CanvasCase) -> Finding | None:
+    returned = returns(case.run)
+    times = returned.sum(axis=0)
+    positions = np.flatnonzero(times >= NOTICEABLE_RETURNS)
+    if not len(positions):
+        return None
+    worst = int(times.argmax())
+    step = int(np.flatnonzero(returned[:, worst])[0])
+    back, given_up = case.texts(case.draft[[step, step - 1], worst])
+    return Finding(
+        Severity.WARNING if times[worst] >= RETURNS else Severity.NOTE,
+        f"The draft of {places(positions.tolist())} came back to a token that it had given up; position {worst} did so "
+        f"{count(int(times[worst]), 'time')} in {case.run.n_steps} steps, first to {quote([back])} from "
+        f"{quote([given_up])}.",
+        step=step,
+        positions=tuple(positions.tolist()),
+        evidence={
+            "most_returns": int(times[worst]),
+            "positions": len(positions),
+            "flips": int(case.flips[:, positions].sum()),
+        },
+    )
+
+
+def _never_confident(case: CanvasCase) -> Finding | None:
+    measured = np.isfinite(case.confidence)
+    asked = case.open & ~case.clamped
+    best = np.where(measured & asked, case.confidence, 0).max(axis=0)
+    judged = case.answer & ~case.given & asked.any(axis=0) & (measured | ~asked).all(axis=0)
+    positions = np.flatnonzero(judged & (best < MORE_LIKELY_WRONG))
+    if not len(positions):
+        return None
+    lowest, steps = float(best[positions].min()), int(asked[:, positions].sum(axis=0).max())
+    return Finding(
+        Severity.WARNING,
+        f"{len(positions)} of the answer's {count(int(case.answer.sum()), 'draft')} ({places(positions.tolist())}) "
+        f"never reached a confidence of {MORE_LIKELY_WRONG} in {count(steps, 'step')}; the least sure one "
+        f"stayed at or below {lowest:.2g}.",
+        step=case.last_step,
+        positions=tuple(positions.tolist()),
+        evidence={"positions": len(positions), "lowest_best_confidence": lowest},
+    )
+
+
+def _clamped(case: CanvasCase) -> Finding | None:
+    clamped = case.clamped[-1]
+    number, free = int(clamped.sum()), case.last_free_entropy
+    if not number:
+        return None
+    mean, threshold = float(case.entropy[-1].mean(dtype=float)), case.number("confidence_threshold")
+    only_so = case.stopped_by_rule and threshold is not None and mean < threshold <= free
+    if not only_so and number < MOST * case.run.canvas_length:
+        return None
+    stopped = f", so the stop rule was met below {threshold}" if only_so else ""
+    return Finding(
+        Severity.WARNING if only_so else Severity.NOTE,
+        f"{number} of {count(case.run.canvas_length, 'position')} had one token left in the last step: over all, the "
+        f"mean entropy was {mean:.3g} nats{stopped}; over the others it was {free:.3g}.",
+        step=case.last_step,
+        positions=tuple(np.flatnonzero(clamped).tolist()),
+        evidence={"clamped": number, "mean_entropy": mean, "mean_entropy_of_free": free},
+    )
+
+
+def _banned(case: CanvasCase) -> Finding | None:
+    lost = banned_drafts(case.run) & case.answer
+    positions = np.flatnonzero(lost.any(axis=0))
+    if not len(positions):
+        return None
+    step = int(np.flatnonzero(lost.any(axis=1))[-1])
+    first = np.flatnonzero(lost[step])[0]
+    wanted, instead = case.texts(np.array([case.run.array("banned_draft")[step, first], case.draft[step, first]]))
+    to_the_end, alone = int(lost[-1].sum()), int((lost & case.clamped).any(axis=0).sum())
+    return Finding(
+        Severity.NOTE,
+        f"The model's own draft was ruled out at {places(positions.tolist())}, to the last step at "
+        f"{to_the_end or 'none'} of them: in step {step} it was {quote([wanted])}, where {quote([instead])} was left. "
+        f"One token alone was left at {alone or 'none'} of them.",
+        step=step,
+        positions=tuple(positions.tolist()),
+        evidence={"positions": len(positions), "in_last_step": to_the_end, "clamped": alone},
+    )
+
+
+RULES = (
+    Rule(
+        name="oscillation",
+        title="Oscillation",
+        says="A position's draft goes back and forth between tokens: what the model thinks depends on the random "
+        "tokens around it, and what is emitted on the step at which it happens to stop.",
+        remedy="Look at which neighbours change with it. Lower the temperatures, or vote over the steps (arXiv "
+        "2508.09138).",
+        source="temporal oscillation, arXiv 2508.09138",
+        needs=(need.REDRAFTS,),
+        check=per_canvas(_oscillation),
+    ),
+    Rule(
+        name="never-confident",
+        title="Never confident",
+        says="A position never had a draft that the model held for more likely right than wrong.",
+        remedy="Check the prompt and the temperatures (the confidence is that after temperature); where the model has "
+        "no basis for an answer, no sampler setting gives it one.",
+        source="confidence of the draft, cf. arXiv 2508.19982 (Prophet)",
+        needs=(need.values("confidence"),),
+        check=per_canvas(_never_confident),
+    ),
+    Rule(
+        name="clamped-positions",
+        title="Clamped positions count as certain",
+        says="Positions at which a logits processor leaves one token have entropy 0 and confidence 1. The stop rule's "
+        "mean counts them in, and with them the canvas looks surer than the model was.",
+        remedy="Ask for a lower confidence threshold: the usual one times the share of positions that are left to the "
+        "model judges these as a canvas of their own would be.",
+        source="StableAndConfidentStoppingCriteria takes the mean over the canvas",
+        needs=(need.PROCESSORS_RECORDED, need.values("entropy")),
+        check=per_canvas(_clamped),
+    ),
+    Rule(
+        name="draft-banned",
+        title="The model's draft was banned",
+        says="A logits processor took the token that the model would have put there. What is emitted is the best of "
+        "what was left, or what it was clamped to.",
+        remedy="If that was not meant, look at which processor bans it; if it was, read confidences there as those "
+        "of the tokens that were left.",
+        source="logits before and after the call's processors",
+        needs=(need.PROCESSORS_RECORDED, need.left_alone("Pin")),
+        check=per_canvas(_banned),
+    ),
+)
