@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dgemma_viz.errors import DgemmaVizError
-from dgemma_viz.recorders.upstream_versions import (
+from dgemma_viz.upstream.versions import (
     CLASHES,
     bounds,
     installed_version,

@@ -10,17 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "dgemma_viz"
 
 ALLOWED = {
+    "upstream": set(),
     "trace": set(),
     "analysis": {"trace"},
     "rules": {"analysis", "trace"},
     "conformance": {"rules", "analysis", "trace"},
     "diagnosis": {"conformance", "rules", "analysis", "trace"},
     "figures": {"diagnosis", "conformance", "analysis", "trace", "costs"},
-    "tiny": set(),
-    "recorders": {"trace"},
+    "tiny": {"upstream"},
+    "recorders": {"trace", "upstream"},
     "views": {"figures", "diagnosis", "conformance", "rules", "analysis", "trace"},
-    "labs": {"recorders", "tiny", "diagnosis", "conformance", "analysis", "trace", "costs"},
-    "costs": set(),
+    "labs": {"recorders", "tiny", "upstream", "diagnosis", "conformance", "analysis", "trace", "costs"},
+    "costs": {"upstream"},
     "serving": {"views", "labs", "tiny", "trace"},
     "export": {"views", "figures", "diagnosis", "conformance", "analysis", "trace"},
 }
@@ -86,6 +87,7 @@ def modules_after(statement: str) -> set[str]:
         ("import dgemma_viz", (*HEAVY, "numpy", "pandas", "plotly", "ipywidgets")),
         ("import dgemma_viz.recorders, dgemma_viz.labs.single_run, dgemma_viz.cli", HEAVY),
         ("import dgemma_viz.trace, dgemma_viz.analysis.positions", (*HEAVY, "pandas", "xarray", "plotly")),
+        ("from dgemma_viz.upstream import diffusers, torch_compile, transformers, versions", HEAVY),
         ("import dgemma_viz.figures", (*HEAVY, *WIDGETS)),
         (CONTENTS, (*HEAVY, *WIDGETS)),
         ("import dgemma_viz.tiny, dgemma_viz.tiny.tasks", HEAVY),

@@ -6,6 +6,7 @@ from typing import Any
 
 from dgemma_viz.costs.shape import ModelShape
 from dgemma_viz.errors import SettingError
+from dgemma_viz.upstream.transformers import name_or_path
 
 _BF16 = 2
 
@@ -44,7 +45,7 @@ def shape_of(config: Any) -> ModelShape:
     head = text.vocab_size * width
     active = dense + experts * text.top_k_experts / text.num_experts + head
     return ModelShape(
-        name=str(getattr(config, "_name_or_path", "") or "this model"),
+        name=name_or_path(config) or "this model",
         dense_weights=dense,
         expert_weights=experts,
         experts=text.num_experts,

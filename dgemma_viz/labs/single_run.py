@@ -69,7 +69,7 @@ class RunSettings:
         if self.max_new_tokens is not None:
             arguments["max_new_tokens"] = self.max_new_tokens
         if self.entropy_bound is not None:
-            from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+            from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 
             arguments["sampler_config"] = EntropyBoundSamplerConfig(entropy_bound=float(self.entropy_bound))
         return arguments
@@ -87,7 +87,9 @@ def load_model(name: str | None = None) -> tuple[Any, Any]:
         from dgemma_viz.tiny import load_tiny
 
         return load_tiny()
-    from transformers import AutoTokenizer, DiffusionGemmaForBlockDiffusion
+    from transformers import AutoTokenizer
+
+    from dgemma_viz.upstream.transformers import DiffusionGemmaForBlockDiffusion
 
     # Spreading a large model over devices needs accelerate (the extra "large"); without it the model is on the CPU.
     placement = {"device_map": "auto"} if find_spec("accelerate") else {}

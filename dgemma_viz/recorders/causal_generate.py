@@ -40,6 +40,7 @@ from dgemma_viz.recorders.run_facts import adapters, eos_ids, generator_state, m
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.upstream.transformers import CAUSAL_PROCESSORS
 
 _SETTINGS = ("do_sample", "temperature", "top_k", "top_p", "max_new_tokens", "prompt_lookup_num_tokens")
 
@@ -83,7 +84,7 @@ class CausalRecording(Recording):
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the model's loop."""
         hooks.wrap(self._model, "generate", self._around_generate)
-        hooks.wrap(self._model, "_get_logits_processor", self._around_processors)
+        hooks.wrap(self._model, CAUSAL_PROCESSORS, self._around_processors)
         hooks.wrap(self._model, "forward", self._around_forward)
 
     def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

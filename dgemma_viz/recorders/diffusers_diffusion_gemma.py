@@ -34,7 +34,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from diffusers import DiffusionGemmaPipeline
 
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
@@ -46,8 +45,10 @@ from dgemma_viz.recorders.run_facts import generator_state, vocabulary_size
 from dgemma_viz.recorders.sampler_numbers import watched
 from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, EntropyBound, followed_class
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
-from dgemma_viz.recorders.upstream_versions import clash_of
 from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.upstream.diffusers import PREPARE_PROMPT, SELECT_POSITIONS, DiffusionGemmaPipeline
+from dgemma_viz.upstream.torch_compile import called_through
+from dgemma_viz.upstream.versions import clash_of
 
 
 class DiffusionGemmaPipelineRecording(Recording):
@@ -111,11 +112,11 @@ class DiffusionGemmaPipelineRecording(Recording):
         watched_step = known.step if isinstance(follower, EntropyBound) else None  # type: ignore[attr-defined]
         self._calls[id(run)] = PipelineCall(run, given, scheduler, follower, length, self._top_k, watched_step)
         encoder = pipeline.model.model.encoder
-        self._hook(pipeline, "_prepare_inputs", self._around_inputs)
-        self._hook(encoder, _called_through(encoder), self._around_encoder)
+        self._hook(pipeline, PREPARE_PROMPT, self._around_inputs)
+        self._hook(encoder, called_through(encoder), self._around_encoder)
         self._hook(scheduler, "step", self._around_step)
         if isinstance(follower, DiscreteDDIM):
-            self._hook(scheduler, "_select_positions", self._around_selection)
+            self._hook(scheduler, SELECT_POSITIONS, self._around_selection)
             self._hook(scheduler, "step_correct", self._around_sweep)
 
     def _hook(self, target: Any, name: str, around: Callable[..., Any]) -> None:
@@ -184,8 +185,3 @@ class DiffusionGemmaPipelineRecording(Recording):
             given = by_name(original, args, kwargs)
             call.run.attempt(lambda: follower.chosen(positions, given["cond_log_probs"]))
         return positions
-
-
-def _called_through(module: Any) -> str:
-    """What a call of a module goes through: ``module.compile()`` puts something in place of ``forward``."""
-    return "forward" if getattr(module, "_compiled_call_impl", None) is None else "_compiled_call_impl"

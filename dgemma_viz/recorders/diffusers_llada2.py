@@ -48,6 +48,7 @@ from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import generator_state
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.upstream.diffusers import PREPARE_IDS, execution_device
 
 
 @dataclass
@@ -86,7 +87,7 @@ class LLaDA2PipelineRecording(Recording):
         pipeline = self._model
         given = by_name(original, args, kwargs, defaults=True)
         facts = facts_of_call(pipeline, given, self._task)
-        run = Run(facts, generator_state(torch.device(pipeline._execution_device), given["generator"]))
+        run = Run(facts, generator_state(execution_device(pipeline), given["generator"]))
         call = _Call(run, pipeline.scheduler, given["gen_length"], facts.settings["canvas_length"])
         with self._running(run), InstanceHooks() as hooks:
             run.attempt(lambda: self._follow(hooks, call))
@@ -95,7 +96,7 @@ class LLaDA2PipelineRecording(Recording):
             return result
 
     def _follow(self, hooks: InstanceHooks, call: _Call) -> None:
-        hooks.wrap(self._model, "_prepare_input_ids", partial(_around_inputs, call))
+        hooks.wrap(self._model, PREPARE_IDS, partial(_around_inputs, call))
         hooks.wrap(call.scheduler, "step", partial(self._around_step, call))
         hooks.wrap(call.scheduler, "check_block_should_continue", partial(self._around_end_of_step, call))
 

@@ -37,7 +37,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSampler
 
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.recording import Recording
@@ -46,6 +45,13 @@ from dgemma_viz.recorders.run_facts import eos_ids, facts_at_start, generator_st
 from dgemma_viz.recorders.sampler_numbers import watched
 from dgemma_viz.recorders.step_capture import StepCapture
 from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.upstream.transformers import (
+    DENOISING_STEP,
+    FINALIZE_CANVAS,
+    PREPARE_CONFIG,
+    PREPARE_ENCODER,
+    EntropyBoundSampler,
+)
 
 
 class DiffusionGemmaRecording(Recording):
@@ -60,10 +66,10 @@ class DiffusionGemmaRecording(Recording):
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the model object; :class:`Recording` restores it."""
         hooks.wrap(self._model, "generate", self._around_generate)
-        hooks.wrap(self._model, "_prepare_generation_config", self._around_config)
-        hooks.wrap(self._model, "_prepare_encoder_inputs", self._around_encoder_inputs)
-        hooks.wrap(self._model, "_denoising_step", self._around_step)
-        hooks.wrap(self._model, "_finalize_canvas", self._around_finalize)
+        hooks.wrap(self._model, PREPARE_CONFIG, self._around_config)
+        hooks.wrap(self._model, PREPARE_ENCODER, self._around_encoder_inputs)
+        hooks.wrap(self._model, DENOISING_STEP, self._around_step)
+        hooks.wrap(self._model, FINALIZE_CANVAS, self._around_finalize)
 
     def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         run = Run(facts_at_start(self._model, self._task), generator_state(torch.device(self._model.device)))

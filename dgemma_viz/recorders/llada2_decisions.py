@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.upstream.diffusers import filtered
 
 
 @dataclass(frozen=True)
@@ -84,5 +85,4 @@ def _sampled_from(scheduler: Any, given: Mapping[str, Any]) -> tuple[torch.Tenso
         return logits.float(), 1.0
     if temperature != 1.0:
         logits = logits / temperature
-    logits = scheduler._top_k_filtering(logits, top_k=given["top_k"])
-    return scheduler._top_p_filtering(logits, top_p=given["top_p"]).float(), temperature
+    return filtered(scheduler, logits, top_k=given["top_k"], top_p=given["top_p"]).float(), temperature

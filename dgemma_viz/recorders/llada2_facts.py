@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import diffusers
 import torch
 
 from dgemma_viz.recorders.run_facts import model_id, versions
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.upstream import diffusers
 
 _SAME_NAME = (
     "temperature",

@@ -17,6 +17,8 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from dgemma_viz.upstream.transformers import CAUSAL_PROCESSORS
+
 DENOISERS = frozenset(
     {
         "DreamModel",
@@ -31,8 +33,6 @@ DENOISERS = frozenset(
 """Published mask-token diffusion models, by the classes that their weights come with."""
 
 _LOOP = "GenerationMixin"
-_HOOKED = "_get_logits_processor"
-"""What transformers' loop, and any other that is built on its parts, asks for before the first pass."""
 _NOT_FOLLOWED = ("torch", "transformers.generation", "transformers.modeling_utils", "transformers.utils")
 
 
@@ -68,7 +68,7 @@ def leaves_the_loop(model: Any) -> bool:
             continue
         seen.add(function)
         names = set(_names(function.__code__))
-        if _is_upstream(function) or _HOOKED in names or {_LOOP, "generate"} <= names:
+        if _is_upstream(function) or CAUSAL_PROCESSORS in names or {_LOOP, "generate"} <= names:
             return False
         if {"super", "generate"} <= names:
             above = loops[loops.index(owner) + 1 :] if (owner := _owner(function)) in loops else loops

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import diffusers
-
 from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.recorders.run_facts import facts_at_start
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.upstream import diffusers
 
 _SAME_NAME = ("stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")
 _RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}

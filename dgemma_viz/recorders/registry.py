@@ -10,6 +10,7 @@ from typing import Any
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.upstream.torch_compile import COMPILED_MODULE
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ SUPPORTED = (
 )
 
 
-_HOLDERS = ("_orig_mod", "module", "pretrained_model")
+_HOLDERS = (COMPILED_MODULE, "module", "pretrained_model")
 """Attributes in which wrappers keep the model: ``torch.compile``, data-parallel training, TRL."""
 
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
 
 from dgemma_viz.recorders.best import first_best
 from dgemma_viz.recorders.reduce import spans
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.upstream.transformers import LinearTemperatureScheduleLogitsProcessor
 
 _FAR = 1000.0
 """Nats, before temperature."""

@@ -17,6 +17,7 @@ import dgemma_viz
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.upstream.transformers import name_or_path
 
 _SETTINGS = (
     "max_denoising_steps",
@@ -83,8 +84,7 @@ def vocabulary_size(model: Any) -> int:
 
 def model_id(model: Any) -> str:
     """Last component of the name or path that a model was loaded from: traces are shared, local paths are not."""
-    name = str(getattr(model.config, "_name_or_path", "") or "")
-    return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return name_or_path(model.config).replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def adapters(model: Any) -> dict[str, list[str]]:

@@ -4,7 +4,6 @@ With a static cache, ``DiffusionGemmaGenerationMixin._compile_functions`` compil
 ``sampler.accept_canvas`` and ``sampler.renoise_canvas``, keeps them on the model (``_compiled_accept_canvas``,
 ``_compiled_renoise_canvas``) and sets them on every later call's sampler. So a later call runs with the first sampler's
 bound, canvas length and vocabulary, the accepted mask appears on the first sampler, and its own sampler never has one.
-``torch.compile`` keeps the function it compiled as ``_torchdynamo_orig_callable``; a bound method knows its object.
 """
 
 from __future__ import annotations
@@ -12,30 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.upstream.transformers import COMPILED_ACCEPT, COMPILED_RENOISE
 
-_COMPILED_FROM = ("_torchdynamo_orig_callable", "__wrapped__")
 _REMEDY = (
-    "To run what is asked for, delete the model's '_compiled_accept_canvas' and '_compiled_renoise_canvas' before "
+    f"To run what is asked for, delete the model's '{COMPILED_ACCEPT}' and '{COMPILED_RENOISE}' before "
     "generate(), or pass disable_compile=True."
 )
-
-
-def owner_of(method: Any, otherwise: Any) -> Any:
-    """Object whose method runs when ``method`` is called, looking through ``torch.compile`` and other wrappers."""
-    for _ in range(16):
-        owner = getattr(method, "__self__", None)
-        if owner is not None:
-            return owner
-        inner = next((found for name in _COMPILED_FROM if (found := getattr(method, name, None)) is not None), None)
-        if inner is None:
-            return otherwise
-        method = inner
-    return otherwise
-
-
-def is_compiled(method: Any) -> bool:
-    """Tell whether ``torch.compile`` made a method, so that its arithmetic is not that of torch's own operations."""
-    return getattr(method, _COMPILED_FROM[0], None) is not None
 
 
 def bound_of(sampler: Any) -> float:
@@ -52,7 +33,7 @@ def staleness(asked: Any, accepting: Any, renoising: Any) -> Notice | None:
     asked
         The sampler that ``generate()`` made for this call.
     accepting, renoising
-        The objects whose ``accept_canvas`` and ``renoise_canvas`` run (:func:`owner_of`).
+        The objects whose ``accept_canvas`` and ``renoise_canvas`` run (:func:`.torch_compile.owner_of`).
     """
     differing = [
         f"{name} {getattr(running, name)} instead of {getattr(asked, name)} in {role}"

@@ -22,6 +22,7 @@ import torch
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.upstream.diffusers import committed
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,19 @@ class BlockRefinement:
     _committed: torch.Tensor | None = field(default=None, init=False)
 
     def before(self, given: Mapping[str, Any]) -> None:
-        """``_committed`` is reset in step 0 and when another canvas shape comes."""
-        committed, shape = self.scheduler._committed, given["sample"].shape
-        fresh = int(given["timestep"]) == 0 or committed is None or committed.shape != shape
-        self._committed = torch.zeros_like(given["sample"], dtype=torch.bool) if fresh else committed.clone()
+        """What is committed is reset in step 0 and when another canvas shape comes."""
+        before, sample = committed(self.scheduler), given["sample"]
+        if int(given["timestep"]) == 0 or before is None or before.shape != sample.shape:
+            before = torch.zeros_like(sample, dtype=torch.bool)
+        self._committed = before.clone()
 
     def after(self, given: Mapping[str, Any], output: Any) -> Decided:
         """Committed before and still, now, or edited."""
-        assert self._committed is not None  # noqa: S101 - before() ran
+        before, now = self._committed, committed(self.scheduler)
+        assert before is not None  # noqa: S101 - before() ran
+        assert now is not None  # noqa: S101 - and so did the step
         decision = _codes(
-            (self._committed & self.scheduler._committed, Decision.KEPT),
+            (before & now, Decision.KEPT),
             (output.transfer_index, Decision.ACCEPTED),
             (output.editing_transfer_index, Decision.EDITED),
         )

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import (
+from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
+from dgemma_viz.upstream.transformers import (
     DiffusionGemmaConfig,
     DiffusionGemmaForBlockDiffusion,
+    DiffusionGemmaGenerationConfig,
     DiffusionGemmaTextConfig,
+    EntropyBoundSamplerConfig,
     Gemma4VisionConfig,
 )
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
-    DiffusionGemmaGenerationConfig,
-    EntropyBoundSamplerConfig,
-)
-
-from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
 
 CANVAS_LENGTH = 48
 MAX_CANVASES = 3

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from dgemma_viz.tiny.cache_argument import CACHE
+from dgemma_viz.upstream.transformers import CACHE
 
 
 def greedy_decode(model: Any, inputs: dict[str, torch.Tensor], *, max_new_tokens: int) -> torch.Tensor:

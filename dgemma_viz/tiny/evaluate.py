@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
 
 from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.loading import KINDS, load_tiny
 from dgemma_viz.tiny.tasks import TASKS, Example, sample_example
 from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 from dgemma_viz.write_whole import write_whole
 
 _EVALUATION_STREAM = 2

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
+
+from dgemma_viz.upstream.transformers import ALL_EXPERTS_FUNCTIONS
 
 NAME = "dgemma_viz_dense"
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dgemma_viz.errors import DgemmaVizError, SettingError
+from dgemma_viz.upstream import transformers as upstream
 
 _HERE = Path(__file__).parent
 
@@ -41,7 +42,7 @@ class Bundled:
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """Model, in evaluation mode, and tokenizer."""
-        import transformers
+        from transformers import PreTrainedTokenizerFast
 
         if not (folder / "model.safetensors").is_file():
             raise DgemmaVizError(
@@ -49,11 +50,11 @@ class Bundled:
             )
         options = {"dtype": self.dtype} if self.dtype else {}
         with _no_progress_bar():
-            model = getattr(transformers, self.model_class).from_pretrained(folder, local_files_only=True, **options)
+            model = getattr(upstream, self.model_class).from_pretrained(folder, local_files_only=True, **options)
         if folder == self.weights:
-            model.config._name_or_path = self.name
+            upstream.set_name(model.config, self.name)
         home = folder if (folder / "tokenizer.json").is_file() else KINDS["diffusion"].weights
-        tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(home, local_files_only=True)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(home, local_files_only=True)
         return model.eval(), tokenizer
 
 

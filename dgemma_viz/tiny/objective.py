@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 
-from dgemma_viz.tiny.cache_argument import CACHE
+from dgemma_viz.upstream.transformers import CACHE
 
 
 def encoder_masks(is_token: torch.Tensor, window: int) -> dict[str, torch.Tensor]:

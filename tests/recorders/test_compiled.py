@@ -13,8 +13,9 @@ import torch
 
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.recorders import StaleSamplerWarning
-from dgemma_viz.recorders.running_sampler import bound_of, owner_of, staleness
+from dgemma_viz.recorders.running_sampler import bound_of, staleness
 from dgemma_viz.trace.notice import NoticeCode
+from dgemma_viz.upstream.torch_compile import owner_of
 from tests.recorders.conftest import CANVAS, bound, prompts, small_model
 from tests.recorders.replay import EXACT, assert_consistent
 from tests.recorders.same_run import assert_same, plain, recorded

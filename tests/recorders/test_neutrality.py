@@ -5,7 +5,7 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList, TextDiffusionStreamer
 from transformers.generation.streamers import BaseStreamer
 
-from dgemma_viz.tiny.cache_argument import CACHE
+from dgemma_viz.upstream.transformers import CACHE
 from tests.recorders.conftest import CANVAS, PAD, VOCABULARY, prompts
 from tests.recorders.replay import assert_consistent
 from tests.recorders.same_run import assert_same, plain, recorded, run_both

@@ -5,11 +5,11 @@ from transformers import DynamicCache
 
 from dgemma_viz.tiny.architecture import CANVAS_LENGTH, MAX_CANVASES, fresh_model
 from dgemma_viz.tiny.batches import make_batch
-from dgemma_viz.tiny.cache_argument import CACHE
 from dgemma_viz.tiny.experts import use_dense_experts
 from dgemma_viz.tiny.objective import decoder_masks, encoder_masks
 from dgemma_viz.tiny.schedule import default_schedule
 from dgemma_viz.tiny.tokenizer import build_tokenizer
+from dgemma_viz.upstream.transformers import CACHE
 
 LONG = default_schedule((1, 1, 1, 1, 1, 1), decay=1).phase(0).buckets[-1]
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from dgemma_viz.tiny.cache_argument import CACHE
+from dgemma_viz.upstream.transformers import CACHE, CausalLMOutputWithPast, name_or_path, set_name
 
 if TYPE_CHECKING:
     from transformers import Cache
@@ -30,7 +29,7 @@ class CausalDiffusionGemma(PreTrainedModel, GenerationMixin):  # type: ignore[mi
         # PreTrainedModel's own would choose attention and expert kernels anew, in a config that is not ours.
         torch.nn.Module.__init__(self)
         self.config = copy.deepcopy(model.config.text_config)
-        self.config._name_or_path = model.config._name_or_path
+        set_name(self.config, name_or_path(model.config))
         self.model, self.lm_head = model.model.encoder, model.lm_head
         known = model.generation_config
         self.generation_config = GenerationConfig(

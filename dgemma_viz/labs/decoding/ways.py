@@ -16,6 +16,7 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.decoding.causal import as_causal
 from dgemma_viz.labs.samplers import sampler_named
 from dgemma_viz.labs.samplers.sampler import Prepared
+from dgemma_viz.upstream.transformers import GENERATION_LOGGER, name_or_path
 
 MOST_DRAFTED = 64
 
@@ -210,7 +211,7 @@ def _draft_length(tokens: int) -> int:
 def _bundled_drafter(model: Any) -> Any:
     from dgemma_viz.tiny.loading import KINDS, load_tiny
 
-    if model.config._name_or_path != KINDS["diffusion"].name:
+    if name_or_path(model.config) != KINDS["diffusion"].name:
         raise SettingError(
             "the bundled drafter knows the bundled model's vocabulary only: give drafted(drafter=...) a causal model "
             "with this model's tokenizer, or use 'looked up', which needs none"
@@ -229,7 +230,7 @@ def _drafts(drafter: Any, tokens: int) -> Iterator[None]:
     }
     before = {name: getattr(config, name) for name in settings}
     # transformers 5.23 warns of how its own candidate generator calls generate().
-    logger = logging.getLogger("transformers.generation.utils")
+    logger = logging.getLogger(GENERATION_LOGGER)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -27,12 +27,16 @@ from typing import Any
 
 import torch
 from transformers import LogitsProcessorList
-from transformers.models.diffusion_gemma.generation_diffusion_gemma import LinearTemperatureScheduleLogitsProcessor
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.plan import Effects, Plan
 from dgemma_viz.recorders.hooks import InstanceHooks
-from dgemma_viz.recorders.running_sampler import owner_of
+from dgemma_viz.upstream.torch_compile import owner_of
+from dgemma_viz.upstream.transformers import (
+    DENOISING_STEP,
+    PREPARE_CANVAS,
+    LinearTemperatureScheduleLogitsProcessor,
+)
 
 
 @contextmanager
@@ -54,8 +58,8 @@ def hooked_generate(model: Any, plan: Plan) -> Iterator[None]:
     counted = _Counted(plan)
     with InstanceHooks() as hooks:
         hooks.wrap(model, "generate", counted.around_generate)
-        hooks.wrap(model, "_prepare_denoiser_inputs", counted.around_canvas)
-        hooks.wrap(model, "_denoising_step", counted.around_step)
+        hooks.wrap(model, PREPARE_CANVAS, counted.around_canvas)
+        hooks.wrap(model, DENOISING_STEP, counted.around_step)
         yield
 
 

@@ -32,6 +32,7 @@ import torch
 
 from dgemma_viz.labs.interventions.plan import Effects, Plan
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.upstream.diffusers import PREPARE_PROMPT, changed_config, committed, set_committed
 
 _OF_THE_CALL = {"temperature"}
 """What the pipeline hands to ``scheduler.step`` in each step; everything else stands in the scheduler's config."""
@@ -42,7 +43,7 @@ def hooked_pipeline(pipeline: Any, plan: Plan) -> Iterator[None]:
     """Carry out a plan in every call of the pipeline inside the block."""
     counted = _Counted(pipeline.scheduler, plan)
     with InstanceHooks() as hooks:
-        hooks.wrap(pipeline, "_prepare_inputs", counted.around_inputs)
+        hooks.wrap(pipeline, PREPARE_PROMPT, counted.around_inputs)
         hooks.wrap(pipeline.model, "forward", counted.around_pass)
         hooks.wrap(pipeline.scheduler, "step", counted.around_decision)
         yield
@@ -84,7 +85,7 @@ class _Counted:
             hooks.restore()
             of_call = {name: parameters[name] for name in _OF_THE_CALL & parameters.keys() & given.keys()}
             config = {name: value for name, value in parameters.items() if name not in _OF_THE_CALL}
-            with _changed_config(self._scheduler, config):
+            with changed_config(self._scheduler, config):
                 return original(**{**given, **arguments, **of_call})
 
         for name in ("step", "step_correct"):
@@ -99,17 +100,6 @@ class _Counted:
         return output
 
 
-@contextmanager
-def _changed_config(scheduler: Any, values: Mapping[str, Any]) -> Iterator[None]:
-    """Other values in the scheduler's config, which is frozen: it gets another one."""
-    before = scheduler._internal_dict
-    scheduler.register_to_config(**values)
-    try:
-        yield
-    finally:
-        scheduler._internal_dict = before
-
-
 def _force(effects: Effects, scheduler: Any, sample: torch.Tensor, output: Any, noise: Callable[..., Any]) -> None:
     """Change a step's output as if the scheduler had decided so, and what it remembers of it."""
     nothing = torch.zeros_like(sample, dtype=torch.bool)
@@ -119,13 +109,13 @@ def _force(effects: Effects, scheduler: Any, sample: torch.Tensor, output: Any, 
     output.prev_sample = torch.where(renoise, noise(candidate, sample), output.prev_sample)
     if hasattr(output, "accepted_index"):
         output.accepted_index = (output.accepted_index | accept) & ~renoise
-    committed = getattr(scheduler, "_committed", None)
-    if committed is not None:
-        earlier = committed & ~output.transfer_index
+    before = committed(scheduler)
+    if before is not None:
+        earlier = before & ~output.transfer_index
         output.transfer_index = (output.transfer_index | (accept & ~earlier)) & ~renoise
         edited = accept & earlier & (candidate != sample)
         output.editing_transfer_index = (output.editing_transfer_index | edited) & ~renoise
-        scheduler._committed = (committed | accept) & ~renoise
+        set_committed(scheduler, (before | accept) & ~renoise)
 
 
 def _noise(place: tuple[int, int], vocabulary: int, candidate: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:

@@ -101,7 +101,7 @@ def _prepared(model: Any, tokenizer: Any, trace: Trace) -> Prepared:
 def _prepared_pipeline(model: Any, tokenizer: Any, trace: Trace, inputs: Mapping[str, Any]) -> Prepared:
     """The recorded scheduler with its recorded config, in a pipeline that reads the recorded prompt."""
     sampler_named(sampler_of(trace)).need_library()
-    import diffusers
+    from dgemma_viz.upstream import diffusers
 
     if tokenizer is None:
         raise SettingError("a pipeline cannot run without its tokenizer: pass it, or the pipeline's processor")
@@ -121,7 +121,7 @@ def _prepared_pipeline(model: Any, tokenizer: Any, trace: Trace, inputs: Mapping
 
 def _generate_arguments(trace: Trace) -> dict[str, Any]:
     """The effective config of the recorded call, so that it does not matter what the model's own config says today."""
-    from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+    from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 
     settings = trace.facts.settings
     arguments = {name: settings[name] for name in _OF_GENERATE if name in settings}

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.labs.sabotage.changed_settings import changed_settings
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.upstream.transformers import (
+    COMPILED_ACCEPT,
+    COMPILED_DECODER,
+    COMPILED_ENCODER,
+    COMPILED_RENOISE,
+    COMPILED_STOPPING,
+    PREPARE_NEXT_CANVAS,
+    PREPARE_PROCESSORS,
+    PREPARE_SAMPLER,
+    STATIC_CACHE,
+)
 
 if TYPE_CHECKING:
     Plant = Callable[[Any], AbstractContextManager[None]]
@@ -44,7 +55,7 @@ def hidden_canvas(*, restart: bool) -> Plant:
             return length, decoder_mask, mask, encoder_positions, before if restart else positions
 
         with InstanceHooks() as hooks:
-            hooks.wrap(model, "_prepare_kwargs_for_next_canvas", next_canvas)
+            hooks.wrap(model, PREPARE_NEXT_CANVAS, next_canvas)
             yield
 
     return plant
@@ -58,7 +69,7 @@ def doubled_schedule(model: Any) -> Iterator[None]:
         return original(config, original(config, processors))
 
     with InstanceHooks() as hooks:
-        hooks.wrap(model, "_prepare_logits_processor", prepare)
+        hooks.wrap(model, PREPARE_PROCESSORS, prepare)
         yield
 
 
@@ -68,7 +79,7 @@ def stale_sampler(model: Any) -> Iterator[None]:
 
     Upstream keeps compiled functions; these are the same functions uncompiled, so that nobody waits for the compiler.
     """
-    from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
+    from dgemma_viz.upstream.transformers import (
         EntropyBoundSamplerConfig,
         StableAndConfidentStoppingCriteria,
     )
@@ -76,16 +87,16 @@ def stale_sampler(model: Any) -> Iterator[None]:
     config = copy.deepcopy(model.generation_config)
     config.sampler_config = EntropyBoundSamplerConfig(entropy_bound=_EARLIER_BOUND)
     config.max_denoising_steps = config.max_denoising_steps or 1
-    earlier = model._prepare_sampler(config)
+    earlier = getattr(model, PREPARE_SAMPLER)(config)
     left_behind = {
-        "_compiled_encoder": model.model.encoder,
-        "_compiled_decoder_forward": model.forward,
-        "_compiled_accept_canvas": earlier.accept_canvas,
-        "_compiled_renoise_canvas": earlier.renoise_canvas,
-        "_compiled_diffusion_stopping_criteria": StableAndConfidentStoppingCriteria.__call__,
+        COMPILED_ENCODER: model.model.encoder,
+        COMPILED_DECODER: model.forward,
+        COMPILED_ACCEPT: earlier.accept_canvas,
+        COMPILED_RENOISE: earlier.renoise_canvas,
+        COMPILED_STOPPING: StableAndConfidentStoppingCriteria.__call__,
     }
     attributes = vars(model)
-    names = (*left_behind, "_cache")
+    names = (*left_behind, STATIC_CACHE)
     before = {name: attributes[name] for name in names if name in attributes}
     attributes.update(left_behind)
     try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.upstream.transformers import DENOISING_STEP
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def argmax_canvas(model: Any) -> Iterator[None]:
         return draft.clone(), draft, self_conditioning, finished
 
     with InstanceHooks() as hooks:
-        hooks.wrap(model, "_denoising_step", step)
+        hooks.wrap(model, DENOISING_STEP, step)
         yield
 
 
@@ -35,5 +36,5 @@ def thawed_rows(model: Any) -> Iterator[None]:
         return canvas, draft, self_conditioning, finished | finished_before
 
     with InstanceHooks() as hooks:
-        hooks.wrap(model, "_denoising_step", step)
+        hooks.wrap(model, DENOISING_STEP, step)
         yield

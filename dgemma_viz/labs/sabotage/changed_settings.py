@@ -16,7 +16,7 @@ def changed_settings(**changes: Any) -> Plant:
 
     @contextmanager
     def plant(model: Any) -> Iterator[None]:
-        from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+        from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 
         before = model.generation_config
         config = copy.deepcopy(before)

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.upstream.transformers import PREPARE_CANVAS
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ def edited_logits(edit: EditLogits) -> Plant:
             return output
 
         with InstanceHooks() as hooks:
-            hooks.wrap(model, "_prepare_denoiser_inputs", steps.restart)
+            hooks.wrap(model, PREPARE_CANVAS, steps.restart)
             hooks.wrap(model, "forward", forward)
             yield
 

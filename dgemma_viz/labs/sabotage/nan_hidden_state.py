@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.upstream.transformers import DENOISING_STEP, PREPARE_SAMPLER
 
 FIRST_STEP = 1
 """Step of each canvas, from 0, from which hidden states are NaN."""
@@ -29,8 +30,8 @@ def nan_hidden_state(model: Any) -> Iterator[None]:
         return _nan_step(kwargs)
 
     with InstanceHooks() as hooks:
-        hooks.wrap(model, "_denoising_step", step)
-        hooks.wrap(model, "_prepare_sampler", _tolerant_sampler)
+        hooks.wrap(model, DENOISING_STEP, step)
+        hooks.wrap(model, PREPARE_SAMPLER, _tolerant_sampler)
         yield
 
 
@@ -38,7 +39,7 @@ def _nan_step(inputs: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
     """``_denoising_step`` with NaN logits, Gumbel-argmax sampling, and a stop rule that NaN never meets."""
     import torch
 
-    from dgemma_viz.tiny.cache_argument import CACHE
+    from dgemma_viz.upstream.transformers import CACHE
 
     noised, remaining, sampler = inputs["current_canvas"], inputs["cur_step"], inputs["sampler"]
     outputs = inputs["decoder_forward"](

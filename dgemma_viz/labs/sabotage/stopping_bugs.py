@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.upstream.transformers import PREPARE_STOPPING
 
 
 @contextmanager
 def short_window(model: Any) -> Iterator[None]:
     """Take ``stability_threshold`` for the number of equal drafts: one fewer comparison than it asks for."""
-    from transformers.models.diffusion_gemma.generation_diffusion_gemma import StableAndConfidentStoppingCriteria
+    from dgemma_viz.upstream.transformers import StableAndConfidentStoppingCriteria
 
     def prepare(original: Callable[..., Any], config: Any) -> Any:
         criterion = original(config)
@@ -22,7 +23,7 @@ def short_window(model: Any) -> Iterator[None]:
         return StableAndConfidentStoppingCriteria(window, criterion.confidence_threshold)
 
     with InstanceHooks() as hooks:
-        hooks.wrap(model, "_prepare_diffusion_stopping_criteria", prepare)
+        hooks.wrap(model, PREPARE_STOPPING, prepare)
         yield
 
 
@@ -35,7 +36,7 @@ def forgetful_criterion(model: Any) -> Iterator[None]:
         return original(*args)
 
     with InstanceHooks() as hooks:
-        hooks.wrap(model, "_prepare_diffusion_stopping_criteria", _with_judgement(judge))
+        hooks.wrap(model, PREPARE_STOPPING, _with_judgement(judge))
         yield
 
 
@@ -54,7 +55,7 @@ def raw_confidence(model: Any) -> Iterator[None]:
 
     with InstanceHooks() as hooks:
         hooks.wrap(model, "forward", forward)
-        hooks.wrap(model, "_prepare_diffusion_stopping_criteria", _with_judgement(judge))
+        hooks.wrap(model, PREPARE_STOPPING, _with_judgement(judge))
         yield
 
 

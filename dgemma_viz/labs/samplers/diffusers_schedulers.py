@@ -73,7 +73,7 @@ _OF_THE_CALL = ("temperature", "stability_threshold", "confidence_threshold")
 def _prepare(
     scheduler: str, model: Any, tokenizer: Any, inputs: Mapping[str, Any], given: Values, max_new_tokens: int | None
 ) -> Prepared:
-    import diffusers
+    from dgemma_viz.upstream import diffusers
 
     own = {name: value for name, value in given.items() if name not in (*_OF_THE_CALL, STEPS.name)}
     call = {name: given[name] for name in _OF_THE_CALL if name in given}

@@ -76,7 +76,7 @@ def _prepare(
         # Either threshold at None builds no stopping criterion (_prepare_diffusion_stopping_criteria).
         arguments["stability_threshold"] = None
     if "entropy_bound" in given:
-        from transformers.models.diffusion_gemma.generation_diffusion_gemma import EntropyBoundSamplerConfig
+        from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 
         arguments["sampler_config"] = EntropyBoundSamplerConfig(entropy_bound=float(given["entropy_bound"]))
     if max_new_tokens is not None:

@@ -34,7 +34,7 @@ POST_STEPS = Parameter(
 def _prepare(
     model: Any, tokenizer: Any, inputs: Mapping[str, Any], given: Values, max_new_tokens: int | None
 ) -> Prepared:
-    import diffusers
+    from dgemma_viz.upstream import diffusers
 
     pipeline = diffusers.LLaDA2Pipeline(
         model=model, scheduler=diffusers.BlockRefinementScheduler(), tokenizer=tokenizer

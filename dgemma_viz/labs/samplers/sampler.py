@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from dgemma_viz.errors import MissingDependencyError, SettingError
 from dgemma_viz.labs.samplers.parameter import Parameter
-from dgemma_viz.recorders.upstream_versions import clash_of, required, shortfall
+from dgemma_viz.upstream.versions import clash_of, required, shortfall
 
 Noise = Literal["uniform", "mask"]
 """What stands at a position that is not decided: a uniformly random token, or a mask token."""

@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from dgemma_viz.tiny.batches import Batch, Bucket, make_batch
 from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.loading import KINDS
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
+from dgemma_viz.upstream.transformers import LlamaConfig, LlamaForCausalLM
 from dgemma_viz.write_whole import write_whole
 
 _REPORT_STEPS = 100

@@ -8,10 +8,9 @@ there, the model is not told the mask ratio.
 
 from __future__ import annotations
 
-from transformers import ModernBertConfig, ModernBertForMaskedLM
-
 from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from dgemma_viz.upstream.transformers import ModernBertConfig, ModernBertForMaskedLM
 
 BLOCK_LENGTH = 32
 """Default block of ``BlockRefinementScheduler``; the weights were trained for blocks of 16 as well."""

@@ -24,7 +24,7 @@ from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.write_whole import write_whole
 
 try:
-    from diffusers import BlockRefinementScheduler, LLaDA2Pipeline
+    from dgemma_viz.upstream.diffusers import BlockRefinementScheduler, LLaDA2Pipeline
 except ImportError as error:
     raise MissingDependencyError(
         "the mask-token model is judged through diffusers' LLaDA2Pipeline: pip install 'dgemma-viz[diffusers]'"

@@ -8,8 +8,8 @@ from packaging.requirements import Requirement
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.labs.samplers import SAMPLERS, need_samplers, run_sampler
 from dgemma_viz.recorders import record
-from dgemma_viz.recorders.upstream_versions import clash_of, required, shortfall
 from dgemma_viz.tiny import load_tiny
+from dgemma_viz.upstream.versions import clash_of, required, shortfall
 from tests.recorders.pipelines import called, pipeline_of
 
 OF_THE_PIPELINE = ("entropy_bound_diffusers", "block_refinement", "discrete_ddim")
