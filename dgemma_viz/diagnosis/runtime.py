@@ -29,7 +29,7 @@ SAME_BOUND = 1e-5
 _STALE = (NoticeCode.STALE_SAMPLER, NoticeCode.MIXED_SAMPLERS)
 _TOKEN = re.compile(r"\btoken (\d{1,9})\b")
 REPORTED_ELSEWHERE = {"numbers-finite", "bound-as-asked"}
-"""Broken rules that rules of the diagnosis speak of themselves, with more to say about them."""
+"""Broken rules that the diagnosis has rules of its own for, with more to say."""
 
 
 def _not_finite(case: RunCase) -> Finding | None:

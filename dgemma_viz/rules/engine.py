@@ -11,14 +11,14 @@ from dgemma_viz.rules.rule import C, Pooled, Rule, Tally
 
 
 class Verdict(StrEnum):
-    """What becomes of a rule, in the words that reports use."""
+    """What becomes of a rule, as reports put it."""
 
     PASSED = "passed"
     """It was checked, and holds."""
     BROKEN = "broken"
     """It does not hold somewhere."""
     UNDECIDED = "could not be told"
-    """A rule about chance that nothing speaks against, but that had too little to see for that to mean anything."""
+    """A statistical rule with nothing against it, but with too little to see for that to mean anything."""
     NOT_CHECKED = "not checked"
     """It lacks something, or found nothing to judge."""
     NOT_APPLICABLE = "not applicable"
@@ -42,7 +42,7 @@ class Outcome:
     reason
         Why it could not be told or was not checked; where it was checked in some traces only, why not in the others.
     tallies
-        Of a rule about chance: what each of its questions saw.
+        Of a statistical rule: what each of its questions saw.
     """
 
     rule: str
@@ -71,9 +71,9 @@ def run_rules(
         What they judge.
     repeated
         Cases that repeat the random draws of earlier ones: their indices, and those of the earlier ones. They count
-        once in rules about chance.
+        once in statistical rules.
     false_alarm
-        Probability with which conforming runs may be accused by any of the rules about chance.
+        Probability with which conforming runs may be accused by any of the statistical rules.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One finding: what, where, by what evidence, and what to try; and the phrases in which findings speak.
+"""One finding: what, where, by what evidence, and what to try; and the phrases that findings are made of.
 
 Sentences quote token texts, which are hostile data. :func:`quote` writes control, zero-width and text-direction
 characters as escapes. Nothing here is escaped for HTML: whoever shows a finding does that.

@@ -1,7 +1,7 @@
 """What a rule is: data and one check.
 
 A check gets a :class:`~dgemma_viz.rules.need.Case` and goes over it as a whole, sample by sample or canvas by canvas:
-for each it says how much was judged, and the first place that is wrong. A rule about chance judges all cases together
+for each it says how much was judged, and the first place that is wrong. A statistical rule judges all cases together
 (:class:`Pooled`). Thresholds are constants beside the check, each with its reason.
 """
 
@@ -28,7 +28,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Tally:
-    """What one question of a rule about chance saw, pooled over traces.
+    """What one question of a statistical rule saw, pooled over traces.
 
     Attributes
     ----------

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from dgemma_viz.analysis.chat import ChatPart, chat_structure, special_ids
+from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.views.words import term
@@ -52,28 +52,26 @@ def _here(parts: tuple[ChatPart, ...], canvas: int) -> list[dict[str, Any]]:
     ]
 
 
-def channels_html(trace: Trace, sample: int) -> str:
+def channels_html(trace: Trace, sample: int) -> Markup:
     """One line for each channel of a sample's output; empty where there is none."""
     structure = chat_structure(trace, sample)
     written = structure.written
     if not written:
-        return ""
+        return markup()
     lines = [_line(channel) for channel in written[:_MOST_CHANNELS]]
     if (more := len(written) - _MOST_CHANNELS) > 0:
-        lines.append(f"<li>{more} more</li>")
-    remark = "" if structure.recorded else f" <small>{_BY_TEXT}</small>"
-    return f"<ul class='dgx-channels'>{''.join(lines)}</ul>{remark}"
+        lines.append(tag("li", f"{more} more"))
+    remark = None if structure.recorded else (" ", tag("small", _BY_TEXT))
+    return markup(tag("ul", lines, class_="dgx-channels"), remark)
 
 
-def _line(channel: ChatPart) -> str:
+def _line(channel: ChatPart) -> Markup:
     tokens, steps = (
         f"{number} {word}{'' if number == 1 else 's'}"
         for number, word in ((channel.tokens, "token"), (channel.steps or 0, "step"))
     )
-    name = escape(isolated(visible(channel.name))) or "without a name"
+    name = tag("b", isolated(visible(channel.name)) or "without a name")
     ended = "ended" if channel.ended else "never ended"
-    share = f"{100 * channel.share:.0f} % {term('of the work', 'share of the work')}"
-    return (
-        f"<li>{term('channel')} <b>{name}</b>: {tokens}, settled after {steps}, {share}, {ended} "
-        "<span class='dgx-tag'>derived</span></li>"
-    )
+    share = (f"{100 * channel.share:.0f} % ", term("of the work", "share of the work"))
+    derived = tag("span", "derived", class_="dgx-tag")
+    return tag("li", term("channel"), " ", name, f": {tokens}, settled after {steps}, ", share, f", {ended} ", derived)

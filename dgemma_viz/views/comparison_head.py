@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from html import escape
 from itertools import groupby
 from typing import Any
 
@@ -21,6 +20,7 @@ from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
 from dgemma_viz.analysis.passages import drafted
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.figures.run_pair import A, B, RunStyle
+from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.passage import characters_of, whole_words
 from dgemma_viz.plain_text import isolated
 from dgemma_viz.trace.model import Trace
@@ -39,7 +39,7 @@ _NAMED = {"seed", "model", "sampler"}
 
 
 def told(pair: TracePair, first: Divergence | None, sample: int) -> tuple[str, str, str]:
-    """Where the runs part: a title, what follows it, and why they do, which is NOT escaped."""
+    """Where the runs part: a title, what follows it, and why they do; NOT escaped."""
     if first is not None:
         place = f"canvas {first.canvas}, step {first.step}: {first.cause.value}{_text_of(pair, first)}"
         return "First difference", place, explained(pair, first) or first.what
@@ -55,7 +55,7 @@ def _text_of(pair: TracePair, first: Divergence) -> str:
     if run is None or not first.positions or first.step >= run.n_steps:
         return ""
     passage = drafted(run, first.step).at(first.positions[:1])
-    return f", at {escape(isolated(passage))}" if passage else ""
+    return f", at {isolated(passage)}" if passage else ""
 
 
 def remarks_of(pair: TracePair) -> list[str]:
@@ -66,18 +66,18 @@ def remarks_of(pair: TracePair) -> list[str]:
     return [*changed, *pair.remarks]
 
 
-def first_difference_html(pair: TracePair, first: Divergence | None, sample: int) -> str:
+def first_difference_html(pair: TracePair, first: Divergence | None, sample: int) -> Markup:
     """Where the runs part and why, or that they do not; and what is not compared."""
     title, words, why = told(pair, first, sample)
     same = " dgc-same" if title == _NO_DIFFERENCE else ""
-    tag = "" if title == _NOTHING else " <span class='dgx-tag'>derived</span>"
-    reason = f"<br>{readable(why)}" if why else ""
-    banner = f"<p class='dgc-first{same}' role='note'><b>{title}</b> {words}{tag}{reason}</p>"
-    remarks = "".join(f"<li>{readable(remark)}</li>" for remark in remarks_of(pair))
-    return f"<div class='dgc'>{banner}{f'<ul>{remarks}</ul>' if remarks else ''}</div>"
+    derived = title != _NOTHING and (" ", tag("span", "derived", class_="dgx-tag"))
+    reason = why and (tag("br"), readable(why))
+    banner = tag("p", tag("b", title), " ", words, derived, reason, class_=f"dgc-first{same}", role="note")
+    remarks = [tag("li", readable(remark)) for remark in remarks_of(pair)]
+    return tag("div", banner, tag("ul", remarks) if remarks else None, class_="dgc")
 
 
-def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str:
+def table_html(pair: TracePair, reference: Reference | None, sample: int) -> Markup:
     """What came of both runs, differing words of the output marked, and which facts changed; the others folded away.
 
     Raises
@@ -99,77 +99,80 @@ def table_html(pair: TracePair, reference: Reference | None, sample: int) -> str
     ]
     if (more := len(changed) - _MOST_ROWS) > 0:
         rows.append(_wide("and more", f"{more} other facts changed"))
-    heads = "".join(f"<th scope='col'>{glyph_html(run)} {run.name}</th>" for run in (A, B))
-    head = f"<thead><tr><th scope='col'>≠ differs</th>{heads}<td></td></tr></thead>"
+    heads = [tag("th", glyph_html(run), f" {run.name}", scope="col") for run in (A, B)]
+    head = tag("tr", tag("th", "≠ differs", scope="col"), heads, tag("td"))
     same = [row for row in facts if not row.changed]
-    listed = " · ".join(f"{_name(row)} {_value(row.a)}" for row in same[:_MOST_ROWS])
-    folded = f"<details><summary>{len(same)} facts are the same</summary><p>{listed}</p></details>"
-    table = f"<table><caption>What changed</caption>{head}<tbody>{''.join(rows)}</tbody></table>"
-    return f"<div class='dgc'>{table}{folded}</div>"
+    listed = _dotted(markup(_name(row), " ", _value(row.a)) for row in same[:_MOST_ROWS])
+    folded = tag("details", tag("summary", f"{len(same)} facts are the same"), tag("p", listed))
+    table = tag("table", tag("caption", "What changed"), tag("thead", head), tag("tbody", rows))
+    return tag("div", table, folded, class_="dgc")
 
 
-def run_heading_html(pair: TracePair, run: RunStyle, sample: int) -> str:
+def run_heading_html(pair: TracePair, run: RunStyle, sample: int) -> Markup:
     """Name of a run, and what sets it apart from the other: up to three facts that changed, settings last."""
     rows = changed_facts(*pair.traces, sample)
     settings = {name.replace("_", " ") for trace in pair.traces for name in trace.facts.settings}
     named = sorted((row for row in rows if row.name in _NAMED | settings), key=lambda row: row.name not in _NAMED)
-    values = ((_name(row), _inline(row.a if run is A else row.b)) for row in named[:_MOST_NAMED])
-    words = " · ".join(f"{name} {value}" for name, value in values)
+    words = [markup(_name(row), " ", _inline(row.a if run is A else row.b)) for row in named[:_MOST_NAMED]]
     if purposes(pair)[run.name]:
-        words = " · ".join(filter(None, ["changed on purpose", words]))
-    return f"<div class='dgc'><h3>{glyph_html(run)} Run {run.name}<span>{words}</span></h3></div>"
+        words.insert(0, markup("changed on purpose"))
+    heading = tag("h3", glyph_html(run), f" Run {run.name}", tag("span", _dotted(words)))
+    return tag("div", heading, class_="dgc")
 
 
-def glyph_html(run: RunStyle) -> str:
+def glyph_html(run: RunStyle) -> Markup:
     """The run's glyph in its colour."""
-    return f"<span class='dgc-{run.name.lower()}' aria-hidden='true'>{run.glyph}</span>"
+    return tag("span", run.glyph, class_=f"dgc-{run.name.lower()}", aria_hidden="true")
 
 
-def _row(row: FactRow, *cells: str) -> str:
+def _dotted(parts: Iterable[Markup]) -> Markup:
+    return Markup(" · ".join(parts))
+
+
+def _row(row: FactRow, *cells: Markup) -> Markup:
     if not row.changed and not cells:
         return _wide(row.name, _value(row.a), row.provenance)
-    shown = "".join(f"<td>{cell}</td>" for cell in cells or (_value(row.a), _value(row.b)))
-    changed = " class='dgc-changed'" if row.changed else ""
-    return f"<tr{changed}><th scope='row'>{_name(row)}</th>{shown}{_tag(row.provenance)}</tr>"
+    shown = [tag("td", cell) for cell in cells or (_value(row.a), _value(row.b))]
+    changed = "dgc-changed" if row.changed else None
+    return tag("tr", tag("th", _name(row), scope="row"), shown, _tag(row.provenance), class_=changed)
 
 
-def _wide(name: str, value: str, provenance: str = "derived") -> str:
-    return (
-        f"<tr><th scope='row'>{readable(name, _LONGEST_NAME)}</th><td colspan='2'>{value}</td>{_tag(provenance)}</tr>"
-    )
+def _wide(name: str, value: str, provenance: str = "derived") -> Markup:
+    heading = tag("th", readable(name, _LONGEST_NAME), scope="row")
+    return tag("tr", heading, tag("td", value, colspan=2), _tag(provenance))
 
 
-def _name(row: FactRow) -> str:
+def _name(row: FactRow) -> Markup:
     return readable(row.name, _LONGEST_NAME)
 
 
-def _tag(provenance: str) -> str:
-    return f"<td><span class='dgx-tag'>{escape(provenance)}</span></td>"
+def _tag(provenance: str) -> Markup:
+    return tag("td", tag("span", provenance, class_="dgx-tag"))
 
 
-def _value(value: Any) -> str:
+def _value(value: Any) -> Markup:
     whole = str(value)
     if isinstance(value, tuple) and value:
         whole = "\n".join(map(str, value))
-    return f"<pre tabindex='0'>{readable_block(whole)}</pre>" if len(whole) > _LONG else _inline(value)
+    return tag("pre", readable_block(whole), tabindex=0) if len(whole) > _LONG else _inline(value)
 
 
-def _inline(value: Any) -> str:
+def _inline(value: Any) -> Markup:
     """On one line, cut where it is long."""
     if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else "unknown"
+        return markup(f"{value:.6g}" if math.isfinite(value) else "unknown")
     if value is None or value in ("", ()):
-        return "<i>none</i>"
+        return tag("i", "none")
     return readable("; ".join(map(str, value)) if isinstance(value, tuple) else value, _LONGEST_NAME)
 
 
-def _output(pair: TracePair, trace: Trace, sample: int) -> str:
+def _output(pair: TracePair, trace: Trace, sample: int) -> Markup:
     """The output with its differing words marked, cut off where it is very long."""
     if sample >= trace.n_samples:
-        return "<i>no such sample</i>"
+        return tag("i", "no such sample")
     ids, length = trace.output_ids(sample), 0
     if not len(ids):
-        return "<i>empty</i>" if trace.emitted.size else "<i>nothing was emitted</i>"
+        return tag("i", "empty" if trace.emitted.size else "nothing was emitted")
     parts: list[tuple[str, bool]] = []
     texts = characters_of(trace.token_texts_of(ids))
     for text, differs in zip(texts, differing_of(pair, trace, sample).tolist(), strict=True):
@@ -178,7 +181,7 @@ def _output(pair: TracePair, trace: Trace, sample: int) -> str:
         if length > _LONGEST_OUTPUT:
             parts.append(("…", False))
             break
-    return f"<pre tabindex='0'>{''.join(_runs(parts))}</pre>"
+    return tag("pre", _runs(parts), tabindex=0)
 
 
 def differing_of(pair: TracePair, trace: Trace, sample: int) -> npt.NDArray[np.bool_]:
@@ -193,8 +196,8 @@ def differing_of(pair: TracePair, trace: Trace, sample: int) -> npt.NDArray[np.b
     return np.array(whole_words(trace.token_texts_of(ids), marked), dtype=bool)
 
 
-def _runs(parts: Iterable[tuple[str, bool]]) -> Iterator[str]:
-    """Neighbours of one kind in one piece, escaped, those that differ marked."""
+def _runs(parts: Iterable[tuple[str, bool]]) -> Iterator[Markup]:
+    """Neighbours of one kind in one piece, those that differ marked."""
     for differs, group in groupby(parts, key=lambda part: part[1]):
         text = readable_block("".join(part for part, _ in group))
-        yield f"<mark title='differs'>{text}</mark>" if differs else text
+        yield tag("mark", text, title="differs") if differs else text

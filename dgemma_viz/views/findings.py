@@ -48,7 +48,7 @@ def _number(value: float) -> str:
 
 
 def remark_of(diagnosis: Diagnosis) -> str:
-    """Why some rules could not speak; empty if all could."""
+    """Why some rules were not applied; empty if all were."""
     if not diagnosis.not_applied:
         return ""
     reasons: dict[str, list[str]] = {}

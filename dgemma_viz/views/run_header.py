@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from html import escape
 
 from dgemma_viz.analysis.restraints import began_with_given, has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
+from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.chat import channels_html
@@ -29,25 +29,27 @@ _STATUS_WORDS = {
 }
 
 
-def header_html(trace: Trace, sample: int) -> str:
+def header_html(trace: Trace, sample: int) -> Markup:
     """Title, facts, warnings, prompt and output of one sample."""
-    facts = trace.facts
-    known = f" dgx-{facts.status}" if facts.status in _STATUS_WORDS else ""
+    known = f" dgx-{trace.facts.status}" if trace.facts.status in _STATUS_WORDS else ""
     title, kind = names_of(trace)
-    parts = [
-        "<div class='dgx-head'>",
-        f"<div class='dgx-title'><strong>{readable(title, _LONGEST_NAME)}</strong>",
-        f"<span>{readable(kind, _LONGEST_NAME)}</span>",
-        f"<em class='dgx-status{known}'>{readable(status_of(trace), _LONGEST_NAME)}</em></div>",
-        "<ul class='dgx-facts'>",
-        *(f"<li>{_name(name)} {readable(value, _LONGEST_NAME)}</li>" for name, value in facts_of(trace, sample)),
-        "</ul>",
-        channels_html(trace, sample),
-        *(_notice(*notice) for notice in notices_of(trace)),
-    ]
+    status = tag("em", readable(status_of(trace), _LONGEST_NAME), class_=f"dgx-status{known}")
+    names = (tag("strong", readable(title, _LONGEST_NAME)), tag("span", readable(kind, _LONGEST_NAME)))
+    facts = (
+        tag("li", tag("span", term(name, _WORDS.get(name))), " ", readable(value, _LONGEST_NAME))
+        for name, value in facts_of(trace, sample)
+    )
     prompt = _text_box("Prompt", trace.prompt_text(sample), "The prompt is empty.")
     output = _text_box("Output", trace.output_text(sample), no_output(trace, sample))
-    return "".join([*parts, "<div class='dgx-texts'>", prompt, output, "</div></div>"])
+    return tag(
+        "div",
+        tag("div", names, status, class_="dgx-title"),
+        tag("ul", facts, class_="dgx-facts"),
+        channels_html(trace, sample),
+        (_notice(*notice) for notice in notices_of(trace)),
+        tag("div", prompt, output, class_="dgx-texts"),
+        class_="dgx-head",
+    )
 
 
 def names_of(trace: Trace) -> tuple[str, str]:
@@ -74,18 +76,14 @@ def notices_of(trace: Trace) -> Iterator[tuple[str, str, str]]:
         yield _STATUS_WORDS.get(facts.status, ("?", facts.status))[1].capitalize(), facts.error, _recorded(trace)
 
 
-def _name(name: str) -> str:
-    return f"<span>{term(name, _WORDS.get(name))}</span>"
-
-
-def readable(text: object, most: int = _LONGEST_TEXT) -> str:
+def readable(text: object, most: int = _LONGEST_TEXT) -> Markup:
     """Made visible, right-to-left runs isolated, cut after ``most`` characters, escaped for HTML."""
-    return escape(isolated(visible(text, most)))
+    return markup(isolated(visible(text, most)))
 
 
-def readable_block(text: object, most: int = _LONGEST_TEXT) -> str:
+def readable_block(text: object, most: int = _LONGEST_TEXT) -> Markup:
     """The same for a box of its own, whose direction is that of its text."""
-    return escape(visible(text, most))
+    return markup(visible(text, most))
 
 
 _OF_OTHER_SAMPLERS = {
@@ -149,9 +147,9 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _notice(title: str, text: str, more: str) -> str:
-    words = f"{readable(text, _LONGEST_NOTICE)} {more}".strip()
-    return f"<p class='dgx-notice' role='note'><b>{readable(title, _LONGEST_NAME)}</b> {words}</p>"
+def _notice(title: str, text: str, more: str) -> Markup:
+    name, words = tag("b", readable(title, _LONGEST_NAME)), readable(text, _LONGEST_NOTICE)
+    return tag("p", name, words and (" ", words), more and f" {more}", class_="dgx-notice", role="note")
 
 
 def _recorded(trace: Trace) -> str:
@@ -167,6 +165,7 @@ def no_output(trace: Trace, sample: int) -> str:
     return "The output is empty."
 
 
-def _text_box(title: str, text: str, empty: str) -> str:
-    body = f"<pre tabindex='0'>{readable_block(text)}</pre>" if text else f"<p>{escape(empty)}</p>"
-    return f"<section class='dgx-text'><h3>{title}<span class='dgx-tag'>measured</span></h3>{body}</section>"
+def _text_box(title: str, text: str, empty: str) -> Markup:
+    body = tag("pre", readable_block(text), tabindex=0) if text else tag("p", empty)
+    heading = tag("h3", title, tag("span", "measured", class_="dgx-tag"))
+    return tag("section", heading, body, class_="dgx-text")

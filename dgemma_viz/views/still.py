@@ -9,13 +9,13 @@ the model, the tokenizer or a file is escaped; invisible characters are made vis
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
 
 from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.diagnosis import Diagnosis
 from dgemma_viz.figures.run_pair import A, B
+from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.plain_text import CUT, NO_FORMULAS
 from dgemma_viz.rules.finding import Severity
 from dgemma_viz.trace.model import Trace
@@ -62,11 +62,11 @@ def still_html(what: Trace | TracePair, diagnosis: Diagnosis | None = None, *, s
         At most :data:`MOST_BYTES` in UTF-8; what had to be left out is said.
     """
     parts = _of_pair(what, sample) if isinstance(what, TracePair) else _of_trace(what, diagnosis, sample)
-    remark = paragraph("<em>A picture of interactive views: run this cell to step through the run.</em>")
-    return f"<div class='{names} {NO_FORMULAS}' style='{_FRAME}'>{''.join(parts)}{remark}</div>"
+    remark = paragraph(tag("em", "A picture of interactive views: run this cell to step through the run."))
+    return tag("div", parts, remark, class_=f"{names} {NO_FORMULAS}", style=_FRAME)
 
 
-def _of_trace(trace: Trace, diagnosis: Diagnosis | None, sample: int) -> Iterator[str]:
+def _of_trace(trace: Trace, diagnosis: Diagnosis | None, sample: int) -> Iterator[Markup]:
     head = _within(_FOR_HEAD, _head(trace, sample))
     found = _within(_FOR_FINDINGS, _findings(diagnosis))
     output = output_of(trace, sample)
@@ -78,11 +78,11 @@ def _of_trace(trace: Trace, diagnosis: Diagnosis | None, sample: int) -> Iterato
     yield found
 
 
-def _of_pair(pair: TracePair, sample: int) -> Iterator[str]:
+def _of_pair(pair: TracePair, sample: int) -> Iterator[Markup]:
     title, words, why = told(pair, divergence_of(pair, sample), sample)
-    reason = f"<br>{readable(why, _LONGEST_TEXT)}" if why else ""
+    first = paragraph(tag("b", title), " ", words, why and (tag("br"), readable(why, _LONGEST_TEXT)))
     remarks = [paragraph(readable(remark, _LONGEST_TEXT)) for remark in remarks_of(pair)]
-    head = _within(_FOR_HEAD, [_title("Two runs compared"), paragraph(f"<b>{title}</b> {words}{reason}"), *remarks])
+    head = _within(_FOR_HEAD, [_title("Two runs compared"), first, *remarks])
     yield head
     room = (MOST_BYTES - _AROUND - size_of(head)) // 2
     for run, trace in zip((A, B), pair.traces, strict=True):
@@ -97,54 +97,58 @@ def _of_pair(pair: TracePair, sample: int) -> Iterator[str]:
     yield legend(pair.a, "a word that differs from the other run's")
 
 
-def _head(trace: Trace, sample: int) -> Iterator[str]:
+def _head(trace: Trace, sample: int) -> Iterator[Markup]:
     yield from _summary(trace, sample)
     for title, words, more in notices_of(trace):
-        yield paragraph(f"⚠ <b>{readable(title, _LONGEST_NAME)}</b> {readable(words, _LONGEST_TEXT)} {more}")
+        name, text = tag("b", readable(title, _LONGEST_NAME)), readable(words, _LONGEST_TEXT)
+        yield paragraph("⚠ ", name, " ", text, f" {more}")
     if prompt := readable_block(trace.prompt_text(sample), _LONGEST_TEXT):
-        yield f"{_heading('Prompt')}{text_box(prompt)}"
+        yield markup(_heading("Prompt"), text_box(prompt))
 
 
-def _summary(trace: Trace, sample: int) -> Iterator[str]:
+def _summary(trace: Trace, sample: int) -> Iterator[Markup]:
     """Model, status, sampler and steps."""
     title, kind, status = (readable(words, _LONGEST_NAME) for words in (*names_of(trace), status_of(trace)))
-    facts = ((readable(name, _LONGEST_NAME), readable(value, _LONGEST_NAME)) for name, value in facts_of(trace, sample))
-    yield _title(title, f"{kind} <em>{status}</em>")
-    yield paragraph(" · ".join(f"{name} <b>{value}</b>" for name, value in facts))
+    yield _title(title, kind, " ", tag("em", status))
+    facts = [
+        (place > 0 and " · ", readable(name, _LONGEST_NAME), " ", tag("b", readable(value, _LONGEST_NAME)))
+        for place, (name, value) in enumerate(facts_of(trace, sample))
+    ]
+    yield paragraph(facts)
 
 
-def _title(words: str, more: str = "") -> str:
-    return paragraph(f"<strong style='font-size:16px'>{words}</strong> {more}")
+def _title(words: str, *more: object) -> Markup:
+    return paragraph(tag("strong", words, style="font-size:16px"), " ", more)
 
 
-def _heading(words: str, more: str = "") -> str:
-    return f"<p style='margin:8px 0 0'><b>{words}</b> {more}</p>"
+def _heading(words: str, more: str = "") -> Markup:
+    return tag("p", tag("b", words), f" {more}", style="margin:8px 0 0")
 
 
 def _of_batch(trace: Trace, sample: int) -> str:
     return f"sample {sample} of {trace.n_samples}, counted from 0" if trace.n_samples > 1 else ""
 
 
-def _findings(diagnosis: Diagnosis | None) -> Iterator[str]:
+def _findings(diagnosis: Diagnosis | None) -> Iterator[Markup]:
     if diagnosis is None:
         return
     found = findings_json(diagnosis)
     yield _heading("Findings", found["summary"])
     for entry in found["entries"]:
-        place = f"{readable(entry['rule'])} ({_cut(entry['where'], _LONGEST_PLACE)})"
+        severity = tag("b", f"{_MARKS[entry['severity']]} {entry['severity']}")
+        place = f" {entry['rule']} ({_cut(entry['where'], _LONGEST_PLACE)}): "
         words, remedy = (_cut(entry[name], _LONGEST_TEXT) for name in ("what", "remedy"))
-        severity = f"{_MARKS[entry['severity']]} {entry['severity']}"
-        yield paragraph(f"<b>{severity}</b> {place}: {words}<br>Try: {remedy}")
+        yield paragraph(severity, place, words, tag("br"), f"Try: {remedy}")
 
 
 def _cut(words: str, most: int) -> str:
-    """A text that was made visible already, escaped."""
-    return escape(words if len(words) <= most else f"{words[: most - 1]}{CUT}")
+    """A text that was made visible already."""
+    return words if len(words) <= most else f"{words[: most - 1]}{CUT}"
 
 
-def _output(trace: Trace, sample: int, output: Tokens, room: int) -> str:
+def _output(trace: Trace, sample: int, output: Tokens, room: int) -> Markup:
     """The output, and the draft of a canvas that was not emitted any more."""
-    shown = text_html(trace, output, room) if len(output.ids) else paragraph(f"<i>{no_output(trace, sample)}</i>")
+    shown = text_html(trace, output, room) if len(output.ids) else paragraph(tag("i", no_output(trace, sample)))
     if trace.n_canvases == len(trace.emitted):
         return shown
     run = trace.canvas_run(trace.n_canvases - 1, sample)
@@ -153,16 +157,16 @@ def _output(trace: Trace, sample: int, output: Tokens, room: int) -> str:
     words = paragraph(f"Draft of canvas {run.canvas} at its last step; it was not emitted:")
     confidence = free_values(run, "confidence")[-1]
     draft = Tokens(run.array("draft")[-1], confidence, unsure(confidence))
-    return f"{shown}{words}{text_html(trace, draft, room - size_of(shown) - size_of(words))}"
+    return markup(shown, words, text_html(trace, draft, room - size_of(shown) - size_of(words)))
 
 
-def _within(room: int, parts: Iterable[str]) -> str:
+def _within(room: int, parts: Iterable[Markup]) -> Markup:
     """As many of the parts as there is room for, and how many are left out."""
-    kept, left_out = [], 0
+    kept, left_out = list[Markup](), 0
     for part in parts:
         room -= size_of(part)
         if room < 0:
             left_out += 1
         else:
             kept.append(part)
-    return "".join([*kept, paragraph(f"… and {left_out} more, which are left out here.") if left_out else ""])
+    return markup(kept, paragraph(f"… and {left_out} more, which are left out here.") if left_out else None)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.contrast import text_on
 from dgemma_viz.figures.theme import LIGHT
+from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.passage import characters_of
 from dgemma_viz.plain_text import isolated
 from dgemma_viz.trace.model import Trace
@@ -69,7 +70,7 @@ def unsure(confidence: Numbers) -> npt.NDArray[np.bool_]:
     return confidence < UNSURE
 
 
-def text_html(trace: Trace, tokens: Tokens, room: int) -> str:
+def text_html(trace: Trace, tokens: Tokens, room: int) -> Markup:
     """Tokens in pieces of one look, in so many bytes; says how many are left out."""
     room -= _AROUND
     shares = np.nan_to_num(tokens.confidence) * _LEVELS
@@ -87,45 +88,44 @@ def text_html(trace: Trace, tokens: Tokens, room: int) -> str:
         pieces.append(piece)
         shown += len(these)
     rest = len(tokens.ids) - shown
-    left_out = paragraph(f"… The other {rest:,} of {len(tokens.ids):,} tokens are left out here.") if rest else ""
-    html = "\n".join(_line(line) for line in "".join(pieces).split("\n"))
-    return f"{text_box(html)}{left_out}"
+    left_out = paragraph(f"… The other {rest:,} of {len(tokens.ids):,} tokens are left out here.") if rest else None
+    html = Markup("\n".join(_line(Markup(line)) for line in "".join(pieces).split("\n")))
+    return markup(text_box(html), left_out)
 
 
-def _line(html: str) -> str:
+def _line(html: Markup) -> Markup:
     """A line; one with right-to-left text has its own direction, also where a page takes all styles away."""
-    return f"<bdi>{html}</bdi>" if isolated(html) != html else html
+    return tag("bdi", html) if isolated(html) != html else html
 
 
-def _piece(level: int, text: str, *, marked: bool) -> str:
+def _piece(level: int, text: str, *, marked: bool) -> Markup:
     words = readable_block(text, _ENOUGH)
     if not words:
-        return ""
+        return words
     style = _PLAIN if level == _NO_VALUE else _STYLES[level]
     if marked:
-        return f"<mark style='{style};{_MARK}'>{words}</mark>"
-    return words if level == _NO_VALUE else f"<span style='{style}'>{words}</span>"
+        return tag("mark", words, style=f"{style};{_MARK}")
+    return words if level == _NO_VALUE else tag("span", words, style=style)
 
 
-def legend(trace: Trace, marked: str) -> str:
+def legend(trace: Trace, marked: str) -> Markup:
     """What the colours mean, and what is marked."""
+    mark = (" ", tag("mark", "Marked", style=f"{_PLAIN};{_MARK}"), f": {marked} (derived).")
     if "confidence" in trace.facts.absent:
-        colour = "Confidence was not recorded: no colour."
-    else:
-        shares = (0, _LEVELS // 2, _LEVELS)
-        scale = " ".join(f"<span style='{_STYLES[n]}'>&nbsp;{n / _LEVELS:g}&nbsp;</span>" for n in shares)
-        colour = f"Colour: confidence at the last step (measured) {scale}; without colour: no value."
-    return paragraph(f"{colour} <mark style='{_PLAIN};{_MARK}'>Marked</mark>: {marked} (derived).")
+        return paragraph("Confidence was not recorded: no colour.", mark)
+    shares = (0, _LEVELS // 2, _LEVELS)
+    scale = [(" ", tag("span", f"\u00a0{n / _LEVELS:g}\u00a0", style=_STYLES[n])) for n in shares]
+    return paragraph("Colour: confidence at the last step (measured)", scale, "; without colour: no value.", mark)
 
 
-def text_box(html: str) -> str:
+def text_box(html: Markup) -> Markup:
     """A box in which line ends and spaces count, also where a page takes all styles away."""
-    return f"<pre dir='auto' style='{_BOX}'>{html}</pre>"
+    return tag("pre", html, dir="auto", style=_BOX)
 
 
-def paragraph(html: str) -> str:
+def paragraph(*children: object) -> Markup:
     """A paragraph without much room around it."""
-    return f"<p style='margin:4px 0'>{html}</p>"
+    return tag("p", *children, style="margin:4px 0")
 
 
 def size_of(html: str) -> int:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from itertools import count
 
 from dgemma_viz.glossary import WORDS, Word, explain
+from dgemma_viz.markup import Markup, markup, tag
 
 _NUMBERS = count()
 """The same word stands on a page several times, and each of them opens a meaning of its own."""
 
 
-def term(name: str, word: str | None = None) -> str:
+def term(name: str, word: str | None = None) -> Markup:
     """HTML of a term that opens its meaning when it is pressed; by the browser alone, so it needs no kernel.
 
     Parameters
@@ -24,25 +24,24 @@ def term(name: str, word: str | None = None) -> str:
     try:
         entry = explain(word or name)
     except KeyError:
-        return escape(name)
+        return markup(name)
     place = f"dgx-word{next(_NUMBERS)}"
-    return (
-        f"<button type='button' class='dgx-word' popovertarget='{place}'>{escape(name)}</button>"
-        f"<span popover id='{place}' class='dgx-meaning'>"
-        f"<b>{escape(entry.name)}</b>: {escape(entry.meaning)}{_source(entry)}</span>"
-    )
+    button = tag("button", name, type="button", class_="dgx-word", popovertarget=place)
+    return markup(button, tag("span", _meaning(entry), popover=True, id=place, class_="dgx-meaning"))
 
 
-def glossary_html() -> str:
+def glossary_html() -> Markup:
     """All words with their meanings, folded away."""
-    rows = "".join(
-        f"<div><dt>{escape(word.name)}</dt><dd>{escape(word.meaning)}{_source(word)}</dd></div>" for word in WORDS
-    )
-    return f"<details class='dgx-words'><summary>Words used here</summary><dl>{rows}</dl></details>"
+    rows = (tag("div", tag("dt", word.name), tag("dd", word.meaning, _source(word))) for word in WORDS)
+    return tag("details", tag("summary", "Words used here"), tag("dl", rows), class_="dgx-words")
 
 
-def _source(word: Word) -> str:
+def _meaning(word: Word) -> Markup:
+    return markup(tag("b", word.name), f": {word.meaning}", _source(word))
+
+
+def _source(word: Word) -> Markup:
     if not word.address:
-        return ""
-    elsewhere = f"href='{escape(word.address)}' target='_blank' rel='noopener noreferrer'"
-    return f" (<a class='dgx-source' {elsewhere}>{escape(word.source)}</a>)"
+        return markup()
+    elsewhere = {"href": word.address, "target": "_blank", "rel": "noopener noreferrer"}
+    return markup(" (", tag("a", word.source, class_="dgx-source", **elsewhere), ")")

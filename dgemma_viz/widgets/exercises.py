@@ -11,6 +11,7 @@ import ipywidgets as widgets
 import traitlets
 
 from dgemma_viz.errors import DgemmaVizError, SettingError
+from dgemma_viz.markup import Markup, tag
 from dgemma_viz.plain_text import visible
 from dgemma_viz.views.modules import style_sheets
 from dgemma_viz.views.run_header import readable
@@ -85,7 +86,7 @@ class Exercise(widgets.VBox):  # type: ignore[misc]
         if isinstance(self.given, widgets.Text):
             self.given.observe(lambda _change: self._checked(), "value")
         row = widgets.HBox([self.check, self.reveal], layout=widgets.Layout(flex_flow="row wrap", grid_gap="0 4px"))
-        asked = widgets.HTML(f"{_STYLE}<p class='dgx-question'>{_prose(question)}</p>")
+        asked = widgets.HTML(f"{_STYLE}{tag('p', _prose(question), class_='dgx-question')}")
         super().__init__([asked, self.given, row, self.said], layout=widgets.Layout(width="100%", min_width="0"))
         self.add_class("dgx-exercise")
 
@@ -151,7 +152,7 @@ class Exercises(widgets.VBox):  # type: ignore[misc]
 
 
 def _head(number: int) -> widgets.HTML:
-    return widgets.HTML(f"<h4 style='margin:12px 0 0'>Exercise {number}</h4>")
+    return widgets.HTML(tag("h4", f"Exercise {number}", style="margin:12px 0 0"))
 
 
 def _choice(options: Sequence[str]) -> widgets.RadioButtons:
@@ -174,5 +175,5 @@ def _number(text: str, unit: str) -> float:
     return float(bare.replace(",", ""))
 
 
-def _prose(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", readable(text))
+def _prose(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", readable(text)))

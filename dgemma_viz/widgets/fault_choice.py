@@ -9,6 +9,7 @@ from typing import Any, Literal
 import ipywidgets as ipw
 
 from dgemma_viz.labs.sabotage.fault import Fault
+from dgemma_viz.markup import Markup, tag
 from dgemma_viz.views.run_header import readable
 
 NOTHING = ""
@@ -51,6 +52,6 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
         self.about.value = explanation(f"{fault.description}{source}") if fault else ""
 
 
-def explanation(text: str) -> str:
+def explanation(text: str) -> Markup:
     """Words under a control, as HTML."""
-    return f"<div style='margin-left:6rem;line-height:1.5;opacity:.85'>{readable(text)}</div>"
+    return tag("div", readable(text), style="margin-left:6rem;line-height:1.5;opacity:.85")

@@ -7,10 +7,10 @@ bar has a name and a value for who asks.
 from __future__ import annotations
 
 import time
-from html import escape
 
 import ipywidgets as ipw
 
+from dgemma_viz.markup import tag
 from dgemma_viz.recorders.step_record import StepRecord
 
 _SECONDS_BETWEEN = 0.1
@@ -47,7 +47,5 @@ class RunProgress(ipw.HTML):  # type: ignore[misc]
         most = max(done, self._canvases * self._steps)
         place = f"{where} · " if where else ""
         words = f"{place}at most {self._canvases} canvas{'es' * (self._canvases > 1)} of {self._steps} steps"
-        self.value = (
-            f"<div style='{_LINE}'><progress style='{_BAR}' aria-label='Denoising steps done' max='{most}' "
-            f"value='{done}'></progress><span>{escape(words)}</span></div>"
-        )
+        bar = tag("progress", style=_BAR, aria_label="Denoising steps done", max=most, value=done)
+        self.value = tag("div", bar, tag("span", words), style=_LINE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
 from dgemma_viz.costs import Hardware, Scenario, validation
 from dgemma_viz.costs.calibration import COMPUTE_RANGE
 from dgemma_viz.costs.memory import canvas_buffers
 from dgemma_viz.costs.scenario import WAY_NAMES, WayName
+from dgemma_viz.markup import Markup, markup, tag
 
 WAY_TITLES = {"autoregressive": "autoregressive", "drafting": "drafting (MTP)", "diffusion": "diffusion"}
 _KINDS = {
@@ -19,7 +19,7 @@ _GOOD = 0.25
 """A held-out error up to here counts as a rough agreement."""
 
 
-def speed_table(scenario: Scenario) -> str:
+def speed_table(scenario: Scenario) -> Markup:
     """Speeds of the three ways, modelled; of a way whose users do not fit, how many would."""
     rows = [
         _speed_row(scenario, way)
@@ -52,62 +52,57 @@ def _speed_row(scenario: Scenario, way: WayName) -> tuple[str, ...]:
     )
 
 
-def crossings(scenario: Scenario) -> str:
+def crossings(scenario: Scenario) -> Markup:
     """Break-even length, tokens of a verified draft and batch crossover, in sentences."""
     most = scenario.most_users("diffusion")
     if not scenario.fits("diffusion"):
         said = [_does_not_fit(scenario)]
     else:
         said = [_break_even(scenario, way) for way in ("autoregressive", "drafting")]
-    said.append(f"A verified draft brings <b>{scenario.acceptance.tokens_a_pass:.2f} tokens</b> on average.")
+    tokens = tag("b", f"{scenario.acceptance.tokens_a_pass:.2f} tokens")
+    said.append(markup("A verified draft brings ", tokens, " on average."))
     said += [crossover_sentence(scenario, way) for way in ("autoregressive", "drafting") if most]
-    return f"<p style='margin:0;line-height:1.5'>{' '.join(said)} · modelled</p>"
+    return tag("p", ((one, " ") for one in said), "· modelled", style="margin:0;line-height:1.5")
 
 
-def _does_not_fit(scenario: Scenario) -> str:
-    each, device = canvas_buffers(scenario.shape) / 1e9, escape(scenario.hardware.name)
-    return (
-        f"Diffusion does not fit: each user's canvas takes {each:.1f} GB of buffers, so {device} holds "
-        f"<b>{scenario.most_users('diffusion')} users</b> at most."
-    )
+def _does_not_fit(scenario: Scenario) -> Markup:
+    each, device = canvas_buffers(scenario.shape) / 1e9, scenario.hardware.name
+    users = tag("b", f"{scenario.most_users('diffusion')} users")
+    taken = f"Diffusion does not fit: each user's canvas takes {each:.1f} GB of buffers"
+    return markup(f"{taken}, so {device} holds ", users, " at most.")
 
 
-def _break_even(scenario: Scenario, way: WayName) -> str:
+def _break_even(scenario: Scenario, way: WayName) -> Markup:
     title, length = WAY_TITLES[way], scenario.faster_from(way)
     if length is None:
-        return f"Against {title}, no answer that fits into one canvas is faster by diffusion."
+        return markup(f"Against {title}, no answer that fits into one canvas is faster by diffusion.")
     if length == 1:
-        return f"Against {title}, diffusion is faster at any length."
-    return (
-        f"Against {title}, diffusion is faster from <b>{length} tokens</b> on: a shorter answer wastes most of its "
-        "canvas."
-    )
+        return markup(f"Against {title}, diffusion is faster at any length.")
+    tokens = tag("b", f"{length} tokens")
+    wasted = "a shorter answer wastes most of its canvas."
+    return markup(f"Against {title}, diffusion is faster from ", tokens, f" on: {wasted}")
 
 
-def crossover_sentence(scenario: Scenario, way: WayName) -> str:
-    """From how many users on another way serves more, as a range over the share of compute that is assumed; HTML."""
+def crossover_sentence(scenario: Scenario, way: WayName) -> Markup:
+    """From how many users on another way serves more, as a range over the share of compute that is assumed."""
     title, most = WAY_TITLES[way], scenario.most_users("diffusion")
     at_start = title[0].upper() + title[1:]
     (low, high), (least, greatest) = scenario.crossover_range(way), COMPUTE_RANGE
     assumed = f"the share of compute that is assumed, {least:g} to {greatest:g}"
     limit = f"the {most} users whose canvases fit into memory at most"
     if low is None and high is None:
-        return f"With up to {limit}, {title} does not serve more tokens a second."
+        return markup(f"With up to {limit}, {title} does not serve more tokens a second.")
     if low == high == 1:
-        return f"For answers of this length {title} serves more tokens a second even with a single user."
+        return markup(f"For answers of this length {title} serves more tokens a second even with a single user.")
     if low is None or high is None:
-        return (
-            f"{at_start} serves more tokens a second from <b>{low or high} users</b> at once on, or not up to {limit}: "
-            f"it depends on {assumed}."
-        )
-    users = f"{low}" if low == high else f"{min(low, high)} to {max(low, high)}"
-    return (
-        f"{at_start} serves more tokens a second from <b>{users} users</b> at once on, by {assumed}; "
-        f"diffusion's memory ends at {most}."
-    )
+        users, rest = f"{low or high}", f", or not up to {limit}: it depends on {assumed}."
+    else:
+        users = f"{low}" if low == high else f"{min(low, high)} to {max(low, high)}"
+        rest = f", by {assumed}; diffusion's memory ends at {most}."
+    return markup(f"{at_start} serves more tokens a second from ", tag("b", f"{users} users"), f" at once on{rest}")
 
 
-def validation_table() -> str:
+def validation_table() -> Markup:
     """Predictions beside published measurements; fitted points apart from those that were held out."""
     points = validation().to_dict("records")
     parts = []
@@ -128,10 +123,10 @@ def validation_table() -> str:
         ]
         head = ("what", "device", "published", "modelled", "unit", "error", "source", "why")
         parts.append(_table(title, head, rows))
-    return "".join(parts)
+    return markup(parts)
 
 
-def hardware_table(machines: Mapping[str, Hardware]) -> str:
+def hardware_table(machines: Mapping[str, Hardware]) -> Markup:
     """The devices with their sources."""
     rows = [
         (
@@ -148,16 +143,12 @@ def hardware_table(machines: Mapping[str, Hardware]) -> str:
     return _table("Devices", head, rows)
 
 
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    cells = "".join(f"<th scope='col'>{escape(name)}</th>" for name in head)
-    body = "".join(
-        f"<tr><th scope='row'>{escape(first)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
-        for first, *rest in rows
-    )
-    return (
-        f"<div class='dgv-speed{kind}' tabindex='0' role='region' aria-label='{escape(title)}'><table>"
-        f"<caption><span>{escape(title)}</span></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> Markup:
+    names = tag("tr", (tag("th", name, scope="col") for name in head))
+    body = (tag("tr", tag("th", first, scope="row"), (tag("td", cell) for cell in rest)) for first, *rest in rows)
+    caption = tag("caption", tag("span", title))
+    table = tag("table", caption, tag("thead", names), tag("tbody", body))
+    return tag("div", table, class_=f"dgv-speed{kind}", tabindex=0, role="region", aria_label=title)
 
 
 def _number(value: float) -> str:

@@ -50,7 +50,7 @@ def test_tokens_of_markup_are_special_on_the_page():
 
 def test_the_head_has_a_line_for_each_channel_and_says_how_it_was_recognised():
     (head,) = contents(TRACE).page["heads"]
-    line = head.split("<ul class='dgx-channels'>")[1].split("</ul>")[0]
+    line = head.split('<ul class="dgx-channels">')[1].split("</ul>")[0]
     assert f"<b>thought</b>: {TOKENS} tokens, settled after {CHANNEL.steps} steps" in line
     assert f"{100 * CHANNEL.share:.0f} %" in line
     assert "ended" in line

@@ -212,10 +212,10 @@ def test_the_table_tells_what_changed_and_marks_the_output():
     a, b = (replace(run, token_texts=dict(run.token_texts) | {4: "a "}) for run in runs)
     (table,) = contents(pair(a, b), "a bb").page["tables"]
     for part in (
-        "<pre tabindex='0'>a <mark title='differs'>bb</mark></pre>",
-        "<pre tabindex='0'>a <mark title='differs'>ab</mark></pre>",
+        '<pre tabindex="0">a <mark title="differs">bb</mark></pre>',
+        '<pre tabindex="0">a <mark title="differs">ab</mark></pre>',
         "1 of 3",
-        "<tr class='dgc-changed'><th scope='row'>seed</th><td>0</td><td>1</td>",
+        '<tr class="dgc-changed"><th scope="row">seed</th><td>0</td><td>1</td>',
         "<td>right</td><td>wrong</td>",
     ):
         assert part in table

@@ -113,7 +113,7 @@ def test_what_differs_is_marked_in_an_output_that_begins_within_a_canvas():
     pair = pair_of(a, replace(a, emitted=emitted))
     assert differing_of(pair, pair.a, 0).tolist() == [False, False, True, False]
     marked = f"{a.output_text().split(',')[2]},"
-    assert f"<mark title='differs'>{marked}</mark>" in table_html(pair, None, 0)
+    assert f'<mark title="differs">{marked}</mark>' in table_html(pair, None, 0)
     assert still_of(pair).marked()[0] == marked
 
 

@@ -33,7 +33,7 @@ def test_an_unknown_term_is_shown_plainly_and_escaped():
 
 
 def test_each_occurrence_opens_a_meaning_of_its_own():
-    places = [re.search(r"popovertarget='([\w-]+)'", term("entropy"))[1] for _ in range(2)]
+    places = [re.search(r"popovertarget=\"([\w-]+)\"", term("entropy"))[1] for _ in range(2)]
     assert places[0] != places[1]
 
 

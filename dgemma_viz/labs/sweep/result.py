@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from dgemma_viz.labs.sweep.model_source import ModelSource
 from dgemma_viz.labs.sweep.running import Outcomes, traced
 from dgemma_viz.labs.sweep.summary import summary_of
 from dgemma_viz.labs.sweep.table import parameter_columns, table_of
+from dgemma_viz.markup import Markup, tag
 from dgemma_viz.plain_text import NO_FORMULAS, isolated, visible
 from dgemma_viz.trace import Trace
 
@@ -122,11 +122,11 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         table = self.summary().drop(columns="setting").dropna(axis="columns", how="all")
-        rows = table.to_html(index=False, na_rep="–", float_format="{:.3g}".format, border=0)
+        rows = Markup(table.to_html(index=False, na_rep="–", float_format="{:.3g}".format, border=0))
         errors = dict.fromkeys(error for error in self.table["error"] if error)
-        first = f"<p>{html.escape(isolated(visible(next(iter(errors)))))}</p>" if errors else ""
-        head = f"<p><strong>Sweep of {html.escape(self._in_words())}</strong></p>"
-        return f'<div class="dgemma-viz-sweep {NO_FORMULAS}">{head}{first}{rows}</div>'
+        first = tag("p", isolated(visible(next(iter(errors))))) if errors else None
+        head = tag("p", tag("strong", f"Sweep of {self._in_words()}"))
+        return tag("div", head, first, rows, class_=f"dgemma-viz-sweep {NO_FORMULAS}")
 
     def _in_words(self) -> str:
         plan = self.plan
