@@ -2,36 +2,9 @@
 
 import json
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from dgemma_viz.rules.finding import Finding, Severity, spans, summary
+from dgemma_viz.rules import Finding, Severity
 from dgemma_viz.views.findings import entry_of
 from tests.synthetic import synthetic_trace
-
-
-@pytest.mark.parametrize(
-    ("positions", "words"),
-    [((), ""), ((4,), "4"), ((0, 1, 2), "0–2"), ((3, 5, 6, 7, 9), "3, 5–7, 9"), ((9, 8), "8–9")],
-)
-def test_spans(positions, words):
-    assert ", ".join(spans(positions)) == words
-
-
-@given(st.sets(st.integers(0, 300)))
-def test_spans_name_every_position_once(positions):
-    named = []
-    for part in spans(positions):
-        first, _, last = part.partition("–")
-        named += range(int(first), int(last or first) + 1)
-    assert named == sorted(positions)
-
-
-def test_a_summary_counts_by_severity():
-    findings = [Finding(severity, "") for severity in (Severity.ERROR, Severity.NOTE, Severity.NOTE)]
-    assert summary(findings) == "1 error, 2 notes"
-    assert summary([]) == ""
 
 
 def test_an_entry_says_where_and_shows_what_is_invisible():

@@ -82,7 +82,7 @@ def test_a_token_that_the_tokenizer_does_not_know_is_a_message(panel):
     panel.form.action.value = "replace"
     panel.form.token.value = "<script>no</script>"
     status = run(panel)
-    assert "role='alert'" in status
+    assert 'role="alert"' in status
     assert "<script>" not in status
     assert panel.changed is None
 

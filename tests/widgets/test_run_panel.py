@@ -94,7 +94,7 @@ def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
         controls[name].value = value
     status = run(panel)
     assert message in status
-    assert "role='alert'" in status
+    assert 'role="alert"' in status
     assert "<b>" not in status
     for name, value in before.items():
         controls[name].value = value
@@ -147,7 +147,7 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel, bundled)
     status = run(panel)
     hook.remove()
     assert "failed after 2 steps with MemoryError: no memory left" in status
-    assert "role='alert'" in status
+    assert 'role="alert"' in status
     assert panel.trace.facts.status == "failed"
     assert panel.viewer.trace is panel.trace
     assert "says the checker" in run(panel)

@@ -171,7 +171,7 @@ def test_a_mistake_is_a_message_and_the_runs_are_kept(lab, change, message):
     change(lab)
     status = run(lab)
     assert message in status
-    assert "role='alert'" in status
+    assert 'role="alert"' in status
     assert "<b>" not in status
     assert lab.runs == before
     lab.seed.value = 0
@@ -233,7 +233,7 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab, bundled):
     status = run(lab)
     hook.remove()
     assert "failed after 2 steps with MemoryError: no memory &lt;left&gt;" in status
-    assert "role='alert'" in status
+    assert 'role="alert"' in status
     assert lab.history.rows[0]["verdict"] == "✕ failed"
     assert lab.history.rows[0]["error"]
     assert shown(lab) == [lab.trace]

@@ -69,7 +69,7 @@ def test_the_impossible_is_a_message_and_the_last_result_stays(lab, values, mess
     change(lab, **values)
     trouble = lab.children[1].children[1].children[0].value
     assert message in trouble
-    assert "role='alert'" in trouble
+    assert 'role="alert"' in trouble
     assert lab.scenario is before
     lab.settings.values = usual
     assert not lab.children[1].children[1].children[0].value

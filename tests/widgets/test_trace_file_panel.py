@@ -38,7 +38,7 @@ def test_a_bad_file_is_a_message_and_what_was_shown_stays(panel, saved, name, da
     panel.open_file("run.safetensors", saved)
     before = panel.viewer.trace
     panel.open_file(name, saved[:200] if data is None else data)
-    assert "role='alert'" in panel.status.value
+    assert 'role="alert"' in panel.status.value
     assert name.split("<")[0] in panel.status.value
     assert "<img" not in panel.status.value
     assert tempfile.gettempdir() not in panel.status.value
