@@ -11,8 +11,8 @@ from typing import Any
 
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.registry import recorder_for
+from dgemma_viz.recorders.run_buffer import RecorderWarning, StaleSamplerWarning
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.user_warnings import RecorderWarning, StaleSamplerWarning
 
 __all__ = ["RecorderWarning", "Recording", "StaleSamplerWarning", "StepRecord", "record"]
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.recorders.host_copy import read_only
+from dgemma_viz.recorders.host_arrays import read_only
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.token_texts import TokenTexts
+from dgemma_viz.recorders.tokenizer import TokenTexts
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
+from dgemma_viz.trace.derive import derived, entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
@@ -32,12 +32,7 @@ def assemble(run: Run, texts: TokenTexts) -> Trace:
         arrays["accepted"] = arrays["decision"] != Decision.NOISE
     for name in ("canvas", "step_in_canvas", "phase", "temperature", "entropy_bound", "wall_time"):
         arrays[name] = np.array([getattr(step, name) for step in steps], dtype=ARRAYS[name].dtype)
-    arrays["entropy_spent"] = entropy_spent(arrays["entropy"], arrays["accepted"])
-    arrays["mean_entropy"] = mean_entropy(arrays["entropy"])
-    arrays["stable_steps"] = np.concatenate(
-        [stable_steps(arrays["draft"][arrays["canvas"] == canvas]) for canvas in np.unique(arrays["canvas"])]
-    )
-    arrays |= _around_the_steps(run, arrays["noised"].shape[1:])
+    arrays |= derived(arrays) | _around_the_steps(run, arrays["noised"].shape[1:])
     notices = (*run.facts.notices, *_contradictions(arrays))
     ids = np.unique(
         np.concatenate([np.unique(arrays[name]) for name in (*TOKEN_ARRAYS, "banned_draft") if name in arrays])

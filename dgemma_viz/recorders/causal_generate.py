@@ -12,14 +12,13 @@ It puts autoregressive decoding beside diffusion, in the same words. What is hoo
 Assisted generation (``assistant_model=``, ``prompt_lookup_num_tokens=``; arXiv 2211.17192) reads drafted tokens and
 keeps those that the model agrees with: read and kept is *accepted*, read and dropped is noise again. Passes of an
 assistant model are counted in ``facts.settings["drafter_forwards"]``; they are no steps of this model. Beam search has
-no such steps and is not recorded. How a pass becomes a step of a canvas: :mod:`dgemma_viz.recorders.causal_steps`.
+no such steps and is not recorded. How a pass becomes a step of a canvas: :mod:`dgemma_viz.recorders.causal_passes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -30,16 +29,14 @@ from transformers import LogitsProcessor
 
 from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.assemble import assemble
-from dgemma_viz.recorders.causal_pass import CausalRun
-from dgemma_viz.recorders.causal_steps import with_steps
+from dgemma_viz.recorders.causal_passes import CausalRun, with_steps
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.own_generate import why_not_recorded
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
-from dgemma_viz.recorders.run_facts import adapters, eos_ids, generator_state, model_id, versions
-from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
-from dgemma_viz.trace.model import RunFacts, Trace
-from dgemma_viz.trace.task import RunTask
+from dgemma_viz.recorders.run_facts import adapters, eos_ids, facts_at_start, generator_state, model_id, vocabulary_size
+from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
+from dgemma_viz.trace.model import Trace
 from dgemma_viz.upstream.transformers import CAUSAL_PROCESSORS
 
 _SETTINGS = ("do_sample", "temperature", "top_k", "top_p", "max_new_tokens", "prompt_lookup_num_tokens")
@@ -78,7 +75,7 @@ class CausalRecording(Recording):
             )
         tokenizer = tokenizer_of(tokenizer)
         if tokenizer is not None:
-            check_tokenizer(tokenizer, _vocabulary_size(model), ())
+            check_tokenizer(tokenizer, vocabulary_size(model), ())
         super().__init__(model, tokenizer, **options)
 
     def install(self, hooks: InstanceHooks) -> None:
@@ -90,7 +87,15 @@ class CausalRecording(Recording):
     def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         model, given = self._model, by_name(original, args, kwargs)
         state = generator_state(torch.device(model.device))
-        run = CausalRun(_facts_at_start(model, self._task), state, top_k=self._top_k)
+        facts = facts_at_start(
+            model,
+            self._task,
+            sampler="autoregressive",
+            sampler_kind="autoregressive",
+            vocab_size=vocabulary_size(model),
+            settings=adapters(model),
+        )
+        run = CausalRun(facts, state, top_k=self._top_k)
         with self._running(run), InstanceHooks() as hooks:
             run.attempt(lambda: _take_drafter(run, given.get("assistant_model"), hooks))
             result = original(*args, **kwargs)
@@ -135,32 +140,11 @@ def _see(run: CausalRun, context: torch.Tensor, scores: torch.Tensor) -> None:
     run.attempt(lambda: run.predicts(context, scores))
 
 
-def _facts_at_start(model: Any, task: RunTask) -> RunFacts:
-    return RunFacts(
-        model_id=model_id(model),
-        model_class=type(model).__name__,
-        sampler="autoregressive",
-        sampler_kind="autoregressive",
-        versions=versions(),
-        vocab_size=_vocabulary_size(model),
-        seed=torch.initial_seed(),
-        device=str(model.device),
-        dtype=str(model.dtype).removeprefix("torch."),
-        started=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        settings=adapters(model),
-        task=task,
-    )
-
-
 def _mean_of_known(entropy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Mean over what is written or predicted, nats ``(S, B)``: of the rest there is no distribution."""
     known = np.isfinite(entropy)
     total = np.where(known, entropy, 0.0).sum(axis=-1, dtype=np.float64)
     return np.asarray(total / np.maximum(known.sum(axis=-1), 1), dtype=np.float32)
-
-
-def _vocabulary_size(model: Any) -> int:
-    return int(model.config.get_text_config().vocab_size)
 
 
 def _take_drafter(run: CausalRun, drafter: Any, hooks: InstanceHooks) -> None:

@@ -18,7 +18,7 @@ apart by thread; of calls within a call, the innermost is the one that runs.
 
 Where things are: :mod:`~dgemma_viz.recorders.pipeline_call` takes what the hooks see,
 :mod:`~dgemma_viz.recorders.scheduler_decisions` knows the schedulers,
-:mod:`~dgemma_viz.recorders.pipeline_stopping` the pipeline's stop rule.
+:mod:`~dgemma_viz.recorders.pipeline_call` the pipeline's stop rule.
 
 What differs from transformers' loop: the pipeline emits the CANVAS that it ends with, not the draft (a finished
 sample's canvas is its draft); nothing after the end of a sequence is replaced by padding; without a temperature, the
@@ -37,14 +37,13 @@ import torch
 
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
-from dgemma_viz.recorders.pipeline_call import PipelineCall
-from dgemma_viz.recorders.pipeline_facts import facts_of_call
+from dgemma_viz.recorders.pipeline_call import PipelineCall, facts_of_call
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import generator_state, vocabulary_size
-from dgemma_viz.recorders.sampler_numbers import watched
+from dgemma_viz.recorders.running_sampler import watched
 from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, EntropyBound, followed_class
-from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.upstream.diffusers import PREPARE_PROMPT, SELECT_POSITIONS, DiffusionGemmaPipeline
 from dgemma_viz.upstream.torch_compile import called_through

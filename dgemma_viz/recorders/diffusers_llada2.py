@@ -40,13 +40,12 @@ from typing import Any
 import torch
 
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
-from dgemma_viz.recorders.llada2_decisions import MaskedStep, masked_step
-from dgemma_viz.recorders.llada2_facts import facts_of_call
+from dgemma_viz.recorders.llada2_call import MaskedStep, facts_of_call, masked_step
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import generator_state
-from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.upstream.diffusers import PREPARE_IDS, execution_device
 

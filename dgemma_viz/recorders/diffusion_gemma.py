@@ -41,10 +41,10 @@ import torch
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
-from dgemma_viz.recorders.run_facts import eos_ids, facts_at_start, generator_state, vocabulary_size, with_config
-from dgemma_viz.recorders.sampler_numbers import watched
+from dgemma_viz.recorders.run_facts import diffusion_gemma_facts, eos_ids, generator_state, vocabulary_size, with_config
+from dgemma_viz.recorders.running_sampler import watched
 from dgemma_viz.recorders.step_capture import StepCapture
-from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
+from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream.transformers import (
     DENOISING_STEP,
     FINALIZE_CANVAS,
@@ -72,7 +72,7 @@ class DiffusionGemmaRecording(Recording):
         hooks.wrap(self._model, FINALIZE_CANVAS, self._around_finalize)
 
     def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        run = Run(facts_at_start(self._model, self._task), generator_state(torch.device(self._model.device)))
+        run = Run(diffusion_gemma_facts(self._model, self._task), generator_state(torch.device(self._model.device)))
         with self._running(run):
             return original(*args, **kwargs)
 

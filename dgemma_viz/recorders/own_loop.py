@@ -31,15 +31,21 @@ import numpy as np
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.range_check import checked_range
-from dgemma_viz.recorders.own_loop_arrays import Array, in_vocabulary, prompts
-from dgemma_viz.recorders.own_loop_emitted import emitted_rows
-from dgemma_viz.recorders.own_loop_facts import facts_given
-from dgemma_viz.recorders.own_loop_outcome import lost
-from dgemma_viz.recorders.own_loop_step import OwnStep, check_like, judge_arrays, judge_states, reduce_step
-from dgemma_viz.recorders.own_loop_trace import trace_of_steps
-from dgemma_viz.recorders.token_texts import TokenTexts
-from dgemma_viz.recorders.tokenizer_match import check_tokenizer, tokenizer_of
-from dgemma_viz.recorders.user_warnings import warn_user
+from dgemma_viz.recorders.own_loop_step import (
+    Array,
+    OwnStep,
+    check_like,
+    in_vocabulary,
+    judge_arrays,
+    judge_states,
+    lost,
+    prompts,
+    reduce_step,
+)
+from dgemma_viz.recorders.own_loop_trace import emitted_rows, trace_of_steps
+from dgemma_viz.recorders.run_buffer import warn_user
+from dgemma_viz.recorders.run_facts import facts_given
+from dgemma_viz.recorders.tokenizer import TokenTexts, check_tokenizer, tokenizer_of
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import Trace

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.recorders.host_array import is_torch
+from dgemma_viz.recorders.host_arrays import is_torch
 
 Array = npt.NDArray[Any]
 

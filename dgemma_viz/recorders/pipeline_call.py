@@ -1,28 +1,41 @@
-"""One call of ``DiffusionGemmaPipeline`` as it is followed: canvas by canvas, step by step.
+"""One call of ``DiffusionGemmaPipeline`` as it is followed: its settings, canvas by canvas, step by step.
 
 Corrector sweeps. A sweep resamples from a conditional of its own, the leave-one-out one (arXiv 2605.22765, as in
 ``DiscreteDDIMScheduler.step_correct``), so that is what entropy, alternatives and probabilities are of. Its draft is
 the argmax of the model's logits nevertheless, as in every other step, and need not be the most probable alternative:
 the conditional leaves out what the token at the position says of itself. The pipeline looks at its stop rule only after
 the last sweep that follows a step, and never at a sweep's draft.
+
+Stopping. Which samples of a canvas the pipeline has declared finished is a local variable of its loop. It is repeated
+here operation by operation from diffusers 0.42 (``DiffusionGemmaPipeline.__call__``, "Adaptive stopping"), on the same
+logits, because nothing shows it from outside. It changes nothing: a finished sample's canvas is its draft from then on,
+and the loop ends once all are finished.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import torch
 
-from dgemma_viz.recorders.best import first_best
-from dgemma_viz.recorders.pipeline_stopping import PipelineStopping
-from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
+from dgemma_viz.recorders.reduce import DTYPES, entropy_of, first_best, reduce_logits
+from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.recorders.run_buffer import Run, Step
-from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
+from dgemma_viz.recorders.run_facts import diffusion_gemma_facts, versions
+from dgemma_viz.recorders.running_sampler import SamplerNumbers
 from dgemma_viz.recorders.scheduler_decisions import Decided, Follower
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.model import RunFacts
+from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
+from dgemma_viz.trace.task import RunTask
+
+_SAME_NAME = ("stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")
+_RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
+_RULED_BY_PIPELINE = {"num_inference_steps", "block_length"}
+"""Of the scheduler's config: the number of steps is the call's, and a block is the model's canvas."""
 
 
 @dataclass
@@ -37,7 +50,7 @@ class PipelineCall:
     canvas_length: int
     top_k: int
     watched_step: Any = None
-    """``step`` of the scheduler's class, if entropies are seen in it (:mod:`~dgemma_viz.recorders.sampler_numbers`)."""
+    """``step`` of the scheduler's class, if entropies are seen in it (:mod:`~dgemma_viz.recorders.running_sampler`)."""
     _stopping: PipelineStopping | None = field(default=None, init=False)
     """Of the canvas that has begun; None before its first step."""
     _sweeps_left: int = field(default=0, init=False)
@@ -121,3 +134,92 @@ class PipelineCall:
         self.run.steps.append(
             Step(canvas, step, tensors, decided.temperature, decided.entropy_bound, wall_time, int(phase))
         )
+
+
+@dataclass
+class PipelineStopping:
+    """Follows the adaptive stopping of one canvas: :meth:`step`, then :meth:`look` after its corrector sweeps."""
+
+    confidence_threshold: float | None
+    finished: torch.Tensor
+    """Samples that are finished as far as the pipeline knows, bool ``(B,)``."""
+    draft: torch.Tensor
+    """Ids ``(B, C)``; those of finished samples no longer change."""
+    _history: torch.Tensor
+    """The drafts before, oldest first, ``(stability_threshold, B, C)``."""
+    _next: torch.Tensor
+    """What ``finished`` becomes when the pipeline looks."""
+
+    @classmethod
+    def begin(cls, canvas: torch.Tensor, given: Mapping[str, Any]) -> Self:
+        """At a canvas ``(B, C)`` of noise, by the thresholds that the pipeline's call was given."""
+        none = torch.zeros(canvas.shape[0], dtype=torch.bool, device=canvas.device)
+        history = canvas.new_full((max(given["stability_threshold"], 1), *canvas.shape), -1)
+        return cls(given["confidence_threshold"], none, canvas.clone(), history, none)
+
+    def step(self, logits: torch.Tensor, draft: torch.Tensor, entropy: torch.Tensor | None) -> None:
+        """Take the scheduler's ``pred_logits`` ``(B, C, V)`` of a step, and what is known of them.
+
+        Parameters
+        ----------
+        logits
+            ``pred_logits``.
+        draft
+            Their argmax, ``(B, C)``.
+        entropy
+            Their entropies ``(B, C)``, if they are known to the last bit. Where nothing has to wait for the question,
+            they are not computed for drafts that have changed.
+        """
+        self.draft = torch.where(self.finished[:, None], self.draft, draft)
+        if self.confidence_threshold is None:
+            return
+        stable = (self._history == self.draft[None]).all(dim=-1).all(dim=0)
+        self._history = torch.cat([self._history[1:], self.draft[None]])
+        if entropy is None and logits.device.type == "cpu" and not (stable & ~self.finished).any():
+            self._next = self.finished
+            return
+        entropy = entropy_of(logits.float()) if entropy is None else entropy
+        self._next = self.finished | (stable & (entropy.mean(-1) < self.confidence_threshold))
+
+    def look(self) -> None:
+        """The pipeline looks at its stop rule: finished samples are frozen at their draft."""
+        self.finished = self._next
+
+
+def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: RunTask) -> RunFacts:
+    """Facts of one call.
+
+    Parameters
+    ----------
+    pipeline
+        The pipeline that was called.
+    given
+        Arguments of the call by name, defaults included.
+    task
+        The caller's own facts.
+    """
+    model, scheduler, generator = pipeline.model, pipeline.scheduler, given["generator"]
+    facts = diffusion_gemma_facts(unwrapped(model), task, generator)
+    settings = {**facts.settings, **_config(scheduler), "library": "diffusers"}
+    settings |= {name: given[name] for name in _SAME_NAME}
+    settings |= {ours: given[theirs] for theirs, ours in _RENAMED.items()}
+    if not hasattr(scheduler.config, "t_max"):  # EntropyBoundScheduler has a schedule, and ignores the call's
+        settings["temperature"] = given["temperature"]
+    eos = pipeline.eos_token_id if given["eos_token_id"] is None else given["eos_token_id"]
+    return replace(
+        facts,
+        sampler=type(scheduler).__name__,
+        sampler_kind=KIND_OF_NAME.get(type(scheduler).__name__, ""),
+        settings=settings,
+        versions={**facts.versions, **versions("diffusers")},
+        eos_token_ids=() if eos is None else (int(eos),),
+    )
+
+
+def _config(scheduler: Any) -> dict[str, Any]:
+    """The scheduler's own settings; one of a user may hold what does not go into a trace."""
+    return {
+        name: value
+        for name, value in dict(scheduler.config).items()
+        if not name.startswith("_") and name not in _RULED_BY_PIPELINE and isinstance(value, str | float | int | None)
+    }

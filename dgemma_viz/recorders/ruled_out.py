@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper
 
-from dgemma_viz.recorders.best import first_best
-from dgemma_viz.recorders.reduce import spans
+from dgemma_viz.recorders.reduce import first_best, spans
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.upstream.transformers import LinearTemperatureScheduleLogitsProcessor
 

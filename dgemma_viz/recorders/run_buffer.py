@@ -1,8 +1,10 @@
-"""Everything kept of one ``generate()`` call until its trace is built: reduced arrays, never logits."""
+"""Everything kept of one ``generate()`` call until its trace is built: reduced arrays, never logits. And warnings."""
 
 from __future__ import annotations
 
+import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -10,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.recorders.host_copy import HostCopies, read_only
-from dgemma_viz.recorders.user_warnings import RecorderWarning, warn_user
+from dgemma_viz.recorders.host_arrays import HostCopies, read_only
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
@@ -20,6 +21,34 @@ if TYPE_CHECKING:
     import torch
 
     Array = npt.NDArray[Any]
+
+
+_INSIDE = ("dgemma_viz.recorders", "transformers", "diffusers", "torch", "contextlib")
+"""Modules that a warning is not attributed to."""
+
+
+class RecorderWarning(UserWarning):
+    """The recording is less than was asked for; the generation itself is not affected."""
+
+
+class StaleSamplerWarning(RecorderWarning):
+    """A sampler compiled by an earlier call runs in place of the one asked for."""
+
+
+def warn_user(text: str, category: type[Warning] = RecorderWarning) -> None:
+    """Warn, pointing at the nearest caller outside this layer and the libraries that it hooks."""
+    warnings.warn(text, category, stacklevel=_levels_inside() + 1)
+
+
+def _levels_inside() -> int:
+    """Frames from :func:`warn_user` up to the first that belongs to the user."""
+    levels, frame = 1, sys._getframe(2)  # inspect.stack() would read every source file
+    while frame.f_back is not None:
+        module = frame.f_globals.get("__name__", "")
+        if not any(module == name or module.startswith(f"{name}.") for name in _INSIDE):
+            break
+        levels, frame = levels + 1, frame.f_back
+    return levels
 
 
 @dataclass(frozen=True)

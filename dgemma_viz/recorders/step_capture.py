@@ -13,11 +13,9 @@ from transformers import TemperatureLogitsWarper
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.reduce import DTYPES, accepted_by_rule, reduce_logits
 from dgemma_viz.recorders.ruled_out import SeenBefore, cuts_off, may_rule_out, own_draft, ruled_out
-from dgemma_viz.recorders.run_buffer import Run, Step
+from dgemma_viz.recorders.run_buffer import Run, StaleSamplerWarning, Step
 from dgemma_viz.recorders.run_facts import with_sampler
-from dgemma_viz.recorders.running_sampler import bound_of, staleness
-from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
-from dgemma_viz.recorders.user_warnings import StaleSamplerWarning
+from dgemma_viz.recorders.running_sampler import SamplerNumbers, bound_of, staleness
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.upstream.torch_compile import is_compiled, owner_of
 from dgemma_viz.upstream.transformers import LinearTemperatureScheduleLogitsProcessor

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.trace.decision import NO_DECISION
+
 Array = npt.NDArray[Any]
+
+
+def derived(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """All of them, by name, from a run's arrays: what a canvas does not reach, and what decided nothing, is left out.
+
+    ``length`` and ``decision`` may be missing, where canvases are equally long and every step decided.
+    """
+    ends = np.flatnonzero(np.diff(arrays["canvas"])) + 1
+    entropies, lengths = np.split(arrays["entropy"], ends), arrays.get("length")
+    if lengths is not None:
+        begins = np.concatenate([[0], ends])
+        entropies = [part[..., : lengths[begin]] for part, begin in zip(entropies, begins, strict=True)]
+    spent = entropy_spent(arrays["entropy"], arrays["accepted"])
+    if "decision" in arrays:
+        spent[arrays["decision"][:, :, 0] == NO_DECISION] = np.nan
+    return {
+        "entropy_spent": spent,
+        "mean_entropy": np.concatenate([mean_entropy(part) for part in entropies]),
+        "stable_steps": np.concatenate([stable_steps(drafts) for drafts in np.split(arrays["draft"], ends)]),
+    }
 
 
 def entropy_spent(entropy: Array, accepted: Array) -> Array:

@@ -41,8 +41,6 @@ NUMBERS = ("entropy", "confidence", "candidate_probability")
 ALTERNATIVES = ("top_k_ids", "top_k_probabilities")
 FLAGS = ("active", "finished")
 SCALARS = ("temperature", "entropy_bound", "wall_time")
-OPTIONAL = (*TOKENS[:2], "accepted", *NUMBERS, *ALTERNATIVES, "finished", *SCALARS)
-"""Keys of a step that a runtime may leave out, on all lines or on none."""
 
 _PLACE = ("canvas", "step", "sample")
 _STEP_KEYS = {*_PLACE, *TOKENS, *NUMBERS, *ALTERNATIVES, *FLAGS, *SCALARS, "accepted", *DEFAULTED, *RULED_OUT}

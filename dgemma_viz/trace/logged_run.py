@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,18 +11,16 @@ import numpy.typing as npt
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
-from dgemma_viz.trace.derive import entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.logged_layout import Layout, layout_of
-from dgemma_viz.trace.logged_lines import OPTIONAL, SCALARS, TOKENS, EmittedLine, Header, StepLine
-from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, Trace
+from dgemma_viz.trace.logged_lines import SCALARS, TOKENS, EmittedLine, Header, StepLine
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
-from dgemma_viz.trace.schema import ARRAYS, OF_A_DECISION, RULED_OUT, TOKEN_ARRAYS
+from dgemma_viz.trace.partial_run import empty_arrays, trace_of_arrays
+from dgemma_viz.trace.schema import OF_A_DECISION
 
 Array = npt.NDArray[Any]
 
 _OF_A_STEP = (*SCALARS, "phase")
-
-_DERIVED_FROM = {"entropy_spent": ("entropy", "accepted"), "mean_entropy": ("entropy",)}
 
 
 def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine], room: int | None = None) -> Trace:
@@ -37,54 +34,23 @@ def build_trace(head: Header, lines: list[StepLine], emitted: list[EmittedLine],
         From the trace's own invariants.
     """
     layout = layout_of(lines, room)
-    absent = {name for name in OPTIONAL if name not in layout.keys}
-    arrays = _empty(layout)
+    arrays = empty_arrays(layout.steps, layout.samples, layout.lengths, layout.top_k, layout.keys)
     filled = _fill(arrays, layout)
     arrays |= _emitted(head, layout, emitted)
-    if "finished" in absent:
+    if "finished" not in layout.keys:
         _mark_finished(arrays, layout, head.facts.settings.get("max_denoising_steps"))
-    if "banned" in arrays:
-        at_least_one = arrays["banned_draft"] != UNKNOWN_TOKEN
-        arrays["banned"] = np.maximum(arrays["banned"], at_least_one)
-        if not arrays["banned"].any():
-            del arrays["banned"], arrays["banned_draft"]
-    arrays |= _derived(arrays, layout)
-    arrays |= _prompt(head, layout)
-    if (mask := head.facts.mask_token_id) is not None and "noised" not in absent:
+    _require_room_for_prompts(head.prompt, layout)
+    if (mask := head.facts.mask_token_id) is not None and "noised" in layout.keys:
         _require_meaning(arrays, layout, mask, head.facts.pad_token_id)
-    for name, sources in _DERIVED_FROM.items():
-        if absent & set(sources):
-            arrays[name] = np.full_like(arrays[name], np.nan)
-            absent.add(name)
-    if filled:
-        absent.add(INACTIVE_ROWS)
-    status = "complete" if len(arrays["emitted"]) == len(layout.steps) else "interrupted"
-    facts = replace(
+    return trace_of_arrays(
+        arrays,
+        layout.keys,
+        head.prompt,
         head.facts,
-        absent=tuple(name for name in (*ARRAYS, INACTIVE_ROWS) if name in absent),
-        status=head.facts.status if head.says_status else status,
+        head.token_texts,
+        says_status=head.says_status,
+        inactive_rows=not filled,
     )
-    return Trace(**arrays, facts=facts, token_texts=head.token_texts)
-
-
-def _empty(layout: Layout) -> dict[str, Array]:
-    """Arrays of the steps that say nothing yet."""
-    steps, samples, length = layout.shape
-    sizes = {"S": steps, "B": samples, "C": length, "K": layout.top_k}
-    arrays = {}
-    for name, spec in ARRAYS.items():
-        if not spec.axes.startswith("S"):
-            continue
-        nothing = UNKNOWN_TOKEN if name in TOKEN_ARRAYS else np.nan if spec.dtype.startswith("float") else 0
-        arrays[name] = np.full([sizes[axis] for axis in spec.axes], nothing, dtype=spec.dtype)
-    if not layout.keys.isdisjoint(RULED_OUT):
-        arrays["banned"] = np.zeros(layout.shape, dtype=np.int32)
-        arrays["banned_draft"] = np.full(layout.shape, UNKNOWN_TOKEN, dtype=np.int32)
-    arrays["canvas"] = np.repeat(np.arange(len(layout.steps)), layout.steps)
-    arrays["length"] = np.repeat(layout.lengths, layout.steps)
-    arrays["decision"].swapaxes(1, 2)[np.arange(length) >= arrays["length"][:, None]] = NO_DECISION
-    arrays["step_in_canvas"] = np.concatenate([np.arange(count) for count in layout.steps])
-    return arrays
 
 
 def _fill(arrays: dict[str, Array], layout: Layout) -> bool:
@@ -191,17 +157,6 @@ def _mark_finished(arrays: dict[str, Array], layout: Layout, limit: Any) -> None
         start += count
 
 
-def _derived(arrays: dict[str, Array], layout: Layout) -> dict[str, Array]:
-    ends = np.cumsum(layout.steps)[:-1]
-    entropies = zip(np.split(arrays["entropy"], ends), layout.lengths, strict=True)
-    spent = entropy_spent(arrays["entropy"], arrays["accepted"])
-    return {
-        "entropy_spent": np.where(arrays["decision"][:, :, 0] == NO_DECISION, np.float32(np.nan), spent),
-        "mean_entropy": np.concatenate([mean_entropy(part[..., :length]) for part, length in entropies]),
-        "stable_steps": np.concatenate([stable_steps(drafts) for drafts in np.split(arrays["draft"], ends)]),
-    }
-
-
 def _require_meaning(arrays: dict[str, Array], layout: Layout, mask: int, pad: int | None) -> None:
     """Refuse canvases of a masked model into which tokens were inserted, or from which some were deleted."""
     first, emitted = 0, arrays["emitted"]
@@ -216,21 +171,12 @@ def _require_meaning(arrays: dict[str, Array], layout: Layout, mask: int, pad: i
         first += count
 
 
-def _prompt(head: Header, layout: Layout) -> dict[str, Array]:
-    """Prompts, left-padded as ``generate()`` takes them; none if the log has none."""
-    samples = layout.samples
-    prompts = head.prompt or [[] for _ in range(samples)]
-    if len(prompts) != samples:
+def _require_room_for_prompts(prompts: list[list[int]], layout: Layout) -> None:
+    """One for each sample, or none; a log cannot ask for far more padding than it has bytes."""
+    samples, width = layout.samples, max(map(len, prompts), default=0)
+    if prompts and len(prompts) != samples:
         raise TraceFileError(f"the header has {len(prompts)} prompts, but {samples} samples are logged")
-    width = max(map(len, prompts))
     if samples * width > layout.room:
         raise TraceFileError(
             f"{samples} prompts padded to {width} tokens are far more than the log holds; split it by request"
         )
-    pad, size = head.facts.pad_token_id or 0, head.facts.vocab_size
-    ids = np.full((samples, width), pad if 0 <= pad < (size or pad + 1) else 0, dtype=np.int32)
-    mask = np.zeros((samples, width), dtype=bool)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = prompt
-        mask[row, width - len(prompt) :] = True
-    return {"prompt": ids, "prompt_mask": mask}

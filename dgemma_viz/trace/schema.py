@@ -110,5 +110,21 @@ transformers' sampler has them."""
 OF_A_DECISION = ("candidate", "candidate_probability", "accepted", "decision")
 """Arrays that hold nothing in a step that made no decision."""
 
+MAY_LACK = (
+    "noised",
+    "candidate",
+    "accepted",
+    "entropy",
+    "confidence",
+    "candidate_probability",
+    "top_k_ids",
+    "top_k_probabilities",
+    "finished",
+    "temperature",
+    "entropy_bound",
+    "wall_time",
+)
+"""Arrays that other runtimes, and loops that hand over what they have, may leave out throughout a run."""
+
 TOKEN_ARRAYS = ("noised", "candidate", "draft", "top_k_ids", "emitted", "prompt")
 """Arrays that hold token ids."""

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgemma_viz.recorders.best import best_of, first_best
+from dgemma_viz.recorders.reduce import best_of, first_best
 
 
 @settings(max_examples=80, deadline=None)

@@ -6,7 +6,7 @@ import torch
 
 from dgemma_viz import Recorder
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.recorders.host_array import host_array
+from dgemma_viz.recorders.host_arrays import host_array
 
 VALUES = [[0.5, -2.0, 3.0], [1.0, 0.0, -0.125]]
 IDS = [[1, 2, 0], [2, 0, 1]]

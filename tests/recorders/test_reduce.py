@@ -7,7 +7,7 @@ from diffusers import BlockRefinementScheduler, DiffusionGemmaPipeline, Discrete
 from dgemma_viz.labs.samplers.given_ids import GivenIds
 from dgemma_viz.recorders import record
 from dgemma_viz.recorders.reduce import entropy_of, reduce_logits
-from dgemma_viz.recorders.sampler_numbers import SamplerNumbers
+from dgemma_viz.recorders.running_sampler import SamplerNumbers
 from tests.recorders.conftest import CANVAS, prompts, small_model
 from tests.recorders.pipelines import assert_follows, called
 

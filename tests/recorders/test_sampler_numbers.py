@@ -11,7 +11,7 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 )
 
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
-from dgemma_viz.recorders.sampler_numbers import SamplerNumbers, watched
+from dgemma_viz.recorders.running_sampler import SamplerNumbers, watched
 from tests.recorders.conftest import CANVAS, prompts
 from tests.recorders.same_run import recorded
 

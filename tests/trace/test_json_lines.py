@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 import dgemma_viz as dv
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.trace import checked_line, load_json_lines, load_trace, logged_layout, logged_lines, save_json_lines
+from dgemma_viz.trace import (
+    checked_line,
+    load_json_lines,
+    load_trace,
+    logged_layout,
+    logged_lines,
+    save_json_lines,
+    schema,
+)
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.json_lines import is_json_lines
 from dgemma_viz.trace.model import INACTIVE_ROWS, UNKNOWN_TOKEN, RunFacts
@@ -95,7 +103,7 @@ def test_the_least_that_makes_a_trace(tmp_path):
     assert trace.active.all()
     assert trace.output_text() == "⟨5⟩⟨7⟩"
     absent = set(trace.facts.absent)
-    assert absent == {*logged_lines.OPTIONAL, "entropy_spent", "mean_entropy"}
+    assert absent == {*schema.MAY_LACK, "entropy_spent", "mean_entropy"}
     for name in absent:
         values = getattr(trace, name)
         nothing = {"i": values == UNKNOWN_TOKEN, "f": np.isnan(values), "b": np.isin(values, [True, False])}

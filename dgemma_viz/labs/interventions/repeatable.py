@@ -15,8 +15,7 @@ import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.samplers import sampler_named
-from dgemma_viz.recorders.token_texts import TokenTexts
-from dgemma_viz.recorders.tokenizer_match import tokenizer_of
+from dgemma_viz.recorders.tokenizer import TokenTexts, tokenizer_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
 from dgemma_viz.trace.interventions.intervention import Intervention

@@ -16,7 +16,7 @@ from dgemma_viz.labs.recorded_call import recorded_call, with_task
 from dgemma_viz.labs.samplers import Prepared, sampler_named
 from dgemma_viz.labs.samplers.given_ids import GivenIds
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.tokenizer_match import tokenizer_of
+from dgemma_viz.recorders.tokenizer import tokenizer_of
 from dgemma_viz.trace import Trace
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.task import RunTask

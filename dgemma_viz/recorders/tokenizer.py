@@ -1,26 +1,84 @@
-"""Texts of single tokens such that joining them gives what the tokenizer decodes, spaces included.
+"""What is asked of a tokenizer: whether it can be the model's, and the texts of single tokens.
 
-Design. Decoders treat the first token of a text specially (SentencePiece drops its space, WordPiece keeps its ``##``),
-so a token is decoded behind an anchor token, and the anchor's own text is cut off again. Where a tokenizer does not
-play along, the token is decoded alone. Texts are made when a trace is built, not during the run, and are kept: a run of
-48 steps over 256 positions of a large vocabulary meets more than 12,000 different noise tokens.
+One that cannot be the model's is refused: its texts would put wrong words on screen without any error.
+
+Texts of single tokens, joined, give what the tokenizer decodes, spaces included. Decoders treat the first token of a
+text specially (SentencePiece drops its space, WordPiece keeps its ``##``), so a token is decoded behind an anchor,
+and the anchor's own text is cut off again. Where a tokenizer does not play along, the token is decoded alone. Texts are
+made when a trace is built, not during the run, and are kept: a run of 48 steps over 256 positions of a large vocabulary
+meets more than 12,000 different noise tokens.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from dgemma_viz.errors import RecordingError
 from dgemma_viz.plain_text import from_bytes
 from dgemma_viz.trace.chat_markers import MARKER_TEXTS
 
 _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 _BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 """A piece of SentencePiece's byte fallback."""
+_EXTRA_SHARE = 0.01
+"""Added tokens beyond the vocabulary that are tolerated: some families keep image tokens there."""
+
+_LEAST_SHARE = 0.9
+"""A tokenizer with a smaller share of the vocabulary than this belongs to another model; below 1, models pad theirs."""
+
+
+def tokenizer_of(tokenizer: Any) -> Any:
+    """The tokenizer itself where a processor was given."""
+    inner = getattr(tokenizer, "tokenizer", None)
+    return inner if hasattr(inner, "convert_ids_to_tokens") else tokenizer
+
+
+def check_tokenizer(tokenizer: Any, vocabulary: int, eos_ids: Collection[int]) -> None:
+    """Compare sizes and end-of-sequence tokens.
+
+    Parameters
+    ----------
+    tokenizer
+        A Hugging Face tokenizer.
+    vocabulary
+        Size of the model's vocabulary.
+    eos_ids
+        End-of-sequence ids of the model's generation config; empty if it names none.
+
+    Raises
+    ------
+    RecordingError
+        They cannot belong together, or this is not a tokenizer.
+    """
+    if not hasattr(tokenizer, "decode") or not hasattr(tokenizer, "__len__"):
+        raise RecordingError(
+            f"a {type(tokenizer).__name__} is not a tokenizer: pass the model's tokenizer or processor, or None "
+            "to record without token texts"
+        )
+    remedy = "Load both from the same place, or pass tokenizer=None to record without token texts"
+    size = len(tokenizer)
+    base = getattr(tokenizer, "vocab_size", size)
+    if max(base, size / (1 + _EXTRA_SHARE)) > vocabulary:
+        raise RecordingError(
+            f"the tokenizer has {size:,} tokens, but the model's vocabulary only {vocabulary:,}: they do not belong "
+            f"together. {remedy}"
+        )
+    if size < _LEAST_SHARE * vocabulary:
+        raise RecordingError(
+            f"the tokenizer has only {size:,} tokens, but the model's vocabulary {vocabulary:,}: they do not belong "
+            f"together. {remedy}"
+        )
+    eos = getattr(tokenizer, "eos_token_id", None)
+    if eos is not None and eos_ids and eos not in eos_ids:
+        raise RecordingError(
+            f"the tokenizer ends a sequence with token {eos}, but the model's generation config with "
+            f"{sorted(eos_ids)}: they do not belong together. {remedy}"
+        )
 
 
 class TokenTexts:

@@ -1,8 +1,8 @@
-"""What ``BlockRefinementScheduler`` decided in a step with a mask token (diffusers 0.42).
+"""One call of ``LLaDA2Pipeline`` (diffusers 0.42): its settings, and what was decided in a step.
 
-Its output says what it would transfer and edit; ``LLaDA2Pipeline`` then leaves rows alone that have emitted the end of
-their sequence. Both together are what became of a position. A sampler may also draw the mask token itself: whatever the
-scheduler calls that, the position is masked afterwards, and so noise.
+The output of ``BlockRefinementScheduler`` says what it would transfer and edit; ``LLaDA2Pipeline`` then leaves rows
+alone that have emitted the end of their sequence. Both together are what became of a position. A sampler may also draw
+the mask token itself: whatever the scheduler calls that, the position is masked afterwards, and so noise.
 """
 
 from __future__ import annotations
@@ -13,8 +13,58 @@ from typing import Any
 
 import torch
 
+from dgemma_viz.recorders.run_facts import facts_at_start, versions
 from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.model import RunFacts
+from dgemma_viz.trace.task import RunTask
 from dgemma_viz.upstream.diffusers import filtered
+
+_SAME_NAME = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "sampling_method",
+    "max_post_steps",
+    "eos_early_stop",
+)
+_RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
+_OWN_OR_CONFIG = ("threshold", "editing_threshold", "minimal_topk", "block_length")
+"""Where the call says None, the scheduler's config rules."""
+
+
+def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: RunTask) -> RunFacts:
+    """Facts of one call.
+
+    Parameters
+    ----------
+    pipeline
+        The pipeline that was called.
+    given
+        Arguments of the call by name, defaults included.
+    task
+        The caller's own facts.
+    """
+    model, generator = pipeline.model, given["generator"]
+    config = pipeline.scheduler.config
+    settings = {name: given[name] for name in _SAME_NAME} | {"library": "diffusers"}
+    settings |= {ours: given[theirs] for theirs, ours in _RENAMED.items()}
+    settings |= {name: getattr(config, name) if given[name] is None else given[name] for name in _OWN_OR_CONFIG}
+    settings["canvas_length"] = settings.pop("block_length")
+    eos, mask = (
+        getattr(pipeline, name) if given[name] is None else given[name] for name in ("eos_token_id", "mask_token_id")
+    )
+    return facts_at_start(
+        model,
+        task,
+        generator,
+        sampler=type(pipeline.scheduler).__name__,
+        sampler_kind="mask-token",
+        settings=settings,
+        versions=versions("torch", "transformers", "diffusers"),
+        eos_token_ids=() if eos is None else (int(eos),),
+        pad_token_id=getattr(pipeline.tokenizer, "pad_token_id", None),
+        mask_token_id=None if mask is None else int(mask),
+    )
 
 
 @dataclass(frozen=True)

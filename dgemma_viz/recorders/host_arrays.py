@@ -1,7 +1,10 @@
-"""Arrays of any library as numpy arrays, in whatever dtype they are: torch, numpy, JAX, MLX, CuPy, TensorFlow, lists.
+"""Arrays on the host: small ones from the model's device without waiting for it, and those of any library as numpy's.
 
-An array is taken by the first of these ways that works; of libraries only torch is named, and imported where
-it is needed:
+Copies. On CUDA a copy goes to pinned memory in stream order, so it neither stalls the generation nor reads memory that
+a CUDA graph reuses later; :meth:`HostCopies.wait` must run before it is read. Elsewhere the copy is done at once.
+
+Arrays of any library (torch, numpy, JAX, MLX, CuPy, TensorFlow, lists), in whatever dtype they are, are taken by the
+first of these ways that works; of libraries only torch is named, and imported where it is needed:
 
 1. a torch tensor by its own methods;
 2. numpy's conversion (``__array__``, the buffer protocol, lists). Extension dtypes of bfloat16 and float8 (ml_dtypes,
@@ -14,15 +17,50 @@ it is needed:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
 
 Array = npt.NDArray[Any]
 
 _NUMBERS = "biuf"
 """Kinds of numpy dtypes that hold booleans, whole numbers and floats."""
+
+
+class HostCopies:
+    """Copies of one run, and the devices that they come from."""
+
+    def __init__(self) -> None:
+        self._devices: set[torch.device] = set()
+
+    def take(self, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """A copy on the host that shares no memory with ``tensor``; complete after :meth:`wait`."""
+        if not tensor.is_cuda:
+            return tensor.detach().to(device="cpu", dtype=dtype, copy=True)
+        import torch
+
+        self._devices.add(tensor.device)
+        host = torch.empty(tensor.shape, dtype=dtype, pin_memory=True)
+        host.copy_(tensor.detach().to(dtype), non_blocking=True)
+        return host
+
+    def wait(self) -> None:
+        """Wait until all copies taken so far have arrived."""
+        for device in self._devices:
+            import torch
+
+            torch.cuda.synchronize(device)
+
+
+def read_only(host: torch.Tensor) -> Array:
+    """Read-only numpy view of a copy that has arrived."""
+    array: Array = host.numpy()
+    array.flags.writeable = False
+    return array
 
 
 def is_torch(value: Any) -> bool:
