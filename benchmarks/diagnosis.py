@@ -24,8 +24,8 @@ import transformers
 
 import dgemma_viz as dv
 from dgemma_viz.diagnosis import Severity, diagnose
+from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.sabotage import FAULTS
-from dgemma_viz.labs.single_run import encode
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 
 if TYPE_CHECKING:

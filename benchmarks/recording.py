@@ -45,7 +45,7 @@ from transformers import (
 )
 
 import dgemma_viz as dv
-from dgemma_viz.labs.samplers.given_ids import GivenIds
+from dgemma_viz.labs.samplers.diffusers_schedulers import GivenIds
 from dgemma_viz.recorders.reduce import reduce_logits
 from dgemma_viz.tiny import encode_prompt
 from dgemma_viz.tiny.tasks import TASKS

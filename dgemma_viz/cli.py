@@ -119,20 +119,26 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from dgemma_viz.labs.single_run import RunSettings, load_model, record_run
+    from dgemma_viz.labs.models import load_model
+    from dgemma_viz.labs.run import checked_seed, run
+    from dgemma_viz.labs.samplers.entropy_bound import ENTROPY_BOUND
 
-    settings = RunSettings(
-        seed=options.seed,
-        max_denoising_steps=options.steps,
-        entropy_bound=options.entropy_bound,
-        max_new_tokens=options.max_new_tokens,
-        top_k=options.top_k,
-    )
+    given = {"max_denoising_steps": options.steps, "entropy_bound": options.entropy_bound}
+    parameters = ENTROPY_BOUND.checked({name: value for name, value in given.items() if value is not None})
+    seed = checked_seed(options.seed)
     if options.model and options.task:
         raise SettingError("--task belongs to the bundled model; give --prompt with --model")
     prompt = options.prompt if options.prompt is not None else _task_prompt(options.task, options.seed)
     model, tokenizer = load_model(options.model)
-    trace = record_run(model, tokenizer, prompt, settings)
+    trace = run(
+        model,
+        tokenizer,
+        prompt,
+        parameters=parameters,
+        seed=seed,
+        max_new_tokens=options.max_new_tokens,
+        top_k=options.top_k,
+    )
     trace.save(options.output)
     _say(f"{trace}\nprompt: {trace.prompt_text()}\noutput: {trace.output_text()}\nwritten to {options.output}")
     return 0

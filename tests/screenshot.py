@@ -9,12 +9,12 @@ from tests.browser import CHROMIUM_FLAGS, chromium_path, open_page, serve_notebo
 TARGET = Path(__file__).parent.parent / ".github" / "explorer.png"
 CELL = """
 import dgemma_viz as dv
-from dgemma_viz.labs.single_run import record_run
+from dgemma_viz.labs.run import run
 
 from dgemma_viz.tiny.tasks import TASKS
 
 prompt = TASKS["story"].example_prompts[1]
-explorer = dv.explore(record_run(*dv.load_tiny(), prompt))
+explorer = dv.explore(run(*dv.load_tiny(), prompt))
 explorer.place = {"step": 12, "position": 9}
 explorer
 """

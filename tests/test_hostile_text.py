@@ -60,7 +60,7 @@ dv.explore(a)
 """,
     "dv.compare(a, b)",
     """
-from dgemma_viz.labs.decoding.side_by_side import Race, Raced
+from dgemma_viz.labs.decoding.race import Race, Raced
 from dgemma_viz.widgets.race_view import RaceView
 ways = {EVERYTHING: a, "other": b}
 RaceView(Race(tuple(Raced(way, EVERYTHING, trace, 0.5, None) for way, trace in ways.items())))

@@ -85,7 +85,7 @@ def modules_after(statement: str) -> set[str]:
     ("statement", "forbidden"),
     [
         ("import dgemma_viz", (*HEAVY, "numpy", "pandas", "plotly", "ipywidgets")),
-        ("import dgemma_viz.recorders, dgemma_viz.labs.single_run, dgemma_viz.cli", HEAVY),
+        ("import dgemma_viz.recorders, dgemma_viz.labs.run, dgemma_viz.cli", HEAVY),
         ("import dgemma_viz.trace, dgemma_viz.analysis.positions", (*HEAVY, "pandas", "xarray", "plotly")),
         ("from dgemma_viz.upstream import diffusers, torch_compile, transformers, versions", HEAVY),
         ("import dgemma_viz.figures", (*HEAVY, *WIDGETS)),

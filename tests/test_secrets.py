@@ -12,7 +12,8 @@ import torch
 import dgemma_viz as dv
 from dgemma_viz.cli import main
 from dgemma_viz.errors import RunFailedError, SettingError, TraceFileError
-from dgemma_viz.labs.single_run import load_model, record_run
+from dgemma_viz.labs.models import load_model
+from dgemma_viz.labs.run import run
 from dgemma_viz.redaction import without_secrets
 from dgemma_viz.serving.published_traces import list_traces
 from dgemma_viz.tiny.loading import KINDS
@@ -65,7 +66,7 @@ def test_a_run_that_fails_tells_no_secrets_of_its_exception(tmp_path, home, caps
 
     handle = model.lm_head.register_forward_pre_hook(fail)
     with pytest.raises(RunFailedError) as caught:
-        record_run(model, tokenizer, PROMPT)
+        run(model, tokenizer, PROMPT)
     handle.remove()
     trace = caught.value.trace
     assert "401 for https://" in trace.facts.error
@@ -81,7 +82,7 @@ def test_a_run_that_fails_tells_no_secrets_of_its_exception(tmp_path, home, caps
 
 def test_a_model_of_a_local_folder_is_named_without_its_path(tmp_path, home):
     (home / "my-model").symlink_to(WEIGHTS)
-    trace = record_run(*load_model(str(home / "my-model")), PROMPT)
+    trace = run(*load_model(str(home / "my-model")), PROMPT)
     assert trace.facts.model_id == "my-model"
     trace.save(tmp_path / "run.safetensors")
     assert_clean((tmp_path / "run.safetensors").read_bytes())

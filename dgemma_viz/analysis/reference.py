@@ -12,7 +12,7 @@ emitted answer's alignment; a draft that holds the right token one position furt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -26,8 +26,11 @@ from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
 
-Reference = str | Callable[[str, str], bool | str]
+Answer = str | Callable[[str, str], bool | str]
 """The right answer, or ``f(prompt, completion)`` that returns whether it is right, or the right answer itself."""
+
+Reference = Answer | Mapping[str, Answer]
+"""The right answer to every prompt, or a mapping from prompt to right answer, in which prompts may be missing."""
 
 Expected = tuple[str, bool]
 """Text that a position should hold, and whether the answer ends there (an end-of-sequence token is right)."""
@@ -106,16 +109,17 @@ def judge(trace: Trace, reference: Reference | None = None, sample: int = 0) -> 
     trace
         Recorded run.
     reference
-        The right answer or a function ``f(prompt, completion)``; see :data:`Reference`. None takes
-        ``trace.facts.task.reference``. The prompt given to a function is ``trace.facts.task.prompt`` where the
-        caller of the recorder gave one, else the decoded prompt, special tokens included.
+        The right answer, a function ``f(prompt, completion)``, or a mapping from prompt to either; see
+        :data:`Reference`. None, and a mapping without this prompt, take ``trace.facts.task.reference``. The prompt is
+        that of ``trace.facts.task`` where the caller of the recorder gave one, else the decoded prompt, special tokens
+        included.
     sample
         Sample of the batch.
 
     Raises
     ------
     SettingError
-        The reference is neither text nor a function, or the function failed or returned something else.
+        The reference is no :data:`Reference`, or its function failed or returned something else.
     TraceError
         No such sample.
     """
@@ -218,7 +222,22 @@ def _fits(text: str, is_end: bool, expected: Expected) -> bool:
     return text.strip() == wanted.strip()
 
 
-def verdict_of(reference: Reference, prompt: str, completion: str) -> bool | str:
+def answer_for(prompt: str, reference: Reference | None) -> Answer | None:
+    """What a reference says of one prompt."""
+    return reference.get(prompt) if isinstance(reference, Mapping) else reference
+
+
+def check_reference(reference: Any) -> None:
+    """Raise SettingError unless it is None or a :data:`Reference`."""
+    for one in reference.values() if isinstance(reference, Mapping) else [reference]:
+        if one is not None and not isinstance(one, str) and not callable(one):
+            raise SettingError(
+                "a reference is the right answer as text, a function of prompt and completion, or a mapping from "
+                f"prompt to one of these, not a {type(one).__name__}"
+            )
+
+
+def verdict_of(reference: Answer, prompt: str, completion: str) -> bool | str:
     """The right answer, or whether the completion is right, as far as the reference tells.
 
     Raises
@@ -228,11 +247,7 @@ def verdict_of(reference: Reference, prompt: str, completion: str) -> bool | str
     """
     if isinstance(reference, str):
         return reference
-    if not callable(reference):
-        raise SettingError(
-            f"a reference is the right answer as text, or a function of prompt and completion, not a "
-            f"{type(reference).__name__}"
-        )
+    check_reference(reference)
     try:
         verdict = reference(prompt, completion)
     except Exception as error:
@@ -252,7 +267,8 @@ def verdict_of(reference: Reference, prompt: str, completion: str) -> bool | str
 
 
 def _verdict(trace: Trace, reference: Reference | None, sample: int, output: str) -> bool | str | None:
-    if reference is None:
-        return trace.facts.task.reference
-    prompt = trace.facts.task.prompt
-    return verdict_of(reference, trace.prompt_text(sample) if prompt is None else prompt, output)
+    task = trace.facts.task
+    prompt = dict(enumerate(task.prompts)).get(sample, task.prompt)
+    prompt = trace.prompt_text(sample) if prompt is None else prompt
+    answer = answer_for(prompt, reference)
+    return task.reference if answer is None else verdict_of(answer, prompt, output)

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dgemma_viz.analysis.reference import Judgement, Reference, judge
+from dgemma_viz.analysis.reference import Answer, Judgement, Reference, answer_for, judge
 from dgemma_viz.trace.model import Trace
 
 
@@ -47,7 +47,7 @@ class Run:
     output: str
     ended: bool
     judgement: Judgement | None = None
-    reference: Reference | None = None
+    reference: Answer | None = None
     sample: int = 0
 
     @classmethod
@@ -67,7 +67,8 @@ class Run:
         """
         run = cls.unjudged(trace, sample)
         source = trace if path is None else Path(path)
-        return replace(run, source=source, judgement=judge(trace, reference, sample), reference=reference)
+        judgement, answer = judge(trace, reference, sample), answer_for(run.prompt, reference)
+        return replace(run, source=source, judgement=judgement, reference=answer)
 
     @classmethod
     def unjudged(cls, trace: Trace, sample: int = 0) -> Run:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dgemma_viz.analysis.reference import Reference
-from dgemma_viz.errors import SettingError
+from dgemma_viz.analysis.reference import Reference, check_reference
+from dgemma_viz.labs.grid import Progress, listed, run_grid, whole_run
 from dgemma_viz.labs.interventions import Intervention, hooks_of
-from dgemma_viz.labs.references import is_right
-from dgemma_viz.labs.samplers import run_sampler, sampler_named
+from dgemma_viz.labs.prompts import is_right
+from dgemma_viz.labs.run import checked_seed, run
+from dgemma_viz.labs.samplers import Sampler, sampler_named
+from dgemma_viz.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,35 +24,36 @@ def intervention_effects(  # noqa: PLR0913 - what is crossed is the experiment
     tokenizer: Any,
     prompts: Sequence[str],
     conditions: Mapping[str, Sequence[Intervention]],
-    sampler: str = "entropy_bound",
+    sampler: str | Sampler = "entropy_bound",
     parameters: Mapping[str, Any] | None = None,
     *,
     seeds: Sequence[int] = (0,),
-    references: Reference | Mapping[str, Reference] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    reference: Reference | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Run all prompts under each condition, with the same random numbers.
 
     Parameters
     ----------
     model, tokenizer, sampler, parameters
-        As for :func:`~dgemma_viz.labs.samplers.run_sampler`.
+        As for :func:`~dgemma_viz.labs.run.run`.
     prompts
         All run as one batch for each condition and seed, so interventions hold for all of them.
     conditions
         Label to interventions; none of them for the run as it is.
     seeds
         Of the runs.
-    references
-        Right answers; None for prompts of the bundled tasks. See :func:`~dgemma_viz.labs.many_runs.run_many`.
+    reference
+        Right answers; None for prompts of the bundled tasks. See :data:`~dgemma_viz.analysis.reference.Reference`.
     progress
-        Called with the runs done and all runs; may raise ``KeyboardInterrupt`` to end early with what there is.
+        See :data:`~dgemma_viz.labs.grid.Progress`.
 
     Returns
     -------
     pandas.DataFrame
         One row per condition, seed and prompt: ``condition``, ``seed``, ``prompt``, ``output``, ``right`` (None where
-        there is no reference), ``steps`` (denoising steps of the prompt, all canvases).
+        there is no reference), ``steps`` (denoising steps of the prompt, all canvases). After an interrupt, what was
+        finished.
 
     Raises
     ------
@@ -63,27 +66,23 @@ def intervention_effects(  # noqa: PLR0913 - what is crossed is the experiment
     >>> table = intervention_effects(model, tokenizer, prompts, {"with self-conditioning": [], "without": off})
     >>> table.groupby("condition")[["right", "steps"]].mean()
     """
-    if isinstance(prompts, str):
-        raise SettingError("prompts are a list, even of one")
-    for what, values in (("prompts", prompts), ("conditions", conditions), ("seeds", seeds)):
-        if not len(values):
-            raise SettingError(f"there are no {what}: give at least one")
+    texts, labels = listed("prompts", prompts), listed("conditions", list(conditions))
+    every_seed = [checked_seed(seed) for seed in listed("seeds", seeds)]
+    check_reference(reference)
     sampler_named(sampler).checked(parameters)
     import pandas as pd
 
     hooks = {label: hooks_of(list(asked), model, tokenizer) if asked else None for label, asked in conditions.items()}
-    jobs = [(label, seed) for label in hooks for seed in seeds]
-    tell = progress or (lambda _done, _total: None)
     rows: list[tuple[Any, ...]] = []
-    try:
-        tell(0, len(jobs))
-        for done, (label, seed) in enumerate(jobs, start=1):
-            trace = run_sampler(model, tokenizer, prompts, sampler, parameters, seed=seed, top_k=1, around=hooks[label])
-            for sample, prompt in enumerate(prompts):
-                output = trace.output_text(sample)
-                steps = int(trace.active[:, sample].sum())
-                rows.append((label, seed, prompt, output, is_right(prompt, output, references), steps))
-            tell(done, len(jobs))
-    except KeyboardInterrupt:
-        pass
+
+    def run_cell(cell: tuple[str, int]) -> Trace:
+        label, seed = cell
+        return whole_run(run(model, tokenizer, texts, sampler, parameters, seed=seed, top_k=1, hooks=hooks[label]))
+
+    def keep(cell: tuple[str, int], trace: Trace) -> None:
+        for sample, prompt in enumerate(texts):
+            output, steps = trace.output_text(sample), int(trace.active[:, sample].sum())
+            rows.append((*cell, prompt, output, is_right(prompt, output, reference), steps))
+
+    run_grid([(label, seed) for label in labels for seed in every_seed], run_cell, keep, progress=progress)
     return pd.DataFrame(rows, columns=list(COLUMNS))

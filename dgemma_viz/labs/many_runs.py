@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.analysis.reference import Reference, check_reference
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import Problem, RunSet
 from dgemma_viz.errors import RunFailedError, SettingError
-from dgemma_viz.labs.references import reference_of
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.grid import Progress, run_grid
+from dgemma_viz.labs.prompts import answer_of
+from dgemma_viz.labs.run import checked_seed, run
+from dgemma_viz.labs.samplers import Sampler, sampler_named
 from dgemma_viz.redaction import text_of
+from dgemma_viz.trace import Trace
 
 
-def run_many(
+def run_many(  # noqa: PLR0913 - everything but what to run is optional
     model: Any,
     tokenizer: Any,
     prompts: Sequence[str],
     seeds: Sequence[int],
-    settings: RunSettings | None = None,
-    references: Reference | Mapping[str, Reference] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    sampler: str | Sampler = "entropy_bound",
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    reference: Reference | None = None,
+    max_new_tokens: int | None = None,
+    progress: Progress | None = None,
 ) -> RunSet:
     """Record and judge ``len(prompts) * len(seeds)`` runs, prompt by prompt; traces are kept in memory.
 
-    Each run is the one that :func:`~dgemma_viz.labs.single_run.record_run` makes with that prompt and seed.
+    Each run is the one that :func:`~dgemma_viz.labs.run.run` makes with that prompt and seed.
 
     Parameters
     ----------
-    model, tokenizer
-        As for ``record_run``.
+    model, tokenizer, sampler, parameters, max_new_tokens
+        As for ``run``.
     prompts, seeds
         What to run.
-    settings
-        For all runs; its ``seed`` is not used.
-    references
-        One for all prompts, or a mapping from prompt to reference. Prompts without one are judged by the bundled task
-        that they belong to, if any.
+    reference
+        See :data:`~dgemma_viz.analysis.reference.Reference`. Prompts without one are judged by the bundled task that
+        they belong to, if any.
     progress
-        Called with the number of runs done and of all runs, before the first and after each. It may raise
-        ``KeyboardInterrupt`` to stop.
+        See :data:`~dgemma_viz.labs.grid.Progress`.
 
     Returns
     -------
@@ -53,39 +55,41 @@ def run_many(
     Raises
     ------
     SettingError
-        A seed is out of range.
+        A seed or parameter is out of range.
     Exception
         That of the first run, if no run made a step.
     """
-    base = settings or RunSettings()
-    jobs = [(prompt, replace(base, seed=seed)) for prompt in prompts for seed in seeds]
-    tell = progress or (lambda _done, _total: None)
+    check_reference(reference)
+    sampler_named(sampler).checked(parameters)
+    cells = [(prompt, checked_seed(seed)) for prompt in prompts for seed in seeds]
     runs: list[Run] = []
     problems: list[Problem] = []
-    first: Exception | None = None
-    try:
-        tell(0, len(jobs))
-        for done, (prompt, wanted) in enumerate(jobs, start=1):
-            try:
-                trace = record_run(model, tokenizer, prompt, wanted)
-            except RunFailedError as error:
-                trace = error.trace
-                problems.append(Problem(prompt, wanted.seed, str(error)))
-            except Exception as error:  # noqa: BLE001 - one bad run must not cost the others
-                first = first or error
-                problems.append(Problem(prompt, wanted.seed, f"not recorded: {text_of(error)}"))
-                tell(done, len(jobs))
-                continue
-            try:
-                runs.append(Run.of(trace, reference_of(prompt, references)))
-            except SettingError as error:
-                runs.append(Run.unjudged(trace))
-                problems.append(Problem(prompt, wanted.seed, f"not judged: {error}"))
-            if trace.facts.status == "interrupted":
-                break
-            tell(done, len(jobs))
-    except KeyboardInterrupt:
-        pass
-    if not runs and first is not None:
-        raise first
+    errors: list[Exception] = []
+
+    def keep(cell: tuple[str, int], trace: Trace) -> None:
+        try:
+            runs.append(Run.of(trace, answer_of(cell[0], reference)))
+        except SettingError as error:
+            runs.append(Run.unjudged(trace))
+            problems.append(Problem(*cell, f"not judged: {error}"))
+        if trace.facts.status == "interrupted":
+            raise KeyboardInterrupt
+
+    def failed(cell: tuple[str, int], error: Exception) -> None:
+        if isinstance(error, RunFailedError):
+            problems.append(Problem(*cell, str(error)))
+            keep(cell, error.trace)
+            return
+        errors.append(error)
+        problems.append(Problem(*cell, f"not recorded: {text_of(error)}"))
+
+    run_grid(
+        cells,
+        lambda cell: run(model, tokenizer, cell[0], sampler, parameters, seed=cell[1], max_new_tokens=max_new_tokens),
+        keep,
+        failed=failed,
+        progress=progress,
+    )
+    if not runs and errors:
+        raise errors[0]
     return RunSet(tuple(runs), tuple(problems))

@@ -1,15 +1,19 @@
-"""From prompts to the token ids that a model reads: through the chat template, where the tokenizer has one."""
+"""A prompt: the token ids that a model reads, the bundled task that it is of, and its right answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from dgemma_viz.analysis.reference import Answer, Reference, answer_for, verdict_of
 from dgemma_viz.errors import PromptError
 
 
 def encode(tokenizer: Any, prompt: str | Sequence[str]) -> Mapping[str, Any]:
-    """``input_ids`` and ``attention_mask``, int64 ``(B, P)`` each; several prompts are padded on the left.
+    """``input_ids`` and ``attention_mask``, int64 ``(B, P)`` each, through the chat template where there is one.
+
+    Several prompts are padded on the left.
 
     Raises
     ------
@@ -49,3 +53,49 @@ def _check(tokenizer: Any, text: str) -> None:
                 f"the tokenizer does not know {', '.join(map(repr, unknown))} in {text!r}; "
                 "use only the characters and words that the tasks' examples use"
             )
+
+
+def task_facts(prompts: Sequence[str], output: str) -> dict[str, Any]:
+    """What a trace's task says of its prompts: the texts and, for one of a bundled task, its name and right answer.
+
+    Of several right answers it is the one nearest to the output. A batch has ``prompts`` only.
+    """
+    if len(prompts) != 1:
+        return {"prompts": list(prompts)}
+    known = {"prompt": prompts[0]}
+    from dgemma_viz.tiny.tasks import task_of
+
+    with suppress(PromptError):
+        task = task_of(prompts[0])
+        known |= {"name": task.name, "reference": task.right_answer(prompts[0], output)}
+    return known
+
+
+def answer_of(prompt: str, reference: Reference | None = None) -> Answer | None:
+    """The right answer of a prompt: the caller's, else that of the bundled task that it is of; None without one."""
+    found = answer_for(prompt, reference)
+    if found is not None:
+        return found
+    from dgemma_viz.tiny.tasks import task_of
+
+    try:
+        task = task_of(prompt)
+        task.validate_prompt(prompt)
+    except PromptError:
+        return None
+    return task.right_answer
+
+
+def is_right(prompt: str, output: str, reference: Reference | None = None) -> bool | None:
+    """Whether an output is right, white space around it aside; None where the prompt has no reference.
+
+    Raises
+    ------
+    SettingError
+        The reference is not one, or its function failed.
+    """
+    known = answer_of(prompt, reference)
+    if known is None:
+        return None
+    verdict = verdict_of(known, prompt, output)
+    return verdict if isinstance(verdict, bool) else verdict.strip() == output.strip()

@@ -12,7 +12,7 @@ from importlib import import_module
 
 import torch
 
-from dgemma_viz.labs.single_run import record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
 
@@ -24,7 +24,7 @@ for _name in ("ipykernel.ipkernel", "ipykernel.kernelapp", "nbformat.v4", "panda
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 _threads = torch.get_num_threads()
 torch.set_num_threads(1)
-record_run(*load_tiny(), TASKS["sort"].example_prompts[0])
+run(*load_tiny(), TASKS["sort"].example_prompts[0])
 torch.set_num_threads(_threads)
 
 # The garbage collector leaves alone what is there now, so that its memory stays shared.

@@ -37,7 +37,7 @@ class LabRun:
     made
         When it ended.
     trace
-        From :func:`~dgemma_viz.labs.samplers.run_sampler`, which writes sampler and parameters into the task's facts.
+        From :func:`~dgemma_viz.labs.run.run`, which writes sampler and parameters into the task's facts.
     """
 
     number: int

@@ -10,8 +10,9 @@ import numpy as np
 
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.labs.many_runs import run_many
+from dgemma_viz.labs.models import load_model
 from dgemma_viz.labs.sabotage.fault import Fault
-from dgemma_viz.labs.single_run import RunSettings, load_model
+from dgemma_viz.labs.samplers.entropy_bound import STEPS
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice
@@ -94,7 +95,7 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
         return self.explorer.runs if self.explorer else None
 
     def _run(self) -> None:
-        settings = RunSettings(max_denoising_steps=self.steps.value)
+        parameters = {STEPS.name: STEPS.checked(self.steps.value)}
         check_steps(self.steps.value)
         check_runs(self.prompts.value * self.seeds.value)
         if self._model is None:
@@ -111,8 +112,8 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
                     self._tokenizer,
                     prompts,
                     seeds,
-                    settings,
-                    references=task.right_answer,
+                    parameters=parameters,
+                    reference=task.right_answer,
                     progress=self._report,
                 )
         finally:

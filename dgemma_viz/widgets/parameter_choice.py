@@ -8,8 +8,7 @@ from typing import Any
 import ipywidgets as ipw
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions import CHANGEABLE
-from dgemma_viz.labs.samplers import Parameter, sampler_named
+from dgemma_viz.labs.samplers import Parameter, Sampler
 from dgemma_viz.widgets.fault_choice import explanation
 from dgemma_viz.widgets.panels import close_tree
 
@@ -44,10 +43,10 @@ class ParameterChoice(ipw.VBox):  # type: ignore[misc]
         fields = (self.parameter, self._value, self.number, self.choice, self.off, self._about)
         close_tree(self, super().close, besides=fields)
 
-    def offer(self, sampler: str, settings: Mapping[str, Any]) -> None:
+    def offer(self, sampler: Sampler, settings: Mapping[str, Any]) -> None:
         """Parameters of a sampler, at the values that they had in a run."""
-        known = {parameter.name: parameter for parameter in sampler_named(sampler).parameters}
-        self._known = {name: known[name] for name in CHANGEABLE[sampler]}
+        known = {parameter.name: parameter for parameter in sampler.parameters}
+        self._known = {name: known[name] for name in sampler.changeable or ()}
         self._settings = settings
         options = [(parameter.label, name) for name, parameter in self._known.items()]
         if self.parameter.options != tuple(options):

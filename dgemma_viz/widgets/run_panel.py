@@ -1,6 +1,6 @@
 """Choose a task and a prompt, run the model, explore the run: the bundled model's front door.
 
-State and wiring only. The run itself is :func:`dgemma_viz.labs.single_run.record_run` as a background job: the token
+State and wiring only. The run itself is :func:`dgemma_viz.labs.run.run` as a background job: the token
 canvas paints each step as it happens, and *Stop* ends the run within one denoising step and keeps its trace so far.
 """
 
@@ -12,8 +12,10 @@ from typing import Any
 import ipywidgets as ipw
 
 from dgemma_viz.errors import RecordingError, RunFailedError
+from dgemma_viz.labs.models import load_model
+from dgemma_viz.labs.run import checked_seed, run
 from dgemma_viz.labs.sabotage.fault import Fault
-from dgemma_viz.labs.single_run import RunSettings, load_model, record_run
+from dgemma_viz.labs.samplers.entropy_bound import ENTROPY_BOUND
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace import Trace
 from dgemma_viz.widgets.background_job import BackgroundJob
@@ -146,15 +148,14 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
 
     def _record(self) -> None:
         prompt = self.prompts.checked()
-        settings = RunSettings(
-            seed=self.seed.value, max_denoising_steps=self.steps.value, entropy_bound=self.bound.value
-        )
+        seed = checked_seed(self.seed.value)
+        parameters = ENTROPY_BOUND.checked({"max_denoising_steps": self.steps.value, "entropy_bound": self.bound.value})
         check_steps(self.steps.value)
         if self._model is None:
             self.job.say("Loading the model…")
             self._model, self._tokenizer = load_model()
         if not self.job.in_background:  # the first run, before anybody looks
-            self._run(prompt, settings)
+            self._run(prompt, parameters, seed)
             return
         self.job.say("Denoising…")
         self._stage.children = [self.live]
@@ -163,14 +164,26 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             self._live_run.add_step(step)
             self.job.pause(_SLOW_MOTION if self.slowly.value else 0)
 
-        self._run(prompt, settings, on_step)
+        self._run(prompt, parameters, seed, on_step)
 
-    def _run(self, prompt: str, settings: RunSettings, on_step: Callable[[StepRecord], None] | None = None) -> None:
+    def _run(
+        self,
+        prompt: str,
+        parameters: dict[str, Any],
+        seed: int,
+        on_step: Callable[[StepRecord], None] | None = None,
+    ) -> None:
         """Run and show; of a run that fails, what was recorded until then."""
         try:
             with self.faults.planted(self._model):
-                trace = record_run(
-                    self._model, self._tokenizer, prompt, settings, on_step=on_step, task=self.faults.facts
+                trace = run(
+                    self._model,
+                    self._tokenizer,
+                    prompt,
+                    parameters=parameters,
+                    seed=seed,
+                    on_step=on_step,
+                    task=self.faults.facts,
                 )
         except RunFailedError as error:
             self._show(error.trace, prompt)

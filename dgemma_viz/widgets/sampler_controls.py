@@ -17,7 +17,7 @@ import anywidget
 import traitlets as t
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.samplers import SAMPLERS, Parameter, Sampler, sampler_named
+from dgemma_viz.labs.samplers import DENOISERS, SAMPLERS, Parameter, Sampler, sampler_named
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.parameter_entry import parameter_entry
@@ -34,7 +34,8 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
     values
         Parameters that differ from their defaults at first.
     offered
-        Names of the samplers to offer; all if None. Those whose library is missing are shown and cannot be chosen.
+        Names of the samplers to offer; all that denoise if None. Those whose library is missing are shown and cannot be
+        chosen.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class SamplerControls(anywidget.AnyWidget):  # type: ignore[misc]
     ) -> None:
         chosen = sampler_named(sampler)
         self._chosen = dict(chosen.checked(values))
-        super().__init__(samplers=[_sampler_entry(SAMPLERS[name]) for name in offered or SAMPLERS])
+        super().__init__(samplers=[_sampler_entry(SAMPLERS[name]) for name in offered or DENOISERS])
         heed_choices(self, "sampler", "values")
         self.observe(self._note_choices, "values")
         self.observe(self._offer_parameters, "sampler")

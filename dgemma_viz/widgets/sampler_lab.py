@@ -1,6 +1,6 @@
 """The sampler lab: choose a sampler and its parameters, run, see the run beside the one before, keep them all.
 
-State and wiring only. A run is :func:`dgemma_viz.labs.samplers.run_sampler` as a background job, so that there is one
+State and wiring only. A run is :func:`dgemma_viz.labs.run.run` as a background job, so that there is one
 at a time and *Cancel* ends it within one denoising step. What is shown follows from the history alone: the run that is
 opened there, or else the two that are compared. The live canvas stands above them while a run lasts.
 
@@ -19,8 +19,9 @@ from typing import Any
 import ipywidgets as ipw
 
 from dgemma_viz.errors import RecordingError, RunFailedError
-from dgemma_viz.labs.samplers import SAMPLERS, Noise, noise_of, run_sampler, sampler_named
-from dgemma_viz.labs.single_run import RunSettings, load_model
+from dgemma_viz.labs.models import load_model
+from dgemma_viz.labs.run import checked_seed, run
+from dgemma_viz.labs.samplers import DENOISERS, SAMPLERS, Noise, noise_of, sampler_named
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace import Trace
 from dgemma_viz.widgets.background_job import BackgroundJob
@@ -105,7 +106,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
         self._showing = threading.RLock()  # a run ends in its own thread
         self.job.stop_button.description = "Cancel"
         self.prompts = PromptChooser(task)
-        offered = tuple(name for name, known in SAMPLERS.items() if own in (None, known.noise))
+        offered = tuple(name for name in DENOISERS if own in (None, SAMPLERS[name].noise))
         sampler = sampler or offered[0]
         if own and sampler_named(sampler).noise != own:
             SAMPLERS[sampler].need_model(model)
@@ -198,9 +199,9 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
     def _record(self) -> None:
         prompt, sampler, values = self.prompts.checked(), self.controls.sampler, self.controls.checked()
         check_steps(values["max_denoising_steps"])
-        seed = RunSettings(seed=self.seed.value).seed
+        seed = checked_seed(self.seed.value)
         SAMPLERS[sampler].need_library()
-        noise = SAMPLERS[sampler].noise
+        noise = SAMPLERS[sampler].noise or "uniform"
         if noise not in self._models:
             self.job.say("Loading the model…")
         model, tokenizer = self._loaded(noise)
@@ -219,7 +220,7 @@ class SamplerLab(ipw.VBox):  # type: ignore[misc]
             self.job.pause(_SLOW_MOTION if self.slowly.value else 0)
 
         try:
-            trace = run_sampler(model, tokenizer, prompt, sampler, values, seed=seed, on_step=on_step)
+            trace = run(model, tokenizer, prompt, sampler, values, seed=seed, on_step=on_step)
         except RunFailedError as error:
             self._keep(error.trace, prompt)
             raise

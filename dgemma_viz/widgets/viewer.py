@@ -34,13 +34,14 @@ from dgemma_viz.views.modules import VIEWER_STYLES, joined_module, style_sheets
 from dgemma_viz.views.still import still_html
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.cell_output import show_in_cell
-from dgemma_viz.widgets.intervention_panel import InterventionPanel
 from dgemma_viz.widgets.panels import close_with_looks
 from dgemma_viz.widgets.reader_choices import heed_choices
 from dgemma_viz.widgets.viewed_place import FROM, PLACE, ViewedPlace
 
 if TYPE_CHECKING:
     import ipywidgets as ipw
+
+    from dgemma_viz.widgets.intervention_panel import InterventionPanel
 
 VIEWS = ("all", "canvas")
 _QUICK = 8 * 48 * 256

@@ -21,7 +21,7 @@ from dgemma_viz.analysis.acceptance import (
     why,
 )
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from tests.synthetic import synthetic_trace
 
@@ -39,7 +39,7 @@ def run_with(entropy, bound=0.1):
 def recorded():
     model, tokenizer = dv.load_tiny()
     prompts = [(task.example_prompts[i], seed) for task in TASKS.values() for i in (0, 1) for seed in (0, 1)]
-    return [record_run(model, tokenizer, prompt, RunSettings(seed=seed)) for prompt, seed in prompts]
+    return [run(model, tokenizer, prompt, seed=seed) for prompt, seed in prompts]
 
 
 def test_by_hand():

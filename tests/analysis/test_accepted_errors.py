@@ -6,12 +6,12 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.accepted_errors import accepted_errors, healed_fractions
 from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.run_set import RunSet
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 
 
 @pytest.fixture(scope="module")
 def repaired():
-    return record_run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", RunSettings(seed=14))
+    return run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", seed=14)
 
 
 def test_the_repair_is_found_and_called_healed(repaired):
@@ -39,7 +39,7 @@ def test_nothing_judged_nothing_found(repaired):
 
 
 def test_fractions_by_task_count_every_error_once(repaired):
-    healthy = record_run(*dv.load_tiny(), "sort 1493=", RunSettings(seed=0))
+    healthy = run(*dv.load_tiny(), "sort 1493=", seed=0)
     table = healed_fractions(RunSet.of([repaired, repaired, healthy])).set_index("task")
     errors = accepted_errors(repaired, judge(repaired))
     assert table.loc["sudoku", ["runs", "errors", "healed"]].tolist() == [2, 2 * len(errors), 2 * errors.healed.sum()]

@@ -64,7 +64,7 @@ def test_runs_of_one_seed_begin_alike(runs):
 
 
 def test_settings_are_judged_before_anything_runs(tiny):
-    with pytest.raises(SettingError, match="no settings to compare"):
+    with pytest.raises(SettingError, match="no setting to run"):
         same_seed(*tiny, PROMPT, {})
     with pytest.raises(SettingError, match="max_denoising_steps of 0"):
         same_seed(None, None, PROMPT, {"good": {}, "bad": {"max_denoising_steps": 0}})

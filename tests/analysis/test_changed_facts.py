@@ -5,16 +5,16 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.changed_facts import FactRow, changed_facts, facts_of_both
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.trace.notice import Notice
 from tests.synthetic import synthetic_trace
 
 
 def test_real_runs_change_in_what_was_changed():
     prompt = "sort 4481715071="
-    a, b = (record_run(*dv.load_tiny(), prompt, RunSettings(seed=0, entropy_bound=bound)) for bound in (0.1, 0.5))
+    a, b = (run(*dv.load_tiny(), prompt, parameters={"entropy_bound": bound}, seed=0) for bound in (0.1, 0.5))
     assert changed_facts(a, b) == (FactRow("entropy bound", 0.1, 0.5),)
-    c = record_run(*dv.load_tiny(), prompt, RunSettings(seed=1, entropy_bound=0.1))
+    c = run(*dv.load_tiny(), prompt, parameters={"entropy_bound": 0.1}, seed=1)
     assert [row.name for row in changed_facts(a, c)] == ["seed", "random generator at the start"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.divergence import Cause, divergence
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from tests.handmade import handmade_trace
 from tests.synthetic import synthetic_trace
@@ -17,11 +17,11 @@ SUDOKU = "sudoku __3_/31__/43__/_2_3="
 
 @pytest.fixture(scope="module")
 def base():
-    return record_run(*dv.load_tiny(), SUDOKU, RunSettings(seed=0))
+    return run(*dv.load_tiny(), SUDOKU, seed=0)
 
 
-def other(prompt=SUDOKU, **settings):
-    return record_run(*dv.load_tiny(), prompt, RunSettings(**{"seed": 0, **settings}))
+def other(prompt=SUDOKU, seed=0, **parameters):
+    return run(*dv.load_tiny(), prompt, parameters=parameters, seed=seed)
 
 
 def test_the_same_run_again_is_the_same(base):
@@ -59,7 +59,7 @@ def test_a_run_that_was_cut_off_stopped_first(base):
         if step.step_in_canvas == 3:
             raise KeyboardInterrupt
 
-    cut = record_run(*dv.load_tiny(), SUDOKU, RunSettings(seed=0), on_step=stop)
+    cut = run(*dv.load_tiny(), SUDOKU, seed=0, on_step=stop)
     first = divergence(base, cut)
     assert (first.cause, first.step, first.positions) == (Cause.STOP, cut.n_steps - 1, ())
     assert "B was cut off (interrupted), and A went on" in first.what

@@ -6,11 +6,11 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.error_spread import error_spread
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.figures.error_spread import error_spread as drawn
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 
 
 def test_wrong_answers_are_counted_by_their_tokens():
-    trace = record_run(*dv.load_tiny(), "sort 1493=", RunSettings(seed=0))
+    trace = run(*dv.load_tiny(), "sort 1493=", seed=0)
     traces = [trace, *(replace(trace, facts=replace(trace.facts, task={"reference": text})) for text in ("1384", "99"))]
     table = error_spread(RunSet.of(traces))
     assert table["run"].tolist() == [1, 2]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import dgemma_viz as dv
 from dgemma_viz.analysis.reference import align, cut, judge
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import RunTask
 from tests.synthetic import synthetic_trace
@@ -21,7 +21,7 @@ SOLVED = "3214/1423/4132/2341"
 
 @pytest.fixture(scope="module")
 def sudoku():
-    return record_run(*dv.load_tiny(), SUDOKU, RunSettings(seed=0))
+    return run(*dv.load_tiny(), SUDOKU, seed=0)
 
 
 def test_a_right_answer_has_no_wrong_token(sudoku):
@@ -87,7 +87,7 @@ def test_a_checker_may_return_a_verdict_or_the_answer(sudoku, verdict, right, ju
 
 
 def test_the_run_s_own_task_is_the_reference(sudoku):
-    assert sudoku.facts.task == RunTask(prompt=SUDOKU, name="sudoku", reference=SOLVED)
+    assert sudoku.facts.task == RunTask(prompt=SUDOKU, name="sudoku", reference=SOLVED, sampler="entropy_bound")
     assert judge(sudoku).answer_right
     assert judge(sudoku, TASKS["sudoku"].right_answer).answer_right
 
@@ -126,7 +126,7 @@ def test_a_run_that_emitted_nothing_is_neither_right_nor_wrong():
 
 def test_several_canvases_are_judged_as_one_text():
     prompt = TASKS["long"].example_prompts[0]
-    trace = record_run(*dv.load_tiny(), prompt, RunSettings(seed=0))
+    trace = run(*dv.load_tiny(), prompt, seed=0)
     right = TASKS["long"].right_answer(prompt)
     assert judge(trace).answer_right
     second = judge(trace, right.replace("black", "white"))

@@ -16,7 +16,7 @@ from dgemma_viz.analysis.positions import answer_positions, commit_steps, confid
 from dgemma_viz.analysis.step_table import step_table
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
 from dgemma_viz.analysis.transitions import KINDS, transitions
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from tests.synthetic import synthetic_trace
 
@@ -42,7 +42,7 @@ def empty_run():
 
 @pytest.fixture(scope="module")
 def real():
-    return record_run(*dv.load_tiny(), TASKS["story"].example_prompts[1], RunSettings(seed=0)).canvas_run()
+    return run(*dv.load_tiny(), TASKS["story"].example_prompts[1], seed=0).canvas_run()
 
 
 def test_returns_by_hand():

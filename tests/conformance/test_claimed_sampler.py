@@ -9,7 +9,7 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.sampler_kind import SamplerKind, inferred_from, sampler_kind
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.errors import RecordingError, TraceError
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.trace import load_trace, save_json_lines
 from dgemma_viz.trace.model import RunFacts
 from tests.conformance.conftest import with_settings
@@ -73,8 +73,8 @@ def test_a_mask_token_sampler_without_its_token(healthy):
 def test_the_recorders_claim_what_they_record(healthy, tiny):
     assert (healthy.facts.sampler_kind, inferred_from(healthy)) == ("entropy-bound", "")
     for sampler, kind in (("block_refinement", "block-refinement"), ("discrete_ddim", "discrete-ddim")):
-        assert run_sampler(*tiny, "sort 5 3 4=", sampler, {"max_denoising_steps": 2}).facts.sampler_kind == kind
-    masked = run_sampler(*dv.load_tiny("masked"), "sort 5 3 4=", "llada2", {"max_denoising_steps": 2})
+        assert run(*tiny, "sort 5 3 4=", sampler, {"max_denoising_steps": 2}).facts.sampler_kind == kind
+    masked = run(*dv.load_tiny("masked"), "sort 5 3 4=", "llada2", {"max_denoising_steps": 2})
     assert masked.facts.sampler_kind == "mask-token"
 
 

@@ -19,7 +19,8 @@ from dgemma_viz.labs.interventions import (
     Replace,
     intervene,
 )
-from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace.decision import Decision
 
@@ -61,15 +62,15 @@ def models():
     return {"uniform": dv.load_tiny(), "mask": dv.load_tiny("masked")}
 
 
-def run(models, name, prompts, seed=0):
+def run_named(models, name, prompts, seed=0):
     sampler, parameters = RUNS[name]
-    return run_sampler(*models[SAMPLERS[sampler].noise], prompts, sampler, parameters, seed=seed)
+    return run(*models[SAMPLERS[sampler].noise], prompts, sampler, parameters, seed=seed)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_healthy_runs_are_accused_of_nothing(models, name):
-    traces = [run(models, name, prompt, seed) for seed, prompt in enumerate(PROMPTS)]
-    traces.append(run(models, name, PROMPTS, seed=7))
+    traces = [run_named(models, name, prompt, seed) for seed, prompt in enumerate(PROMPTS)]
+    traces.append(run_named(models, name, PROMPTS, seed=7))
     for trace in traces:
         report = check_conformance(trace)
         assert report.ok, str(report)
@@ -79,7 +80,7 @@ def test_healthy_runs_are_accused_of_nothing(models, name):
 
 @pytest.mark.parametrize("name", INTERVENTIONS)
 def test_what_was_changed_on_purpose_is_no_fault(models, name):
-    original = run_sampler(*models["uniform"], PROMPTS[0], "entropy_bound", UNSTOPPED)
+    original = run(*models["uniform"], PROMPTS[0], "entropy_bound", UNSTOPPED)
     trace = intervene(*models["uniform"], original, [INTERVENTIONS[name]]).trace
     report = check_conformance(trace)
     assert report.ok, str(report)
@@ -89,7 +90,7 @@ def test_what_was_changed_on_purpose_is_no_fault(models, name):
 
 
 def test_what_was_not_checked_for_an_intervention_says_so(models):
-    original = run_sampler(*models["uniform"], PROMPTS[0], "entropy_bound", UNSTOPPED)
+    original = run(*models["uniform"], PROMPTS[0], "entropy_bound", UNSTOPPED)
     trace = intervene(*models["uniform"], original, [INTERVENTIONS["noise"]]).trace
     reasons = dict(check_conformance(trace).not_checked)
     assert reasons["accepted-kept"] == "the run was changed on purpose, by 'AddNoise'"
@@ -97,12 +98,12 @@ def test_what_was_not_checked_for_an_intervention_says_so(models):
 
 @pytest.fixture(scope="module")
 def sticky(models):
-    return run(models, "block refinement with editing", PROMPTS[0], seed=2)
+    return run_named(models, "block refinement with editing", PROMPTS[0], seed=2)
 
 
 @pytest.fixture(scope="module")
 def masked(models):
-    return run(models, "mask tokens, a few a step", PROMPTS[0])
+    return run_named(models, "mask tokens, a few a step", PROMPTS[0])
 
 
 def first(report, rule):
@@ -165,7 +166,7 @@ def test_a_canvas_that_is_not_what_was_left_is_named(masked):
 @pytest.mark.parametrize(("name", "stopped"), [("discrete DDIM, cooled", True), ("discrete DDIM, heated", False)])
 def test_a_stop_that_no_entropy_before_temperature_allows_is_named(models, name, stopped):
     """These schedulers stop by the entropy before temperature, at least (cooled) or at most (heated) theirs."""
-    trace = run(models, name, PROMPTS[1])
+    trace = run_named(models, name, PROMPTS[1])
     entropy = np.full_like(trace.entropy, 1.0 if stopped else 1e-6)
     finished = np.zeros_like(trace.finished)
     finished[-1] = stopped

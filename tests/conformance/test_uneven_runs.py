@@ -7,7 +7,7 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.conformance import check_conformance
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace.schema import ARRAYS
 from tests.conformance.conftest import UNSURE, record_batch
@@ -89,7 +89,7 @@ def test_a_shorter_last_canvas(tiny, undecided_too):
 def test_mask_tokens_in_canvases_of_different_length():
     model = dv.load_tiny("masked")
     prompt = TASKS["sudoku"].example_prompts[1]
-    trace = run_sampler(*model, prompt, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
+    trace = run(*model, prompt, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
     assert trace.n_canvases > 1
     assert check_conformance(trace).ok
     longest = int(np.argmax(np.bincount(trace.canvas)))

@@ -6,7 +6,7 @@ import pytest
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import pareto
-from dgemma_viz.labs.sweep.summary import NUMBERS
+from dgemma_viz.labs.sweep.table import NUMBERS
 
 
 def summary(*points, samplers=None):

@@ -10,17 +10,16 @@ from dgemma_viz.analysis.decoding_work import decoding_work
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs import decoding
 from dgemma_viz.labs.decoding import (
-    autoregressive,
     break_even_lengths,
     crossover_batches,
-    diffusion,
-    drafted,
-    looked_up,
+    drafted_by,
     time_by_batch,
     time_by_length,
 )
 from dgemma_viz.labs.decoding.scaling import overtaking
 from dgemma_viz.labs.prompts import encode
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import labelled
 from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.evaluate import held_out_examples
 from dgemma_viz.tiny.tasks import TASKS
@@ -96,8 +95,9 @@ def test_what_each_way_costs(raced):
 def test_the_drafters_passes_are_those_of_the_drafter(bundled):
     model, tokenizer = bundled
     drafter, passes = dv.load_tiny("drafter")[0], []
+    ways = {"sampler": drafted_by(drafter), "draft_tokens": 3}
     handle = drafter.register_forward_hook(lambda *_: passes.append(1))
-    raced = decoding.race(model, tokenizer, "sort 53918=", drafted(drafter, tokens=3), repeats=1)
+    raced = decoding.race(model, tokenizer, "sort 53918=", {"drafted": ways}, repeats=1)
     handle.remove()
     work = decoding_work(raced.runs[0].trace)
     assert len(passes) == 2 * work.drafter_forwards  # recorded once, timed once
@@ -153,25 +153,29 @@ def test_the_crossing_is_found_in_a_table():
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda m, t: decoding.race(m, t, "sort 53918=", "beam"), "no way of decoding 'beam'"),
-        (lambda m, t: decoding.race(m, t, "sort 53918=", []), "no way of decoding to run"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", "beam"), "no sampler 'beam'"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", []), "no setting to run"),
         (lambda m, t: decoding.race(m, t, [], "diffusion"), "no prompt to run"),
         (
-            lambda m, t: decoding.race(m, t, "sort 53918=", ["diffusion", diffusion()]),
-            "two ways are called 'diffusion'",
+            lambda m, t: decoding.race(m, t, "sort 53918=", ["diffusion", "diffusion"]),
+            "two settings are called 'diffusion'",
         ),
-        (lambda m, t: decoding.race(m, t, "sort 53918=", [7]), "7 is not a way of decoding"),
-        (lambda m, t: decoding.race(m, t, "sort 53918=", repeats=0), "0 repeats is out of range"),
-        (lambda m, t: decoding.race(m, t, "sort 53918=", max_new_tokens=0), "0 new tokens is out of range"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", [7]), "7 is not a setting"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", repeats=0), "repeats of 0 is out of range"),
+        (lambda m, t: decoding.race(m, t, "sort 53918=", max_new_tokens=0), "max_new_tokens of 0 is out of range"),
         (lambda m, t: decoding.race(m, t, "sort 53918=").of("sort 1="), "was not among the prompts"),
-        (lambda *_: autoregressive(temperature=0), "temperature of 0 is out of range"),
-        (lambda *_: drafted(tokens=0), "0 drafted tokens is out of range"),
-        (lambda *_: looked_up(tokens=True), "True drafted tokens is out of range"),
-        (lambda *_: diffusion(threshold=1), "no parameter 'threshold'"),
-        (lambda m, t: time_by_length(m, t, "sort 53918=", ()), "no length to time"),
+        (
+            lambda *_: labelled({"a": {"sampler": "autoregressive", "temperature": 0}}),
+            "temperature of 0 is out of range",
+        ),
+        (lambda *_: labelled({"a": {"sampler": "drafted", "draft_tokens": 0}}), "draft_tokens of 0 is out of range"),
+        (lambda *_: labelled({"a": {"sampler": "looked up", "draft_tokens": True}}), "not True"),
+        (lambda *_: labelled({"a": {"sampler": "diffusion", "threshold": 1}}), "no parameter 'threshold'"),
+        (lambda m, t: run(m, t, ["sort 1=", "sort 2="], "drafted"), "one prompt at a time"),
+        (lambda m, t: time_by_length(m, t, "sort 53918=", ()), "no lengths"),
         (lambda m, t: time_by_length(m, t, "sort 53918=", (0,)), "length of 0 is out of range"),
         (lambda m, t: time_by_batch(m, t, ["sort 53918="], (2,), "drafted"), "one prompt at a time"),
-        (lambda m, t: time_by_length(m, t, "sort 53918=", (2,), diffusion("discrete_ddim")), "ignore the end"),
+        (lambda m, t: time_by_length(m, t, "sort 53918=", (2,), "discrete_ddim"), "ignore the end"),
     ],
 )
 def test_bad_input_is_refused_with_a_reason(bundled, attempt, message):
@@ -182,3 +186,13 @@ def test_bad_input_is_refused_with_a_reason(bundled, attempt, message):
 def test_only_a_diffusion_gemma_has_a_causal_half():
     with pytest.raises(SettingError, match="needs a DiffusionGemmaForBlockDiffusion"):
         decoding.as_causal(dv.load_tiny("drafter")[0])
+
+
+def test_decoding_left_to_right_is_a_sampler_like_any_other(bundled, raced):
+    prompt = raced.prompts[0]
+    trace = run(*bundled, prompt, "autoregressive")
+    assert trace.output_ids().tolist() == raced.of(prompt)["autoregressive"].trace.output_ids().tolist()
+    assert (trace.facts.task.sampler, trace.facts.task.prompt) == ("autoregressive", prompt)
+    found = dv.sweep(*bundled, [prompt], {"sampler": ["autoregressive", "drafted"]})
+    assert found.failed == 0
+    assert found.table["forwards"].tolist()[0] == trace.n_steps

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 import dgemma_viz as dv
 from dgemma_viz.analysis.healing import replaceable
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.injection import InjectionResult, inject_errors
-from dgemma_viz.labs.injection.choice import choose
+from dgemma_viz.labs.injection import InjectionResult, choose, inject_errors
 from dgemma_viz.labs.interventions import DropSelfConditioning, Replace, intervene
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from tests.synthetic import synthetic_trace
 
@@ -64,7 +63,7 @@ def test_a_cell_is_the_run_with_the_tokens_replaced(bundled):
     result = inject_errors(
         *bundled, prompt, {"a": SAMPLERS[RESELECTED]}, steps=(2,), errors=(3,), self_conditioning=False
     )
-    original = run_sampler(*bundled, prompt[0], "entropy_bound", UNSTOPPED, top_k=3)
+    original = run(*bundled, prompt[0], "entropy_bound", UNSTOPPED, top_k=3)
     tokens = choose(original.canvas_run(0), 2, 3, 0, "plausible")
     changes = [Replace(tokens, step=2), DropSelfConditioning(step=2, steps=1)]
     changed = intervene(*bundled, original, changes).trace
@@ -76,7 +75,7 @@ def test_a_cell_is_the_run_with_the_tokens_replaced(bundled):
 
 
 def test_answers_that_were_wrong_already_do_not_count(bundled):
-    result = inject_errors(*bundled, PROMPTS, steps=(1,), errors=(1,), references="never this")
+    result = inject_errors(*bundled, PROMPTS, steps=(1,), errors=(1,), reference="never this")
     assert result.table.empty
     assert result.summary().empty
     (row,) = result.skipped.to_dict("records")
@@ -118,17 +117,16 @@ def test_wrong_tokens_are_wrong_and_stand_where_the_run_was_right(seed, step, wr
     ("changed", "message"),
     [
         ({"prompts": []}, "no prompts"),
-        ({"prompts": "addition 1+2="}, "lists"),
+        ({"prompts": "addition 1+2="}, "must be a list"),
         ({"samplers": []}, "no samplers"),
         ({"samplers": ["magic"]}, "no sampler 'magic'"),
-        ({"samplers": {"a": {"entropy_bound": 1}}}, "lacks its name"),
         ({"samplers": {"a": {"sampler": "entropy_bound", "entropy_bound": -1}}}, "out of range"),
         ({"steps": ()}, "no steps"),
         ({"steps": (0,)}, "step of 0"),
         ({"errors": (0,)}, "number of errors of 0"),
         ({"seeds": ()}, "no seeds"),
-        ({"seeds": (-1,)}, "seed -1 is out of range"),
-        ({"seeds": 3}, "lists"),
+        ({"seeds": (-1,)}, "seed of -1 is out of range"),
+        ({"seeds": 3}, "must be a list"),
         ({"canvas": -1}, "canvas of -1 is out of range"),
         ({"wrong": "silly"}, "plausible, random"),
     ],

@@ -7,7 +7,7 @@ import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.intervention_effects import intervention_effects
 from dgemma_viz.labs.interventions import DropSelfConditioning, Pin
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 
 OFF = [DropSelfConditioning(canvas=None, step=0)]
@@ -35,7 +35,7 @@ def test_rows_are_the_sampler_s_runs(bundled):
     prompts = sudokus(2)
     pin = [Pin(0, "9", step=0)]
     table = intervention_effects(*bundled, prompts, {"as it is": [], "pinned": pin}, seeds=(3,))
-    plain = run_sampler(*bundled, prompts, seed=3)
+    plain = run(*bundled, prompts, seed=3)
     rows = table[table["condition"] == "as it is"].to_dict("records")
     assert [row["output"] for row in rows] == [plain.output_text(sample) for sample in (0, 1)]
     assert [row["steps"] for row in rows] == plain.active.sum(axis=0).tolist()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import dgemma_viz as dv
 from dgemma_viz.errors import RunFailedError
 from dgemma_viz.labs.interventions import (
-    CHANGEABLE,
     AddNoise,
     ChangeParameters,
     DropSelfConditioning,
@@ -25,8 +24,9 @@ from dgemma_viz.labs.interventions import (
     intervene,
     replay,
 )
-from dgemma_viz.labs.interventions.differences import identical
-from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.interventions.replay import identical
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
 from tests.labs.failing_pass import failing_in_pass
@@ -192,7 +192,7 @@ def test_parameters_change_where_they_are_read(small, original):
 
 def test_stopping_thresholds_change_with_the_history_kept(tiny):
     """From step 2 on anything counts as confident, so that stability alone decides."""
-    original = run_sampler(*tiny, PROMPT, parameters=SLOW | {"confidence_threshold": 1e-9}, seed=3)
+    original = run(*tiny, PROMPT, parameters=SLOW | {"confidence_threshold": 1e-9}, seed=3)
     stable = original.stable_steps[:, 0]
     first = int(np.argmax(stable >= 1))
     assert first + 3 < original.n_steps
@@ -205,10 +205,10 @@ def test_stopping_thresholds_change_with_the_history_kept(tiny):
 
 
 def test_stopping_can_be_switched_off_but_not_on(tiny):
-    early = run_sampler(*tiny, PROMPT, parameters={"max_denoising_steps": 12})
+    early = run(*tiny, PROMPT, parameters={"max_denoising_steps": 12})
     assert early.n_steps < 12
     assert intervene(*tiny, early, [ChangeParameters({"confidence_threshold": None}, step=1)]).trace.n_steps == 12
-    whole = run_sampler(*tiny, PROMPT, parameters=SLOW)
+    whole = run(*tiny, PROMPT, parameters=SLOW)
     with pytest.raises(RunFailedError, match="adaptive stopping was off in this run"):
         intervene(*tiny, whole, [ChangeParameters({"confidence_threshold": 0.1}, step=1)])
 
@@ -290,7 +290,7 @@ def test_the_model_is_left_as_it_was(small, original):
 
 
 def test_a_wrong_answer_heals_or_does_not(tiny):
-    trace = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3)
+    trace = run(*tiny, PROMPT, parameters=SLOW, seed=3)
     done = intervene(*tiny, trace, [Pin(0, "4", step=1)])
     assert done.trace.output_text()[0] == "4"
     assert "The output is '4" in done.explain()
@@ -302,19 +302,19 @@ def test_a_wrong_answer_heals_or_does_not(tiny):
 
 
 def test_interventions_in_a_fresh_run(tiny):
-    trace = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3)
+    trace = run(*tiny, PROMPT, parameters=SLOW, seed=3)
     one = Replace({0: "4"}, step=5)
-    fresh = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3, around=hooks_of([one], *tiny))
+    fresh = run(*tiny, PROMPT, parameters=SLOW, seed=3, hooks=hooks_of([one], *tiny))
     assert identical(fresh, intervene(*tiny, trace, [one]).trace)
 
 
 def test_every_sampler_says_what_can_be_changed():
-    for name, names in CHANGEABLE.items():
-        assert set(names) <= set(SAMPLERS[name].values())
+    for sampler in SAMPLERS.values():
+        assert set(sampler.changeable or ()) <= set(sampler.values())
 
 
 def test_an_interrupt_ends_it(tiny):
-    trace = run_sampler(*tiny, PROMPT, parameters=SLOW, seed=3)
+    trace = run(*tiny, PROMPT, parameters=SLOW, seed=3)
 
     def stop(step):
         if step.step_in_canvas == 4:

@@ -16,8 +16,8 @@ from dgemma_viz.labs.interventions import (
     intervene,
     replay,
 )
-from dgemma_viz.labs.interventions.differences import identical
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.interventions.replay import identical
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace.decision import Decision, Phase
@@ -42,11 +42,11 @@ def tiny():
 @pytest.fixture(scope="module", params=RUNS)
 def original(tiny, request):
     name = request.param
-    return run_sampler(*tiny, PROMPTS, SAMPLER.get(name, name), RUNS[name], seed=5, max_new_tokens=96)
+    return run(*tiny, PROMPTS, SAMPLER.get(name, name), RUNS[name], seed=5, max_new_tokens=96)
 
 
 def the_run(tiny, name):
-    return run_sampler(*tiny, PROMPTS, SAMPLER.get(name, name), RUNS[name], seed=5, max_new_tokens=96)
+    return run(*tiny, PROMPTS, SAMPLER.get(name, name), RUNS[name], seed=5, max_new_tokens=96)
 
 
 def index(trace, canvas, step):
@@ -124,7 +124,7 @@ def test_self_conditioning_is_dropped_as_the_model_itself_would(tiny, original):
 
 
 def test_noise_lets_the_run_s_random_numbers_be(tiny):
-    original = run_sampler(*tiny, PROMPTS, "entropy_bound_diffusers", STEPS | {"entropy_bound": 1e-6, "t_max": 3.0})
+    original = run(*tiny, PROMPTS, "entropy_bound_diffusers", STEPS | {"entropy_bound": 1e-6, "t_max": 3.0})
     done = intervene(*tiny, original, [AddNoise(0.5, step=1)])
     assert (done.trace.noised[1] != original.noised[1]).any()
     both = ~done.trace.accepted[1] & ~original.accepted[1]

@@ -19,7 +19,7 @@ from dgemma_viz.labs.interventions import (
     hooks_of,
     intervene,
 )
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
 from tests.recorders.conftest import CANVAS, prompts, small_model, small_tokenizer
@@ -144,7 +144,7 @@ def test_two_that_go_together(small, original, two):
 
 def test_a_sample_that_had_finished():
     tiny = load_tiny()
-    trace = run_sampler(*tiny, [TASKS[name].example_prompts[0] for name in ("addition", "sudoku")], seed=3)
+    trace = run(*tiny, [TASKS[name].example_prompts[0] for name in ("addition", "sudoku")], seed=3)
     ran = [trace.canvas_run(0, sample).n_steps for sample in (0, 1)]
     assert ran[0] < ran[1]
     last = ran[1] - 1
@@ -183,7 +183,7 @@ def test_around_a_fresh_run():
     with pytest.raises(SettingError, match="position 99 is outside the canvas"):
         hooks_of([Pin(99, "1", step=0)], model, tokenizer)
     with pytest.raises(SettingError, match="there is no sample 1 in a batch of 1"):
-        run_sampler(model, tokenizer, prompt, around=hooks_of([Pin(9, "1", step=0, sample=1)], model, tokenizer))
+        run(model, tokenizer, prompt, hooks=hooks_of([Pin(9, "1", step=0, sample=1)], model, tokenizer))
     with pytest.raises(SettingError, match="know DiffusionGemma only; a Linear has no canvas"):
         hooks_of([Pin(9, "1", step=0)], torch.nn.Linear(1, 1), tokenizer)
     with pytest.raises(SettingError, match="interventions in a Linear are not possible"):

@@ -6,11 +6,11 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.errors import PromptError, SettingError
 from dgemma_viz.labs.many_runs import run_many
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.trace import ARRAYS
 from tests.story_runs import SEEDS, story_prompts, story_runs
 
-FAST = RunSettings(max_denoising_steps=3)
+FAST = {"parameters": {"max_denoising_steps": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -27,32 +27,32 @@ def test_every_prompt_with_every_seed():
 
 
 def test_the_same_runs_as_single_ones(tiny):
-    run = story_runs()[4]
-    alone = record_run(*tiny, run.prompt, RunSettings(seed=run.seed))
+    one = story_runs()[4]
+    alone = run(*tiny, one.prompt, seed=one.seed)
     for name in ARRAYS:
         if name != "wall_time":
-            np.testing.assert_array_equal(getattr(run.trace, name), getattr(alone, name))
+            np.testing.assert_array_equal(getattr(one.trace, name), getattr(alone, name))
 
 
 def test_progress_and_settings(tiny):
     told = []
-    runs = run_many(*tiny, story_prompts()[:1], [5, 6], FAST, progress=lambda done, total: told.append((done, total)))
+    runs = run_many(*tiny, story_prompts()[:1], [5, 6], **FAST, progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 2), (1, 2), (2, 2)]
     assert [run.trace.facts.settings["max_denoising_steps"] for run in runs] == [3, 3]
 
 
 def test_references_for_all_or_by_prompt(tiny):
     first, second = story_prompts()[:2]
-    assert run_many(*tiny, [first], [0], FAST, lambda _prompt, _text: True)[0].right
-    runs = run_many(*tiny, [first, second], [0], FAST, {first: "nonsense"})
+    assert run_many(*tiny, [first], [0], **FAST, reference=lambda _prompt, _text: True)[0].right
+    runs = run_many(*tiny, [first, second], [0], **FAST, reference={first: "nonsense"})
     assert runs[0].judgement.reference == "nonsense"
     assert runs[1].judgement.reference != "nonsense"
-    assert run_many(*tiny, ["story Mia has Mia."], [0], FAST)[0].judgement is None
+    assert run_many(*tiny, ["story Mia has Mia."], [0], **FAST)[0].judgement is None
 
 
 def test_a_prompt_that_cannot_be_run_does_not_cost_the_others(tiny):
     prompt = story_prompts()[0]
-    runs = run_many(*tiny, [" ", prompt], [0, 1], FAST)
+    runs = run_many(*tiny, [" ", prompt], [0, 1], **FAST)
     assert [run.prompt for run in runs] == [prompt, prompt]
     assert [(problem.prompt, problem.seed) for problem in runs.problems] == [(" ", 0), (" ", 1)]
     assert "the prompt is empty" in runs.problems[0].what
@@ -70,7 +70,7 @@ def test_a_run_that_fails_half_way_is_kept_and_the_next_one_follows(tiny, monkey
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(model.model.decoder, "forward", failing)
-    runs = run_many(model, tokenizer, story_prompts()[:1], SEEDS, RunSettings(max_denoising_steps=6))
+    runs = run_many(model, tokenizer, story_prompts()[:1], SEEDS, parameters={"max_denoising_steps": 6})
     assert [run.trace.facts.status for run in runs] == ["failed", "complete", "complete"]
     assert runs[0].trace.n_steps == 2
     assert runs[0].right is None
@@ -78,7 +78,7 @@ def test_a_run_that_fails_half_way_is_kept_and_the_next_one_follows(tiny, monkey
 
 
 def test_a_reference_that_fails_does_not_cost_the_run(tiny):
-    runs = run_many(*tiny, story_prompts()[:1], [0], FAST, lambda _prompt, text: int(text) > 0)
+    runs = run_many(*tiny, story_prompts()[:1], [0], **FAST, reference=lambda _prompt, text: int(text) > 0)
     assert runs[0].judgement is None
     assert runs[0].trace.n_steps
     assert "ValueError" in runs.problems[0].what
@@ -89,7 +89,7 @@ def test_an_interrupt_keeps_what_is_there(tiny):
         if done == 2:
             raise KeyboardInterrupt
 
-    assert len(run_many(*tiny, story_prompts(), [0], FAST, progress=stop)) == 2
+    assert len(run_many(*tiny, story_prompts(), [0], **FAST, progress=stop)) == 2
 
 
 def test_an_interrupt_within_a_run_keeps_its_steps(tiny, monkeypatch):
@@ -103,7 +103,7 @@ def test_an_interrupt_within_a_run_keeps_its_steps(tiny, monkeypatch):
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(model.model.decoder, "forward", interrupted)
-    runs = run_many(model, tokenizer, story_prompts()[:1], SEEDS, RunSettings(max_denoising_steps=3))
+    runs = run_many(model, tokenizer, story_prompts()[:1], SEEDS, parameters={"max_denoising_steps": 3})
     assert [run.trace.facts.status for run in runs] == ["complete", "interrupted"]
     assert runs[1].trace.n_steps == 2
 
@@ -115,7 +115,7 @@ def test_if_nothing_runs_the_reason_is_raised(tiny):
 
 def test_a_seed_out_of_range_is_refused_before_anything_runs(tiny):
     told = []
-    with pytest.raises(SettingError, match="seed -1"):
+    with pytest.raises(SettingError, match="seed of -1"):
         run_many(*tiny, story_prompts()[:1], [0, -1], progress=lambda *counts: told.append(counts))
     assert not told
 

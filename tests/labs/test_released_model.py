@@ -7,9 +7,9 @@ import pytest
 
 from dgemma_viz.costs import RELEASED
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs import released_model
-from dgemma_viz.labs.released_model import VARIABLE, local_weights, released_or_tiny
-from dgemma_viz.labs.single_run import record_run
+from dgemma_viz.labs import models
+from dgemma_viz.labs.models import VARIABLE, local_weights, released_or_tiny
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.loading import KINDS
 
 WEIGHTS = KINDS["diffusion"].weights
@@ -37,7 +37,7 @@ def test_weights_in_the_hub_s_cache_are_loaded_and_recorded(cache):
     assert found.released
     assert RELEASED.name in found.note
     assert local_weights() == cache
-    assert record_run(found.model, found.tokenizer, "add 347+678=").facts.status == "complete"
+    assert run(found.model, found.tokenizer, "add 347+678=").facts.status == "complete"
 
 
 def test_a_download_that_is_not_complete_is_left_alone(cache):
@@ -51,7 +51,7 @@ def test_a_download_that_is_not_complete_is_left_alone(cache):
 
 @pytest.mark.usefixtures("cache")
 def test_weights_larger_than_the_memory_are_not_loaded(monkeypatch):
-    monkeypatch.setattr(released_model, "memory_here", lambda: 0.001)
+    monkeypatch.setattr(models, "memory_here", lambda: 0.001)
     found = released_or_tiny()
     assert not found.released
     assert "this machine has 0" in found.note

@@ -12,8 +12,9 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.divergence import Cause
 from dgemma_viz.errors import RunFailedError, SettingError, TraceError
 from dgemma_viz.labs.interventions import replay
-from dgemma_viz.labs.interventions.differences import identical
-from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.interventions.replay import identical
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.tiny.tasks import TASKS
 from tests.labs.failing_pass import failing_in_pass
@@ -46,7 +47,7 @@ def recorded(model, tokenizer, seed=5, batch=2, **arguments):
 
 @pytest.mark.parametrize("name", DIFFUSION_GEMMA)
 def test_a_run_of_every_sampler_repeats_to_the_last_bit(tiny, name):
-    trace = run_sampler(*tiny, [PROMPT, LONG], name, {"max_denoising_steps": 8}, seed=3)
+    trace = run(*tiny, [PROMPT, LONG], name, {"max_denoising_steps": 8}, seed=3)
     torch.manual_seed(99)
     again = replay(*tiny, trace)
     assert again.same
@@ -76,7 +77,7 @@ def test_a_call_of_the_user_s_own_repeats(small, arguments):
 
 
 def test_a_saved_trace_repeats(tiny, tmp_path):
-    trace = run_sampler(*tiny, PROMPT, seed=8)
+    trace = run(*tiny, PROMPT, seed=8)
     trace.save(tmp_path / "run.safetensors")
     assert replay(*tiny, dv.load_trace(tmp_path / "run.safetensors")).identical
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import dgemma_viz as dv
 from dgemma_viz.errors import PromptError, SettingError, SweepInterruptedError
-from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.labs.sweep import Sweep, sweep
-from dgemma_viz.labs.sweep.grid import settings_of
+from dgemma_viz.labs.sweep.plan import settings_of
 from dgemma_viz.tiny.tasks import TASKS, task_of
 
 PROMPTS = [TASKS["addition"].example_prompts[0], TASKS["sudoku"].example_prompts[1]]
@@ -50,7 +51,7 @@ def test_parameters_that_a_sampler_lacks_do_not_multiply_its_settings(found):
 def test_a_row_is_the_single_run(found, bundled):
     number, row = next((n, r) for n, r in found.table.iterrows() if r["sampler"] == "block_refinement" and r["seed"])
     parameters = {"max_denoising_steps": int(row["max_denoising_steps"])}
-    trace = run_sampler(*bundled, row["prompt"], "block_refinement", parameters, seed=row["seed"])
+    trace = run(*bundled, row["prompt"], "block_refinement", parameters, seed=row["seed"])
     assert row["output"] == trace.output_text()
     assert row["forwards"] == trace.n_steps
     assert row["right"] == task_of(row["prompt"]).check(row["prompt"], row["output"])
@@ -80,7 +81,7 @@ def test_the_summary_adds_up(found):
 
 
 def test_it_shows_itself_and_escapes(bundled):
-    found = sweep(*bundled, PROMPTS[:1], SMALL, checker=lambda *_: 1 / 0)
+    found = sweep(*bundled, PROMPTS[:1], SMALL, reference=lambda *_: 1 / 0)
     assert found.table["right"].isna().all()
     assert found.table["error"].str.contains("ZeroDivisionError").all()
     assert "2 runs (2 settings × 1 seed × 1 prompt)" in found._repr_html_()
@@ -91,11 +92,11 @@ def test_a_batch_runs_together_and_a_batch_of_one_is_the_single_run(bundled):
     single, batch = (sweep(*bundled, PROMPTS, SMALL, batch_size=size) for size in (1, 2))
     assert list(single.table["sample"]) == [0, 0, 0, 0]
     assert list(batch.table["sample"]) == [0, 1, 0, 1]
-    together = run_sampler(*bundled, PROMPTS, "entropy_bound", {"max_denoising_steps": 3})
+    together = run(*bundled, PROMPTS, "entropy_bound", {"max_denoising_steps": 3})
     rows = batch.table[batch.table["max_denoising_steps"] == 3]
     assert list(rows["output"]) == [together.output_text(0), together.output_text(1)]
     assert list(rows["forwards"]) == together.active.sum(axis=0).tolist()
-    alone = run_sampler(*bundled, PROMPTS[1], "entropy_bound", {"max_denoising_steps": 3})
+    alone = run(*bundled, PROMPTS[1], "entropy_bound", {"max_denoising_steps": 3})
     assert single.table["output"].iloc[-1] == alone.output_text()
 
 
@@ -175,16 +176,16 @@ def test_hostile_text_survives_the_file(bundled, tmp_path):
 
 
 def test_a_run_that_fails_costs_no_other(bundled, tmp_path, monkeypatch):
-    from dgemma_viz.labs.sweep import running
+    from dgemma_viz.labs.sweep import outcome
 
     def failing(model, tokenizer, prompt, sampler, parameters, **options):
         if parameters["max_denoising_steps"] == 3:
             raise RuntimeError("out of <memory>")
-        return run_sampler(model, tokenizer, prompt, sampler, parameters, **options)
+        return run(model, tokenizer, prompt, sampler, parameters, **options)
 
     path = tmp_path / "sweep.jsonl"
     with monkeypatch.context() as patch:
-        patch.setattr(running, "run_sampler", failing)
+        patch.setattr(outcome, "run", failing)
         found = sweep(*bundled, PROMPTS[:1], SMALL, path=path)
     assert (found.failed, found.missing) == (1, 0)
     assert "out of <memory>" in found.table["error"].iloc[1]
@@ -226,13 +227,13 @@ def test_a_file_that_cannot_be_written_loses_nothing(bundled, tmp_path, monkeypa
         ({"seeds": [-1]}, SettingError, "out of range"),
         ({"batch_size": 0}, SettingError, "out of range"),
         ({"max_new_tokens": 0}, SettingError, "out of range"),
-        ({"checker": 5}, SettingError, "a checker is"),
+        ({"reference": 5}, SettingError, "a reference is"),
         ({"executor": "dask"}, SettingError, "concurrent.futures.Executor"),
         ({"tokenizer": None}, SettingError, "needs its tokenizer"),
     ],
 )
 def test_nonsense_is_refused_before_anything_runs(bundled, monkeypatch, changed, error, message):
-    monkeypatch.setattr("dgemma_viz.labs.sweep.running.run_sampler", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr("dgemma_viz.labs.sweep.outcome.run", lambda *_, **__: pytest.fail("it ran"))
     arguments = {"model": bundled[0], "tokenizer": bundled[1], "prompts": PROMPTS, "grid": SMALL, **changed}
     with pytest.raises(error, match=message):
         sweep(**arguments)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 import dgemma_viz as dv
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.serving.notebooks import find_notebook
 from dgemma_viz.tiny.tasks import TASKS
 from tests.accessibility import assert_accessible, assert_accessible_in_both_looks
@@ -29,7 +29,7 @@ def files(tmp_path_factory):
     """A trace of a run that used up its steps, and files that are none."""
     folder = tmp_path_factory.mktemp("traces")
     prompt = TASKS["story"].example_prompts[1]
-    trace = record_run(*dv.load_tiny(), prompt, RunSettings(seed=0, max_denoising_steps=3))
+    trace = run(*dv.load_tiny(), prompt, parameters={"max_denoising_steps": 3}, seed=0)
     trace.save(folder / "run.safetensors")
     whole = (folder / "run.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(whole[: len(whole) // 2])

@@ -9,8 +9,8 @@ from nbclient import NotebookClient
 
 import dgemma_viz as dv
 from dgemma_viz.errors import MissingDependencyError
+from dgemma_viz.labs.run import run
 from dgemma_viz.labs.samplers import SAMPLERS
-from dgemma_viz.labs.single_run import RunSettings, record_run
 from dgemma_viz.tiny.tasks import TASKS
 
 SOLVE = """
@@ -71,12 +71,12 @@ def test_there_are_notebooks():
 
 def test_the_repair_that_the_first_notebook_tells_of_happens():
     """Accepted wrong, taken back, accepted right: with the seed that the notebook uses."""
-    trace = record_run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", RunSettings(seed=14))
-    run = trace.canvas_run()
-    accepted = run.array("accepted")[:, 10]
-    candidates = [run.token_text(token) for token in run.array("candidate")[:, 10]]
+    trace = run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", seed=14)
+    canvas = trace.canvas_run()
+    accepted = canvas.array("accepted")[:, 10]
+    candidates = [canvas.token_text(token) for token in canvas.array("candidate")[:, 10]]
     assert accepted.tolist()[:4] == [True, True, False, True]
-    assert (candidates[1], candidates[3], run.token_text(run.emitted[10])) == ("4", "1", "1")
+    assert (candidates[1], candidates[3], canvas.token_text(canvas.emitted[10])) == ("4", "1", "1")
     assert TASKS["sudoku"].check("sudoku 234_/_1__/__2_/3__4=", trace.output_text())
 
 

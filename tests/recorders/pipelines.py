@@ -5,7 +5,7 @@ import torch
 from diffusers import BlockRefinementScheduler, DiffusionGemmaPipeline, DiscreteDDIMScheduler, EntropyBoundScheduler
 
 from dgemma_viz.labs.prompts import encode
-from dgemma_viz.labs.samplers.given_ids import GivenIds
+from dgemma_viz.labs.samplers.diffusers_schedulers import GivenIds
 from dgemma_viz.recorders import record
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import Decision, Phase

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import BlockRefinementScheduler, DiffusionGemmaPipeline, DiscreteDDIMScheduler, EntropyBoundScheduler
 
-from dgemma_viz.labs.samplers.given_ids import GivenIds
+from dgemma_viz.labs.samplers.diffusers_schedulers import GivenIds
 from dgemma_viz.recorders import record
 from dgemma_viz.recorders.reduce import entropy_of, reduce_logits
 from dgemma_viz.recorders.running_sampler import SamplerNumbers

@@ -8,7 +8,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, SuppressTokensLog
 import dgemma_viz as dv
 from dgemma_viz.analysis.restraints import clamped
 from dgemma_viz.labs.interventions import Pin, intervene
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.recorders.ruled_out import ruled_out
 from dgemma_viz.trace.schema import RULED_OUT
 from tests.recorders.conftest import CANVAS, VOCABULARY, prompts
@@ -139,7 +139,7 @@ def test_filters_of_an_own_loop_rule_nothing_out():
 
 def test_a_pinned_token_is_a_clamped_one():
     tiny = dv.load_tiny()
-    original = run_sampler(*tiny, "sort 5 3 4 =", parameters={"t_min": 1.0, "t_max": 2.0, "max_denoising_steps": 8})
+    original = run(*tiny, "sort 5 3 4 =", parameters={"t_min": 1.0, "t_max": 2.0, "max_denoising_steps": 8})
     token = int((original.draft[0, 0, 3] + 1) % original.facts.vocab_size)
     done = intervene(*tiny, original, [Pin(3, token, step=1)])
     pinned = clamped(done.trace.canvas_run())

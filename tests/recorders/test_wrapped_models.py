@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 import dgemma_viz as dv
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.labs.interventions import Pin, Replace, hooks_of
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny import encode_prompt, load_tiny
 from tests.recorders.conftest import prompts, small_model
 
@@ -52,7 +52,7 @@ def test_the_model_inside_is_recorded(wrap):
 @pytest.mark.parametrize("wrap", [OfBaseModel, torch.nn.DataParallel])
 def test_a_run_is_repeated_and_changed_through_a_wrapper(wrap):
     model, tokenizer = load_tiny()
-    original = run_sampler(model, tokenizer, PROMPT)
+    original = run(model, tokenizer, PROMPT)
     assert dv.interventions.replay(wrap(model), tokenizer, original).divergence is None
     changed = dv.interventions.intervene(wrap(model), tokenizer, original, [Replace({0: "4"}, step=0)])
     assert changed.trace.noised[0, 0, 0] == tokenizer.convert_tokens_to_ids("4")
@@ -133,7 +133,7 @@ def test_the_labs_look_through_it_too(adapted):
     changed = dv.interventions.intervene(wrapper, tokenizer, original, [Replace({0: "4"}, step=0)])
     assert changed.trace.facts.settings["adapters"] == ["default"]
     pinned = hooks_of([Pin(0, "4", step=0)], wrapper, tokenizer)
-    fresh = run_sampler(wrapper, tokenizer, PROMPT, "entropy_bound", around=pinned)
+    fresh = run(wrapper, tokenizer, PROMPT, "entropy_bound", hooks=pinned)
     assert fresh.facts.settings["adapters"] == ["default"]
 
 

@@ -6,7 +6,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from dgemma_viz.errors import MissingDependencyError
-from dgemma_viz.labs.samplers import SAMPLERS, need_samplers, run_sampler
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import SAMPLERS, need_samplers
 from dgemma_viz.recorders import record
 from dgemma_viz.tiny import load_tiny
 from dgemma_viz.upstream.versions import clash_of, required, shortfall
@@ -79,7 +80,7 @@ def test_samplers_refuse_before_the_run(installed, name):
         ):
             SAMPLERS[name].need_library()
         with pytest.raises(MissingDependencyError, match=r"transformers 5\.24\.0"):
-            run_sampler(None, None, "sort 21=", name)
+            run(None, None, "sort 21=", name)
 
 
 def test_a_diffusers_without_the_pipeline_is_too_old(installed):

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import dgemma_viz as dv
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from tests.views.exported import CANVAS, exported
 
@@ -23,7 +23,7 @@ def keys(page):
 
 
 def test_mask_tokens_are_no_text_and_the_prompt_is_no_output(chromium):
-    trace = run_sampler(*dv.load_tiny("masked"), PROMPT, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
+    trace = run(*dv.load_tiny("masked"), PROMPT, "llada2", {"threshold": 1.0, "max_denoising_steps": 8})
     with exported(chromium, trace, at=f"{CANVAS}&shows=noised") as visit:
         page = visit.page
         masks, outside = page.locator(".dgv-masked"), page.locator(".dgv-outside")
@@ -40,7 +40,7 @@ def test_mask_tokens_are_no_text_and_the_prompt_is_no_output(chromium):
 
 def test_a_corrector_sweep_is_called_that_and_its_tokens_are_marked(chromium):
     sweeps = {"corrector_steps": 2, "corrector_k": 6, "max_denoising_steps": 12, "temperature": 0.5}
-    trace = run_sampler(*dv.load_tiny(), PROMPT, "discrete_ddim", sweeps, seed=2)
+    trace = run(*dv.load_tiny(), PROMPT, "discrete_ddim", sweeps, seed=2)
     with exported(chromium, trace, at=CANVAS) as visit:
         page = visit.page
         assert page.locator(".dgv-count").inner_text() == f"step 0 of {trace.n_steps - 1}"
@@ -52,7 +52,7 @@ def test_a_corrector_sweep_is_called_that_and_its_tokens_are_marked(chromium):
 
 
 def test_what_was_not_recorded_is_not_called_re_noised(chromium):
-    plain = run_sampler(*dv.load_tiny(), PROMPT)
+    plain = run(*dv.load_tiny(), PROMPT)
     facts = replace(plain.facts, absent=("accepted",))
     silent = replace(plain, accepted=np.zeros_like(plain.accepted), decision=None, facts=facts)
     with exported(chromium, silent, at=CANVAS) as visit:

@@ -16,7 +16,7 @@ from dgemma_viz.analysis.restraints import clamped
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import UNRECORDED, decision_marks, outcome
 from dgemma_viz.figures.token_text import display_text
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
@@ -133,7 +133,7 @@ def partly_logged():
 
 def masked():
     settings = {"threshold": 0.9, "max_denoising_steps": 6}
-    return run_sampler(*dv.load_tiny("masked"), TASKS["sudoku"].example_prompts[1], "llada2", settings)
+    return run(*dv.load_tiny("masked"), TASKS["sudoku"].example_prompts[1], "llada2", settings)
 
 
 def uneven():
@@ -143,7 +143,7 @@ def uneven():
 
 def swept():
     settings = {"corrector_steps": 1, "corrector_k": 6, "max_denoising_steps": 5, "temperature": 0.5}
-    return run_sampler(*dv.load_tiny(), TASKS["sudoku"].example_prompts[1], "discrete_ddim", settings, seed=2)
+    return run(*dv.load_tiny(), TASKS["sudoku"].example_prompts[1], "discrete_ddim", settings, seed=2)
 
 
 @pytest.mark.parametrize(

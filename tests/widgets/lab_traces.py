@@ -8,7 +8,7 @@ from tests.synthetic import synthetic_trace
 
 
 def lab_trace(sampler="entropy_bound", parameters=None, *, task=None, seed=0, status="complete", **synthetic) -> Trace:
-    """A trace as ``run_sampler`` returns it, its numbers made up."""
+    """A trace as ``run`` returns it, its numbers made up."""
     trace = synthetic_trace(seed=seed, **synthetic)
     facts = {
         "prompt": "sudoku 1",

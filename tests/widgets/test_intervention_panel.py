@@ -9,7 +9,7 @@ from ipywidgets.widgets.widget import _instances
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions import ForceAccept, Pin, Replace, intervene
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.views.contents import unframe
 from dgemma_viz.widgets.intervention_form import ACTIONS
@@ -26,7 +26,7 @@ def bundled():
 
 @pytest.fixture(scope="module")
 def trace(bundled):
-    return run_sampler(*bundled, PROMPT, "entropy_bound", SLOWLY)
+    return run(*bundled, PROMPT, "entropy_bound", SLOWLY)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def panel(explorer, trace):
     return explorer.interventions
 
 
-def run(panel):
+def press_run(panel):
     panel.job.start()
     panel.job.wait(60)
     return panel.job.status_line.value
@@ -61,7 +61,7 @@ def test_the_token_that_is_looked_at_is_replaced_by_the_chosen_alternative(panel
     panel.form.action.value = "replace"
     runner_up = int(trace.top_k_ids[2, 0, 3, 1])
     panel.form.token.value = panel.form.token.options[1]
-    status = run(panel)
+    status = press_run(panel)
     assert panel.chosen == [Replace({3: runner_up}, canvas=0, step=2, sample=0)]
     assert f"read &#x27;{trace.token_texts[runner_up]}&#x27; at position 3" in status
     by_code = intervene(*bundled, trace, [Replace({3: runner_up}, step=2, sample=0)]).trace
@@ -73,7 +73,7 @@ def test_the_token_that_is_looked_at_is_replaced_by_the_chosen_alternative(panel
 def test_a_written_token_need_not_be_among_the_alternatives(panel, bundled):
     panel.form.action.value = "pin"
     panel.form.token.value = "9"
-    run(panel)
+    press_run(panel)
     assert panel.chosen == [Pin(3, "9", canvas=0, step=2, sample=0)]
     assert panel.changed.canvas_run(0).emitted[3] == bundled[1].convert_tokens_to_ids("9")
 
@@ -81,7 +81,7 @@ def test_a_written_token_need_not_be_among_the_alternatives(panel, bundled):
 def test_a_token_that_the_tokenizer_does_not_know_is_a_message(panel):
     panel.form.action.value = "replace"
     panel.form.token.value = "<script>no</script>"
-    status = run(panel)
+    status = press_run(panel)
     assert 'role="alert"' in status
     assert "<script>" not in status
     assert panel.changed is None
@@ -90,7 +90,7 @@ def test_a_token_that_the_tokenizer_does_not_know_is_a_message(panel):
 @pytest.mark.parametrize("action", ["accept", "renoise", "noise", "forget", "change"])
 def test_every_action_runs_and_shows_what_it_did(panel, action):
     panel.form.action.value = action
-    status = run(panel)
+    status = press_run(panel)
     assert "Changed: canvas 0" in status
     (intervention,) = panel.chosen
     assert panel.changed.facts.task.interventions == (intervention.to_json(),)
@@ -132,13 +132,13 @@ def test_several_changes_make_one_run_and_each_can_be_taken_back(panel):
         panel.add_button.click()
     assert [len(row.children) for row in panel.listed.children] == [2, 2]
     panel.listed.children[0].children[0].click()
-    run(panel)
+    press_run(panel)
     assert [data["kind"] for data in panel.changed.facts.task.interventions] == ["DropSelfConditioning"]
 
 
 def test_another_trace_begins_anew_and_says_if_it_cannot_be_repeated(panel, explorer, trace):
     panel.form.action.value = "noise"
-    run(panel)
+    press_run(panel)
     explorer.show(replace(trace, generator_state=None))
     assert (panel.chosen, panel.changed, panel.result.children) == ([], None, ())
     assert "no state of the random generator" in panel.inside.children[0].value
@@ -147,7 +147,7 @@ def test_another_trace_begins_anew_and_says_if_it_cannot_be_repeated(panel, expl
 
 
 def test_parameters_are_those_of_the_sampler_that_ran(explorer, panel, bundled):
-    explorer.show(run_sampler(*bundled, PROMPT, "discrete_ddim", {"max_denoising_steps": 4}))
+    explorer.show(run(*bundled, PROMPT, "discrete_ddim", {"max_denoising_steps": 4}))
     panel.form.action.value = "change"
     names = [name for _, name in panel.form.change.parameter.options]
     assert names == ["temperature", "corrector_k", "corrector_selection"]
@@ -177,7 +177,7 @@ def test_a_run_with_a_planted_fault_cannot_be_repeated(bundled):
 def test_the_comparison_begins_where_the_runs_part_and_says_that_it_was_on_purpose(panel):
     panel.form.action.value = "pin"
     panel.form.token.value = "9"
-    run(panel)
+    press_run(panel)
     comparison = panel.comparison
     assert (comparison.step, comparison.position) == (2, 3)
     head = comparison.page["heads"][0]

@@ -9,7 +9,8 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.analysis.divergence import divergence
 from dgemma_viz.errors import RecordingError, SettingError
-from dgemma_viz.labs.samplers import SAMPLERS, run_sampler
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import DENOISERS, SAMPLERS
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.widgets.run_history import NONE
 from dgemma_viz.widgets.sampler_lab import SamplerLab
@@ -30,7 +31,7 @@ def lab(bundled):
     lab.close()
 
 
-def run(lab, **values):
+def press_run(lab, **values):
     lab.controls.values = {**lab.controls.values, **values}
     lab.job.run_button.click()
     lab.wait(PATIENCE)
@@ -75,8 +76,8 @@ def test_it_opens_with_a_run(bundled):
 
 def test_a_run_is_that_of_the_sampler_with_these_settings(lab, bundled):
     lab.seed.value = 9
-    run(lab, max_denoising_steps=5, entropy_bound=2.0, confidence_threshold=None)
-    alone = run_sampler(
+    press_run(lab, max_denoising_steps=5, entropy_bound=2.0, confidence_threshold=None)
+    alone = run(
         *bundled,
         lab.prompts.prompt.value,
         "entropy_bound",
@@ -89,14 +90,14 @@ def test_a_run_is_that_of_the_sampler_with_these_settings(lab, bundled):
 
 
 def test_the_second_run_stands_beside_the_first_in_the_same_view(lab):
-    run(lab)
+    press_run(lab)
     viewer = lab.stage.viewer
-    run(lab, entropy_bound=5.0)
+    press_run(lab, entropy_bound=5.0)
     assert shown(lab) == traces(lab)
     first = divergence(*viewer.pair.traces)
     assert viewer.first_difference == first
     assert lab.history.rows[0]["where"] == f"canvas {first.canvas}, step {first.step}"
-    run(lab, entropy_bound=0.01)
+    press_run(lab, entropy_bound=0.01)
     assert shown(lab) == traces(lab)[1:]
     lab.history.opened = 1
     assert shown(lab) == traces(lab)[:1]
@@ -106,48 +107,48 @@ def test_the_second_run_stands_beside_the_first_in_the_same_view(lab):
 
 
 def test_the_same_settings_twice_are_the_same_run(lab):
-    run(lab)
-    run(lab)
+    press_run(lab)
+    press_run(lab)
     assert lab.history.rows[0]["where"] == "none"
     assert "No difference" in lab.stage.viewer.page["heads"][0]
 
 
 def test_any_two_are_compared(lab):
     for bound in (0.1, 1.0, 5.0):
-        run(lab, entropy_bound=bound)
+        press_run(lab, entropy_bound=bound)
     lab.history.a, lab.history.b = 3, 1
     assert shown(lab) == [lab.runs[2].trace, lab.runs[0].trace]
 
 
 def test_a_base_stays_the_first_of_the_two(lab):
     for bound in (0.1, 1.0):
-        run(lab, entropy_bound=bound)
+        press_run(lab, entropy_bound=bound)
     lab.history.base = 1
-    run(lab, entropy_bound=5.0)
+    press_run(lab, entropy_bound=5.0)
     assert shown(lab) == [lab.runs[0].trace, lab.runs[2].trace]
 
 
 def test_the_stage_follows_what_is_removed(lab):
-    run(lab)
-    run(lab, entropy_bound=5.0)
+    press_run(lab)
+    press_run(lab, entropy_bound=5.0)
     lab.history.remove(1)
     assert shown(lab) == traces(lab)
     lab.history.remove(2)
     assert shown(lab) == []
     with pytest.raises(RecordingError, match="press Run"):
         _ = lab.trace
-    run(lab)
+    press_run(lab)
     assert shown(lab) == traces(lab)
 
 
 def test_two_vocabularies_are_not_compared_and_that_is_said(lab):
-    run(lab)
+    press_run(lab)
     trace = lab.trace
     other = {token: f"{text}x" for token, text in trace.token_texts.items()}
     lab.history.add(replace(trace, token_texts=other))
     assert "cannot be compared" in lab.stage.problem.value
     assert shown(lab) == []
-    run(lab)
+    press_run(lab)
     lab.history.a = 1
     assert lab.stage.problem.value == ""
     assert shown(lab) == [lab.runs[0].trace, lab.runs[2].trace]
@@ -166,10 +167,10 @@ def test_two_vocabularies_are_not_compared_and_that_is_said(lab):
     ],
 )
 def test_a_mistake_is_a_message_and_the_runs_are_kept(lab, change, message):
-    run(lab)
+    press_run(lab)
     before = lab.runs
     change(lab)
-    status = run(lab)
+    status = press_run(lab)
     assert message in status
     assert 'role="alert"' in status
     assert "<b>" not in status
@@ -177,7 +178,7 @@ def test_a_mistake_is_a_message_and_the_runs_are_kept(lab, change, message):
     lab.seed.value = 0
     lab.prompts.task.value = "sort"
     lab.controls.reset()
-    assert "says the checker" in run(lab)
+    assert "says the checker" in press_run(lab)
 
 
 def _set(lab, **values):
@@ -194,7 +195,7 @@ def test_a_model_that_cannot_be_loaded_is_a_message(tmp_path):
 def test_a_library_that_is_missing_is_a_message(lab, installed):
     installed(diffusers=None)
     lab.controls.sampler = "block_refinement"
-    assert "pip install &#x27;dgemma-viz[diffusers]&#x27;" in run(lab)
+    assert "pip install &#x27;dgemma-viz[diffusers]&#x27;" in press_run(lab)
 
 
 def test_what_cannot_be_shown_is_refused_at_once():
@@ -219,7 +220,7 @@ def test_cancel_ends_within_a_step_and_keeps_what_there_is(lab):
     assert "stopped after" in lab.job.status_line.value
     assert lab.history.rows[0]["verdict"] == "‖ cancelled"
     lab.slowly.value = False
-    assert "says the checker" in run(lab)
+    assert "says the checker" in press_run(lab)
 
 
 def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab, bundled):
@@ -230,23 +231,23 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab, bundled):
 
     lab.prompts.prompt.value = LONG_RUN
     hook = bundled[0].model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
-    status = run(lab)
+    status = press_run(lab)
     hook.remove()
     assert "failed after 2 steps with MemoryError: no memory &lt;left&gt;" in status
     assert 'role="alert"' in status
     assert lab.history.rows[0]["verdict"] == "✕ failed"
     assert lab.history.rows[0]["error"]
     assert shown(lab) == [lab.trace]
-    assert "says the checker" in run(lab)
+    assert "says the checker" in press_run(lab)
 
 
 def test_every_change_runs_and_only_the_last_one_is_kept(lab):
-    run(lab)
+    press_run(lab)
     lab.every_change.value = True
     for bound in (0.2, 0.5, 1.0, 5.0):
         lab.controls.values = {**lab.controls.values, "entropy_bound": bound}
     lab.wait(PATIENCE)
-    assert [run.trace.facts.task.parameters["entropy_bound"] for run in lab.runs] == [0.1, 5.0]
+    assert [one.trace.facts.task.parameters["entropy_bound"] for one in lab.runs] == [0.1, 5.0]
     lab.every_change.value = False
     lab.seed.value = 5
     lab.wait(PATIENCE)
@@ -294,8 +295,8 @@ def _buttons(widget):
 
 def test_runs_while_the_reader_chooses_never_break_it(lab):
     """A run ends in its own thread while another view is asked for."""
-    run(lab)
-    run(lab, entropy_bound=5.0)
+    press_run(lab)
+    press_run(lab, entropy_bound=5.0)
     stop = threading.Event()
 
     def choose():
@@ -308,7 +309,7 @@ def test_runs_while_the_reader_chooses_never_break_it(lab):
     try:
         for seed in range(3):
             lab.seed.value = seed
-            assert "says the checker" in run(lab)
+            assert "says the checker" in press_run(lab)
     finally:
         stop.set()
         chooser.join(PATIENCE)
@@ -318,7 +319,7 @@ def test_runs_while_the_reader_chooses_never_break_it(lab):
 
 def test_closing_stops_and_closes_everything(bundled):
     lab = SamplerLab(*bundled)
-    run(lab, entropy_bound=5.0)
+    press_run(lab, entropy_bound=5.0)
     views = [*lab.stage.viewer.parts, lab.controls, lab.history, lab.live, *lab.stage.viewer.interventions.children]
     lab.close()
     assert all(view.comm is None for view in views)
@@ -340,9 +341,9 @@ def test_a_sampler_of_another_kind_of_model_is_refused_at_once():
 
 def test_with_the_bundled_models_masked_and_uniform_runs_stand_in_one_history():
     lab = SamplerLab(sampler="llada2")
-    assert [entry["name"] for entry in lab.controls.samplers] == list(SAMPLERS)
+    assert [entry["name"] for entry in lab.controls.samplers] == list(DENOISERS)
     lab.controls.sampler = "entropy_bound"
-    status = run(lab)
+    status = press_run(lab)
     assert "✓ right" in status
     masked, uniform = lab.runs
     assert masked.trace.facts.mask_token_id is not None

@@ -10,7 +10,7 @@ import traitlets
 import dgemma_viz as dv
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.labs.single_run import RunSettings, record_run
+from dgemma_viz.labs.run import run
 from dgemma_viz.trace import Trace
 from dgemma_viz.views.contents import unframe
 from dgemma_viz.widgets.viewer import Viewer
@@ -40,7 +40,7 @@ def compared():
 
 @pytest.fixture(scope="module")
 def solved():
-    return record_run(*dv.load_tiny(), SUDOKU, RunSettings(seed=0))
+    return run(*dv.load_tiny(), SUDOKU, seed=0)
 
 
 def where(viewer):

@@ -9,7 +9,7 @@ import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.views.packing import FIELDS, Packing
 from dgemma_viz.widgets import cell_output, live_run
@@ -178,6 +178,6 @@ def test_the_cell_keeps_a_picture_when_the_run_has_ended(bundled, monkeypatch):
 def test_a_masked_run_is_spoken_of_as_one_from_its_first_step():
     model, tokenizer = dv.load_tiny("masked")
     viewer = Viewer()
-    run_sampler(model, tokenizer, "sort 27182818=", "llada2", on_step=LiveRun(viewer).add_step)
+    run(model, tokenizer, "sort 27182818=", "llada2", on_step=LiveRun(viewer).add_step)
     assert viewer.words["mask"] == tokenizer.mask_token_id
     assert viewer.words["decisions"]["0"] == "masked"

@@ -8,11 +8,11 @@ pytestmark = pytest.mark.browser
 
 PAGE = """
 import dgemma_viz as dv
-from dgemma_viz.labs.samplers import run_sampler
+from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 model, tokenizer = dv.load_tiny()
 slowly = {"entropy_bound": 0.01, "confidence_threshold": None, "max_denoising_steps": 6}
-trace = run_sampler(model, tokenizer, TASKS["sudoku"].example_prompts[0], "entropy_bound", slowly)
+trace = run(model, tokenizer, TASKS["sudoku"].example_prompts[0], "entropy_bound", slowly)
 explorer = dv.explore(trace, model=model, tokenizer=tokenizer)
 explorer.step = 2
 explorer

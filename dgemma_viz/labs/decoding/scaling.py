@@ -1,12 +1,12 @@
 """Time against the length of the answer and against the number of prompts at once: where one way overtakes another.
 
 The end of the text is ignored, so that every way writes exactly what was asked for, and diffusion takes a fixed number
-of steps: what is compared is the loop, not the answer. Times are this machine's; see :mod:`.side_by_side`.
+of steps: what is compared is the loop, not the answer. Times are this machine's; see :mod:`.race`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.decoding.timing import seconds_of
-from dgemma_viz.labs.decoding.ways import Way, Ways, autoregressive, diffusion, ways_of
+from dgemma_viz.labs.decoding.race import seconds_of
+from dgemma_viz.labs.grid import Progress, listed, run_grid
 from dgemma_viz.labs.prompts import encode
+from dgemma_viz.labs.samplers import Choice, Choices, Sampler, Values, labelled
+from dgemma_viz.range_check import checked_range
 
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 72, 96, 144)
 BATCHES = (1, 2, 4, 8, 16, 32)
+MOST_PROMPTS = 4096
 
 
-def fixed_ways(steps: Sequence[int] = (4, 9)) -> dict[str, Way]:
-    """Autoregressive decoding, and diffusion with so many steps a canvas, each to its end.
-
-    Raises
-    ------
-    SettingError
-        A number of steps is out of range.
-    """
-    ways = {"autoregressive": autoregressive()}
+def fixed_ways(steps: Sequence[int] = (4, 9)) -> dict[str, Choice]:
+    """Autoregressive decoding, and diffusion with so many steps a canvas, each to its end."""
+    ways: dict[str, Choice] = {"autoregressive": "autoregressive"}
     for count in steps:
-        ways[f"diffusion, {count} steps"] = diffusion(max_denoising_steps=count, confidence_threshold=None)
+        ways[f"diffusion, {count} steps"] = {"max_denoising_steps": count, "confidence_threshold": None}
     return ways
 
 
@@ -41,11 +38,11 @@ def time_by_length(  # noqa: PLR0913 - everything but what to time is optional
     tokenizer: Any,
     prompt: str,
     lengths: Sequence[int] = LENGTHS,
-    ways: Ways | None = None,
+    ways: Choices | None = None,
     *,
     repeats: int = 3,
     seed: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Time of answers of given lengths.
 
@@ -66,13 +63,12 @@ def time_by_length(  # noqa: PLR0913 - everything but what to time is optional
     SettingError
         A length is out of range, or a way cannot be told to ignore the end of the text.
     """
-    _whole("length", lengths, 1, int(model.config.text_config.max_position_embeddings))
-    inputs = _inputs(model, tokenizer, [prompt])
-    cells = [(label, way, inputs, length) for length in lengths for label, way in _endless(ways).items()]
-    rows = _timed(model, tokenizer, cells, repeats, seed, progress)
-    return pd.DataFrame(
-        [{"way": label, "length": length, "seconds": s} for (label, _, _, length), s in zip(cells, rows, strict=True)]
-    )
+    most, chosen = int(model.config.text_config.max_position_embeddings), _endless(model, ways)
+    checked = [checked_range("a length", length, 1, most, whole=True) for length in listed("lengths", lengths)]
+    cells = [(label, 1, length) for length in checked for label in chosen]
+    timed = _timed(model, tokenizer, [prompt], chosen, cells, repeats=repeats, seed=seed, progress=progress)
+    rows = [(label, length, seconds) for (label, _, length), seconds in timed.items()]
+    return pd.DataFrame(rows, columns=["way", "length", "seconds"])
 
 
 def time_by_batch(  # noqa: PLR0913 - everything but what to time is optional, and named
@@ -80,12 +76,12 @@ def time_by_batch(  # noqa: PLR0913 - everything but what to time is optional, a
     tokenizer: Any,
     prompts: Sequence[str],
     batches: Sequence[int] = BATCHES,
-    ways: Ways | None = None,
+    ways: Choices | None = None,
     *,
     length: int | None = None,
     repeats: int = 3,
     seed: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Time of several answers at once.
 
@@ -106,25 +102,16 @@ def time_by_batch(  # noqa: PLR0913 - everything but what to time is optional, a
     SettingError
         A number is out of range, or a way takes one prompt at a time or cannot ignore the end of the text.
     """
-    _whole("batch", batches, 1, 4096)
-    length = int(model.config.canvas_length) if length is None else length
-    _whole("length", [length], 1, int(model.config.text_config.max_position_embeddings))
-    chosen = _endless(ways)
-    if alone := [label for label, way in chosen.items() if not way.batched]:
+    most = int(model.config.text_config.max_position_embeddings)
+    length = checked_range("a length", model.config.canvas_length if length is None else length, 1, most, whole=True)
+    sizes = [checked_range("a batch", size, 1, MOST_PROMPTS, whole=True) for size in listed("batches", batches)]
+    chosen = _endless(model, ways)
+    if alone := [label for label, (sampler, _) in chosen.items() if not sampler.batched]:
         raise SettingError(f"'{alone[0]}' takes one prompt at a time (so does transformers' assisted generation)")
-    cells = [
-        (label, way, _inputs(model, tokenizer, [prompts[i % len(prompts)] for i in range(size)]), length)
-        for size in batches
-        for label, way in chosen.items()
-    ]
-    sizes = [size for size in batches for _ in chosen]
-    rows = _timed(model, tokenizer, cells, repeats, seed, progress)
-    return pd.DataFrame(
-        [
-            {"way": cell[0], "batch": size, "seconds": s, "tokens_per_second": size * length / s}
-            for cell, size, s in zip(cells, sizes, rows, strict=True)
-        ]
-    )
+    cells = [(label, size, length) for size in sizes for label in chosen]
+    timed = _timed(model, tokenizer, prompts, chosen, cells, repeats=repeats, seed=seed, progress=progress)
+    rows = [(label, size, seconds, size * length / seconds) for (label, size, _), seconds in timed.items()]
+    return pd.DataFrame(rows, columns=["way", "batch", "seconds", "tokens_per_second"])
 
 
 def overtaking(x: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -163,39 +150,37 @@ def crossover_batches(table: pd.DataFrame, fast: str = "autoregressive") -> dict
     }
 
 
-def _endless(ways: Ways | None) -> dict[str, Way]:
-    chosen = fixed_ways() if ways is None else ways_of(ways)
-    if ending := [label for label, way in chosen.items() if not way.endless]:
+def _endless(model: Any, ways: Choices | None) -> dict[str, tuple[Sampler, Values]]:
+    chosen = labelled(fixed_ways() if ways is None else ways)
+    if ending := [label for label, (sampler, _) in chosen.items() if not sampler.endless]:
         raise SettingError(f"'{ending[0]}' cannot be told to ignore the end of the text; only transformers' loops can")
+    for sampler, _ in chosen.values():
+        sampler.need_model(model)
     return chosen
 
 
-def _inputs(model: Any, tokenizer: Any, prompts: list[str]) -> dict[str, Any]:
-    inputs: dict[str, Any] = {name: tensor.to(model.device) for name, tensor in encode(tokenizer, prompts).items()}
-    return {**inputs, "eos_token_id": None}
-
-
-def _timed(
+def _timed(  # noqa: PLR0913 - all of it is needed
     model: Any,
     tokenizer: Any,
-    cells: list[tuple[str, Way, dict[str, Any], int]],
+    prompts: Sequence[str],
+    ways: dict[str, tuple[Sampler, Values]],
+    cells: list[tuple[str, int, int]],
+    *,
     repeats: int,
     seed: int,
-    progress: Callable[[int, int], object] | None,
-) -> list[float]:
-    seconds = []
-    for _, way, inputs, length in cells:
-        run = way.prepare(model, tokenizer, inputs, length).run
+    progress: Progress | None,
+) -> dict[tuple[str, int, int], float]:
+    """Seconds of each label, number of prompts and length; prompts are taken in turn."""
+    seconds: dict[tuple[str, int, int], float] = {}
+
+    def run_cell(cell: tuple[str, int, int]) -> float:
+        label, size, length = cell
+        encoded = encode(tokenizer, [prompts[i % len(prompts)] for i in range(size)])
+        inputs = {name: tensor.to(model.device) for name, tensor in encoded.items()} | {"eos_token_id": None}
+        sampler, given = ways[label]
+        run = sampler.prepare(model, tokenizer, inputs, given, length).run
         run()
-        seconds.append(seconds_of(run, model.device, repeats=repeats, seed=seed))
-        if progress is not None:
-            progress(len(seconds), len(cells))
+        return seconds_of(run, model.device, repeats=repeats, seed=seed)
+
+    run_grid(cells, run_cell, seconds.__setitem__, progress=progress)
     return seconds
-
-
-def _whole(what: str, values: Sequence[int], least: int, most: int) -> None:
-    if not len(values):
-        raise SettingError(f"there is no {what} to time")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-            raise SettingError(f"a {what} of {value!r} is out of range; choose whole numbers from {least} to {most}")

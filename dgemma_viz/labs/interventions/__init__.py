@@ -6,9 +6,8 @@ neither torch nor transformers.
 """
 
 from dgemma_viz.labs.interventions.hooks import hooks_of
-from dgemma_viz.labs.interventions.intervened_run import Intervened, intervene
-from dgemma_viz.labs.interventions.repeatable import CHANGEABLE
-from dgemma_viz.labs.interventions.replayed_run import Replay, replay
+from dgemma_viz.labs.interventions.intervene import Intervened, intervene
+from dgemma_viz.labs.interventions.replay import Replay, replay
 from dgemma_viz.trace.interventions import (
     AddNoise,
     ChangeParameters,
@@ -22,7 +21,6 @@ from dgemma_viz.trace.interventions import (
 )
 
 __all__ = [
-    "CHANGEABLE",
     "AddNoise",
     "ChangeParameters",
     "DropSelfConditioning",

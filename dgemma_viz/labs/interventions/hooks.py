@@ -1,4 +1,4 @@
-"""Interventions as hooks of whatever loop runs: for ``run_sampler(around=...)``, or a call of one's own.
+"""Interventions as hooks of whatever loop runs: for ``run(..., hooks=...)``, or a call of one's own.
 
 This is the way to intervene in fresh runs, for instance in many with different seeds; to change a run that was recorded
 there is :func:`~dgemma_viz.labs.interventions.intervene`.
@@ -12,8 +12,7 @@ from typing import Any
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.plan import Plan, plan_of
-from dgemma_viz.labs.interventions.repeatable import CHANGEABLE, SAMPLER_OF_CLASS
-from dgemma_viz.labs.samplers import SAMPLERS
+from dgemma_viz.labs.samplers import SAMPLERS, Sampler
 from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
@@ -24,7 +23,7 @@ def hooks_of(
 ) -> Callable[[Any], AbstractContextManager[None]]:
     """A function from the running model or pipeline to a context manager that carries the interventions out.
 
-    A recording must be entered before, as ``run_sampler(..., around=...)`` does: only then does the trace show what
+    A recording must be entered before, as ``run(..., hooks=...)`` does: only then does the trace show what
     really ran. The trace does not know by itself that there were interventions; tell it, with
     ``task={"interventions": [one.to_json() for one in interventions]}``.
 
@@ -69,28 +68,35 @@ def model_of(model: Any) -> Any:
 
 def _hooked(recordable: Any, plan: Plan) -> AbstractContextManager[None]:
     recordable = unwrapped(recordable)
-    classes = {cls.__name__ for cls in type(recordable).__mro__}
-    scheduler = type(getattr(recordable, "scheduler", None)).__name__
-    if "DiffusionGemmaGenerationMixin" in classes:
+    sampler = _sampler_in(recordable)
+    _check_parameters(plan, sampler)
+    if sampler.library == "transformers":
         from dgemma_viz.labs.interventions.generate_hooks import hooked_generate
 
-        _check_parameters(plan, "entropy_bound")
         return hooked_generate(recordable, plan)
-    if "DiffusionGemmaPipeline" in classes and scheduler in SAMPLER_OF_CLASS:
-        from dgemma_viz.labs.interventions.pipeline_hooks import hooked_pipeline
+    from dgemma_viz.labs.interventions.pipeline_hooks import hooked_pipeline
 
-        _check_parameters(plan, SAMPLER_OF_CLASS[scheduler])
-        return hooked_pipeline(recordable, plan)
+    return hooked_pipeline(recordable, plan)
+
+
+def _sampler_in(recordable: Any) -> Sampler:
+    """The sampler that will run: that of the loop's class, and in a pipeline of the scheduler's."""
+    classes = {cls.__name__ for cls in type(recordable).__mro__}
+    scheduler = type(getattr(recordable, "scheduler", None)).__name__
+    for sampler in SAMPLERS.values():
+        fits = sampler.library == "transformers" or sampler.decides == scheduler
+        if fits and sampler.changeable is not None and sampler.loop in classes:
+            return sampler
     raise SettingError(
         f"interventions in a {type(recordable).__name__} are not possible: they know transformers' DiffusionGemma, "
         "and diffusers' DiffusionGemmaPipeline with one of its own schedulers"
     )
 
 
-def _check_parameters(plan: Plan, sampler: str) -> None:
+def _check_parameters(plan: Plan, sampler: Sampler) -> None:
     """Raise SettingError for a parameter that cannot be changed, or not to that value."""
-    known = {parameter.name: parameter for parameter in SAMPLERS[sampler].parameters}
-    changeable = CHANGEABLE[sampler]
+    known = {parameter.name: parameter for parameter in sampler.parameters}
+    changeable = sampler.changeable or ()
     for one in plan.interventions:
         for name, value in one.values.items() if isinstance(one, ChangeParameters) else ():
             if name not in changeable:
@@ -100,6 +106,6 @@ def _check_parameters(plan: Plan, sampler: str) -> None:
                     else "is not a parameter of the sampler '{}'"
                 )
                 raise SettingError(
-                    f"{name} {why.format(sampler)}; while it runs, {', '.join(changeable)} can be changed"
+                    f"{name} {why.format(sampler.name)}; while it runs, {', '.join(changeable)} can be changed"
                 )
             known[name].checked(value)

@@ -1,20 +1,15 @@
-"""What can be run again, and changed: whether a trace holds all that it takes, before anything runs.
-
-Classes are what traces name and what runs; names, the keys of :data:`~dgemma_viz.labs.samplers.SAMPLERS`, are what
-users choose.
-"""
+"""What can be run again, and changed: whether a trace holds all that it takes, before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.labs.samplers import sampler_named
+from dgemma_viz.labs.samplers import SAMPLERS, Sampler
 from dgemma_viz.recorders.tokenizer import TokenTexts, tokenizer_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
@@ -23,42 +18,25 @@ from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT
 
-CHANGEABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "entropy_bound": ("entropy_bound", "t_min", "t_max", "stability_threshold", "confidence_threshold"),
-        "entropy_bound_diffusers": ("entropy_bound", "t_min", "t_max"),
-        "block_refinement": ("temperature", "threshold", "editing_threshold"),
-        "discrete_ddim": ("temperature", "corrector_k", "corrector_selection"),
-    }
-)
-"""Names by key of :data:`~dgemma_viz.labs.samplers.SAMPLERS`. The stop rule's are local variables of the pipeline."""
 
-
-SAMPLER_OF_CLASS = {
-    "EntropyBoundSampler": "entropy_bound",
-    "EntropyBoundScheduler": "entropy_bound_diffusers",
-    "BlockRefinementScheduler": "block_refinement",
-    "DiscreteDDIMScheduler": "discrete_ddim",
-}
-"""Class, as in ``facts.sampler``, to key of :data:`~dgemma_viz.labs.samplers.SAMPLERS`."""
-
-
-def sampler_of(trace: Trace) -> str:
-    """Key of the sampler that made a trace.
+def sampler_of(trace: Trace) -> Sampler:
+    """The sampler that made a trace.
 
     Raises
     ------
     TraceError
-        It is none of those that can be run again.
+        It is none of those whose runs can be repeated.
     """
-    name = SAMPLER_OF_CLASS.get(trace.facts.sampler)
-    if name is None or trace.facts.mask_token_id is not None:
-        what = "a model with a mask token" if name else f"the sampler {trace.facts.sampler or 'unknown'!r}"
+    masked = trace.facts.mask_token_id is not None
+    known = {sampler.decides: sampler for sampler in SAMPLERS.values() if sampler.changeable is not None}
+    found = known.get(trace.facts.sampler)
+    if found is None or masked:
+        what = "a model with a mask token" if found else f"the sampler {trace.facts.sampler or 'unknown'!r}"
         raise TraceError(
             f"this trace is of {what}, whose run cannot be repeated; repeated can be runs of a DiffusionGemma with "
-            f"{', '.join(SAMPLER_OF_CLASS)}"
+            f"{', '.join(known)}"
         )
-    return name
+    return found
 
 
 _OWN_PROCESSOR = "LinearTemperatureScheduleLogitsProcessor"
@@ -201,7 +179,7 @@ def check_places(trace: Trace, interventions: Sequence[Intervention]) -> None:
 
 def check_parameters(trace: Trace, interventions: Sequence[Intervention]) -> None:
     """Raise SettingError if changed parameters do not go with those that rule the run by then."""
-    sampler = sampler_named(sampler_of(trace))
+    sampler = sampler_of(trace)
     values = sampler.values() | {name: v for name, v in trace.facts.settings.items() if name in sampler.values()}
     changes = [one for one in interventions if isinstance(one, ChangeParameters)]
     for one in sorted(changes, key=lambda one: one.begins):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dgemma_viz.errors import RunFailedError, SettingError
-from dgemma_viz.labs.interventions.expected_warnings import without_expected_warnings
+import numpy as np
+
+from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.hooks import model_of
+from dgemma_viz.labs.interventions.plan import Plan
 from dgemma_viz.labs.interventions.repeatable import sampler_of
-from dgemma_viz.labs.recorded_call import recorded_call, with_task
-from dgemma_viz.labs.samplers import Prepared, sampler_named
-from dgemma_viz.labs.samplers.given_ids import GivenIds
+from dgemma_viz.labs.prompts import task_facts
+from dgemma_viz.labs.run import Hooks, record_prepared
+from dgemma_viz.labs.samplers import Prepared
+from dgemma_viz.labs.samplers.diffusers_schedulers import GivenIds
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.recorders.tokenizer import tokenizer_of
 from dgemma_viz.trace import Trace
-from dgemma_viz.trace.interventions import recorded_interventions
+from dgemma_viz.trace.decision import Decision
+from dgemma_viz.trace.interventions import Intervention, recorded_interventions
+from dgemma_viz.trace.notice import NoticeCode
 from dgemma_viz.trace.task import RunTask
 
 _OF_GENERATE = (
@@ -43,7 +47,7 @@ def rerun(
     tokenizer: Any,
     trace: Trace,
     *,
-    around: Callable[[Any], AbstractContextManager[Any]] | None = None,
+    hooks: Hooks | None = None,
     on_step: Callable[[StepRecord], None] | None = None,
     task: Mapping[str, Any] | None = None,
 ) -> Trace:
@@ -56,8 +60,8 @@ def rerun(
     trace
         Of ``generate()`` or of diffusers' pipeline, called by anyone, and
         :func:`~dgemma_viz.labs.interventions.repeatable.check_repeatable` by now.
-    around, on_step
-        As for :func:`~dgemma_viz.labs.samplers.run_sampler`.
+    hooks, on_step
+        As for :func:`~dgemma_viz.labs.run.run`.
     task
         More facts for the new trace, whose task is otherwise that of the old one.
 
@@ -68,22 +72,16 @@ def rerun(
     RunFailedError
         The loop failed after at least one step; the error holds the trace so far.
     """
-    model = model_of(model)
-    prepared = _prepared(model, tokenizer, trace)
-    try:
-        again = recorded_call(
-            prepared.recordable,
-            tokenizer,
-            prepared.run,
-            seed=trace.facts.seed or 0,
-            generator_state=trace.generator_state,
-            top_k=max(1, trace.top_k),
-            on_step=on_step,
-            around=around,
-        )
-    except RunFailedError as error:
-        raise RunFailedError(str(error), _with_task_of(trace, error.trace, task)) from error
-    return _with_task_of(trace, again, task)
+    return record_prepared(
+        _prepared(model_of(model), tokenizer, trace),
+        tokenizer,
+        lambda again: _with_task_of(trace, again, task),
+        seed=trace.facts.seed or 0,
+        generator_state=trace.generator_state,
+        top_k=max(1, trace.top_k),
+        on_step=on_step,
+        hooks=hooks,
+    )
 
 
 def _prepared(model: Any, tokenizer: Any, trace: Trace) -> Prepared:
@@ -93,14 +91,14 @@ def _prepared(model: Any, tokenizer: Any, trace: Trace) -> Prepared:
         "input_ids": torch.tensor(trace.prompt, dtype=torch.long, device=model.device),
         "attention_mask": torch.tensor(trace.prompt_mask, dtype=torch.long, device=model.device),
     }
-    if sampler_of(trace) != "entropy_bound":
+    if sampler_of(trace).library == "diffusers":
         return _prepared_pipeline(model, tokenizer, trace, inputs)
     return Prepared(model, lambda: model.generate(**inputs, **_generate_arguments(trace)))
 
 
 def _prepared_pipeline(model: Any, tokenizer: Any, trace: Trace, inputs: Mapping[str, Any]) -> Prepared:
     """The recorded scheduler with its recorded config, in a pipeline that reads the recorded prompt."""
-    sampler_named(sampler_of(trace)).need_library()
+    sampler_of(trace).need_library()
     from dgemma_viz.upstream import diffusers
 
     if tokenizer is None:
@@ -135,8 +133,28 @@ def _with_task_of(trace: Trace, again: Trace, task: Mapping[str, Any] | None) ->
     """The old run's task facts; of several right answers the one nearest to the new output."""
     known = trace.facts.task
     if known.prompt is not None and known.reference is not None:
-        nearest = with_task(again, [known.prompt], None).facts.task.reference
-        known = replace(known, reference=known.reference if nearest is None else nearest)
+        nearest = task_facts([known.prompt], again.output_text()).get("reference", known.reference)
+        known = replace(known, reference=nearest)
     known = RunTask.of({**known.to_json(), **(task or {})})
     again = replace(again, facts=replace(again.facts, task=known))
     return without_expected_warnings(again, recorded_interventions(again))
+
+
+def without_expected_warnings(trace: Trace, interventions: Sequence[Intervention]) -> Trace:
+    """The trace without the warning about missing tokens, if the interventions account for all of them.
+
+    The recorder warns when an accepted candidate does not stand in the next step's canvas: the decisions that it
+    recorded then do not explain what ran. Replaced and pinned tokens, and noise that was added, explain it.
+    """
+    kept = tuple(notice for notice in trace.facts.notices if notice.code != NoticeCode.ACCEPTED_MISSING)
+    if len(kept) == len(trace.facts.notices):
+        return trace
+    plan = Plan(tuple(interventions), trace.facts.vocab_size)
+    for step in np.flatnonzero(trace.canvas[1:] == trace.canvas[:-1]):
+        after = step + 1
+        put = (trace.decision[step] == Decision.ACCEPTED) & trace.active[after, :, None]
+        lost = put & (trace.noised[after] != trace.candidate[step])
+        effects = plan.effects(int(trace.canvas[after]), int(trace.step_in_canvas[after]))
+        if (lost & ~effects.written(*lost.shape)).any():
+            return trace
+    return replace(trace, facts=replace(trace.facts, notices=kept))

@@ -1,7 +1,7 @@
 """Faults put into a running sampler on purpose, to show what they do and that they are found.
 
 >>> with FAULTS["never-stops"].plant(model):
-...     trace = record_run(model, tokenizer, prompt)
+...     trace = run(model, tokenizer, prompt)
 """
 
 from types import MappingProxyType

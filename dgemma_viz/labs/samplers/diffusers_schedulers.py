@@ -1,4 +1,9 @@
-"""The schedulers of diffusers' ``DiffusionGemmaPipeline``, on the same model that transformers' ``generate()`` runs."""
+"""The schedulers of diffusers' ``DiffusionGemmaPipeline``, on the same model that transformers' ``generate()`` runs.
+
+The pipeline takes prompts as text only, encodes them itself and cannot pad a batch. With :class:`GivenIds` in the
+processor's place it reads the same ids, padded on the left, that ``generate()`` reads. The stop rule's parameters are
+local variables of its loop, so they cannot change during a run.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,6 @@ from dgemma_viz.labs.samplers.entropy_bound import (
     STEPS,
     rising_temperatures,
 )
-from dgemma_viz.labs.samplers.given_ids import GivenIds
 from dgemma_viz.labs.samplers.parameter import Parameter
 from dgemma_viz.labs.samplers.sampler import Prepared, Sampler, Values
 
@@ -70,6 +74,22 @@ _OF_THE_CALL = ("temperature", "stability_threshold", "confidence_threshold")
 """Parameters of the pipeline's call; all others but the number of steps belong to the scheduler."""
 
 
+class GivenIds:
+    """Stands for the processor; ``tokenizer`` is the real one, from which the pipeline takes the end-of-sequence id."""
+
+    def __init__(self, tokenizer: Any, inputs: Mapping[str, Any]) -> None:
+        self.tokenizer = tokenizer
+        self._inputs = dict(inputs)
+
+    def apply_chat_template(self, *_messages: Any, **_options: Any) -> dict[str, Any]:
+        """``input_ids`` and ``attention_mask``, whatever the messages say."""
+        return dict(self._inputs)
+
+    def batch_decode(self, *sequences: Any, **options: Any) -> Any:
+        """The tokenizer's."""
+        return self.tokenizer.batch_decode(*sequences, **options)
+
+
 def _prepare(
     scheduler: str, model: Any, tokenizer: Any, inputs: Mapping[str, Any], given: Values, max_new_tokens: int | None
 ) -> Prepared:
@@ -94,10 +114,11 @@ ENTROPY_BOUND_DIFFUSERS = Sampler(
     library="diffusers",
     loop="DiffusionGemmaPipeline",
     noise="uniform",
-    sticky=False,
     parameters=PARAMETERS,
     prepare=partial(_prepare, "EntropyBoundScheduler"),
     validate=rising_temperatures,
+    decides="EntropyBoundScheduler",
+    changeable=("entropy_bound", "t_min", "t_max"),
 )
 BLOCK_REFINEMENT = Sampler(
     name="block_refinement",
@@ -107,9 +128,11 @@ BLOCK_REFINEMENT = Sampler(
     library="diffusers",
     loop="DiffusionGemmaPipeline",
     noise="uniform",
-    sticky=True,
     parameters=(STEPS, THRESHOLD, EDITING, TEMPERATURE, STABILITY, CONFIDENCE),
     prepare=partial(_prepare, "BlockRefinementScheduler"),
+    decides="BlockRefinementScheduler",
+    changeable=("temperature", "threshold", "editing_threshold"),
+    sticky=True,
 )
 DISCRETE_DDIM = Sampler(
     name="discrete_ddim",
@@ -119,7 +142,8 @@ DISCRETE_DDIM = Sampler(
     library="diffusers",
     loop="DiffusionGemmaPipeline",
     noise="uniform",
-    sticky=False,
     parameters=(STEPS, TEMPERATURE, CORRECTOR_STEPS, CORRECTOR_K, CORRECTOR_SELECTION, STABILITY, CONFIDENCE),
     prepare=partial(_prepare, "DiscreteDDIMScheduler"),
+    decides="DiscreteDDIMScheduler",
+    changeable=("temperature", "corrector_k", "corrector_selection"),
 )

@@ -93,8 +93,9 @@ ENTROPY_BOUND = Sampler(
     library="transformers",
     loop="DiffusionGemmaGenerationMixin",
     noise="uniform",
-    sticky=False,
     parameters=PARAMETERS,
     prepare=_prepare,
     validate=rising_temperatures,
+    decides="EntropyBoundSampler",
+    changeable=("entropy_bound", "t_min", "t_max", "stability_threshold", "confidence_threshold"),
 )

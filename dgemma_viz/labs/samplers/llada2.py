@@ -56,7 +56,6 @@ LLADA2 = Sampler(
     library="diffusers",
     loop="LLaDA2Pipeline",
     noise="mask",
-    sticky=True,
     parameters=(
         replace(STEPS, meaning="Most passes per block before its masks are gone.", default=32),
         replace(THRESHOLD, meaning="Unmask every position whose candidate is more probable than this.", default=0.7),
@@ -66,4 +65,6 @@ LLADA2 = Sampler(
         POST_STEPS,
     ),
     prepare=_prepare,
+    decides="BlockRefinementScheduler",
+    sticky=True,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 
 
 @dataclass(frozen=True)
@@ -63,23 +64,7 @@ class Parameter:
             if value not in self.choices:
                 raise SettingError(f"{self.name} cannot be {value!r}; choose one of {', '.join(self.choices)}")
             return str(value)
-        number = _number(value)
-        if number is None or (self.kind == "whole" and number != int(number)):
-            kind = "a whole number" if self.kind == "whole" else "a number"
-            raise SettingError(f"{self.name} must be {kind}{' or None' if self.optional else ''}, not {value!r}")
-        if not self.least <= number <= self.most:
-            most = f" to {self.most:g}" if math.isfinite(self.most) else " or more"
-            unit = f" {self.unit}" if self.unit else ""
-            raise SettingError(f"{self.name} of {number:g} is out of range; choose {self.least:g}{most}{unit}")
-        return int(number) if self.kind == "whole" else number
-
-
-def _number(value: Any) -> float | None:
-    """A finite number, or None for anything else; numpy's numbers count, booleans and text do not."""
-    if isinstance(value, bool | str | bytes):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+        unit = f"{self.unit} or None".strip() if self.optional else self.unit
+        if self.kind == "whole":
+            return checked_range(self.name, value, self.least, self.most, whole=True, unit=unit)
+        return checked_range(self.name, value, self.least, self.most, unit=unit)

@@ -19,6 +19,9 @@ from dgemma_viz.upstream.versions import clash_of, required, shortfall
 Noise = Literal["uniform", "mask"]
 """What stands at a position that is not decided: a uniformly random token, or a mask token."""
 
+Way = Literal["diffusion", "autoregressive", "drafted", "looked up"]
+"""How text is decoded: a canvas at once, or left to right, alone or with drafts that are verified."""
+
 Values = dict[str, Any]
 """Parameter name to value."""
 
@@ -65,17 +68,25 @@ class Sampler:
     library
         Whose loop it is.
     loop
-        Class that holds the loop.
+        Class that holds the loop; :mod:`dgemma_viz.recorders.registry` knows by it who records the run.
     noise
-        Of the models that it samples; see :data:`Noise`.
-    sticky
-        Whether an accepted token stays until the canvas ends, unless it is edited.
+        Of the models that it samples, see :data:`Noise`; None for what decodes left to right.
     parameters
         What may be chosen.
     prepare
         Sets the loop up.
     validate
         Judges all values at once; raises :class:`~dgemma_viz.errors.SettingError`.
+    decides
+        Class that decides what is accepted, as in ``trace.facts.sampler``.
+    changeable
+        Parameters that may change while a run goes on; None where runs can be neither repeated nor intervened in.
+    sticky
+        Whether an accepted token stays until the canvas ends, unless it is edited.
+    way
+        See :data:`Way`.
+    batched
+        Whether the loop takes several prompts at once.
     """
 
     name: str
@@ -83,11 +94,20 @@ class Sampler:
     description: str
     library: Literal["transformers", "diffusers"]
     loop: str
-    noise: Noise
-    sticky: bool
+    noise: Noise | None
     parameters: tuple[Parameter, ...]
     prepare: Prepare = field(repr=False)
     validate: Callable[[Values], None] = field(default=_nothing_to_compare, repr=False)
+    decides: str = ""
+    changeable: tuple[str, ...] | None = None
+    sticky: bool = False
+    way: Way = "diffusion"
+    batched: bool = True
+
+    @property
+    def endless(self) -> bool:
+        """Whether the loop takes ``eos_token_id=None`` among its inputs, and then writes up to the limit."""
+        return self.library == "transformers"
 
     @property
     def installed(self) -> bool:
@@ -109,10 +129,11 @@ class Sampler:
 
     def need_model(self, model: Any) -> None:
         """Raise SettingError unless the model is of the kind that this sampler samples."""
-        if noise_of(model) != self.noise:
-            needs = "a DiffusionGemma" if self.noise == "uniform" else "a mask-token model"
-            has = "a DiffusionGemma" if self.noise == "mask" else f"a {type(model).__name__}"
-            bundled = "load_tiny()" if self.noise == "uniform" else 'load_tiny("masked")'
+        wanted = self.noise or "uniform"
+        if noise_of(model) != wanted:
+            needs = "a DiffusionGemma" if wanted == "uniform" else "a mask-token model"
+            has = "a DiffusionGemma" if wanted == "mask" else f"a {type(model).__name__}"
+            bundled = "load_tiny()" if wanted == "uniform" else 'load_tiny("masked")'
             raise SettingError(
                 f"the sampler '{self.name}' needs {needs}, and this is {has}: give it one (dv.{bundled} is bundled) "
                 "or choose another sampler"

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.analysis.reference import Reference, check_reference
 from dgemma_viz.errors import SettingError, SweepInterruptedError
+from dgemma_viz.labs.grid import Progress, run_grid, shown_progress
+from dgemma_viz.labs.models import Live, Load, ModelSource, source_of
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.samplers import sampler_named
-from dgemma_viz.labs.sweep.cell import Cell, Plan, checked_prompts, checked_seeds, whole
-from dgemma_viz.labs.sweep.engine import run_here, run_on
-from dgemma_viz.labs.sweep.grid import Grid, settings_of
-from dgemma_viz.labs.sweep.judging import check_checker
-from dgemma_viz.labs.sweep.model_source import Live, Load, ModelSource, source_of
-from dgemma_viz.labs.sweep.progress import shown_progress
+from dgemma_viz.labs.sweep.outcome import Outcomes, run_cell
+from dgemma_viz.labs.sweep.plan import Cell, Grid, Plan, checked_prompts, checked_seeds, settings_of
 from dgemma_viz.labs.sweep.result import Sweep
-from dgemma_viz.labs.sweep.running import Outcomes
 from dgemma_viz.labs.sweep.store import Store
+from dgemma_viz.range_check import checked_range
 
 _MOST = 2**31 - 1
 _PACKAGES = ("dgemma-viz", "torch", "transformers", "diffusers")
@@ -34,12 +33,12 @@ def sweep(  # noqa: PLR0913 - everything but what to run is optional, and named
     prompts: Sequence[str],
     grid: Grid,
     seeds: Sequence[int] = (0,),
-    checker: Reference | Mapping[str, Reference] | None = None,
+    reference: Reference | None = None,
     *,
     path: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     batch_size: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     max_new_tokens: int | None = None,
 ) -> Sweep:
     """Run every prompt with every seed and every setting of a grid; judge the answers and count decoder passes.
@@ -57,7 +56,7 @@ def sweep(  # noqa: PLR0913 - everything but what to run is optional, and named
         parameters that a sampler does not have do not multiply its settings. Or a list of settings. Samplers and
         parameters are those of :data:`~dgemma_viz.labs.samplers.SAMPLERS`; what is not chosen is ruled by the model's
         generation config and the library's defaults.
-    checker
+    reference
         The right answer as text, a function of prompt and completion that returns it or says whether the completion is
         right, or a mapping from prompt to one of these. Prompts without one are judged by the bundled task that they
         are of, if any. It is called in this process, when :attr:`Sweep.table` is read, so it may be any function.
@@ -73,7 +72,7 @@ def sweep(  # noqa: PLR0913 - everything but what to run is optional, and named
     batch_size
         Most prompts that run together, padded on the left. A batch draws from one random stream, so a prompt gives
         another run in another batch; with 1, the default, every run is exactly
-        :func:`~dgemma_viz.labs.samplers.run_sampler`'s with that prompt and seed. Other values are faster where there
+        :func:`~dgemma_viz.labs.run.run`'s with that prompt and seed. Other values are faster where there
         are many cores or a GPU.
     progress
         Called with the runs done and all runs, before the first cell and after each. It may raise
@@ -98,12 +97,11 @@ def sweep(  # noqa: PLR0913 - everything but what to run is optional, and named
         The executor died, or a worker could not load the model, or the file could not be written. Its ``sweep`` holds
         what is finished.
     """
-    plan = Plan(
-        settings_of(grid), checked_seeds(seeds), checked_prompts(prompts), whole("batch_size", batch_size, 1, _MOST)
-    )
+    size = checked_range("batch_size", batch_size, 1, _MOST, whole=True)
+    plan = Plan(settings_of(grid), checked_seeds(seeds), checked_prompts(prompts), size)
     if max_new_tokens is not None:
-        max_new_tokens = whole("max_new_tokens", max_new_tokens, 1, _MOST)
-    check_checker(checker)
+        max_new_tokens = checked_range("max_new_tokens", max_new_tokens, 1, _MOST, whole=True)
+    check_reference(reference)
     source = source_of(model, tokenizer)
     for name in dict.fromkeys(setting.sampler for setting in plan.settings):
         sampler_named(name).need_library()
@@ -114,34 +112,27 @@ def sweep(  # noqa: PLR0913 - everything but what to run is optional, and named
         encode(source.load()[1], plan.prompts)  # raises PromptError
     cells = {cell.key: cell for cell in plan.cells()}
     with nullcontext() if path is None else Store.open(path, _identity(source, plan, max_new_tokens), cells) as store:
-        found = Sweep(plan, dict(store.finished) if store else {}, source, checker, max_new_tokens)
+        found = Sweep(plan, dict(store.finished) if store else {}, source, reference, max_new_tokens)
+
+        def keep(cell: Cell, outcomes: Outcomes) -> None:
+            found.outcomes[cell.key] = outcomes
+            if store is not None and not any(outcome.error for outcome in outcomes):
+                store.keep(cell, outcomes)
+
         try:
-            with shown_progress(progress, len(plan)) as told:
-                _run(found, store, executor, told)
-        except KeyboardInterrupt:
-            pass
+            with shown_progress(progress, len(plan), "sweep") as told:
+                run_grid(
+                    [cell for cell in plan.cells() if cell.key not in found.outcomes],
+                    partial(run_cell, source, max_new_tokens),
+                    keep,
+                    progress=told,
+                    runs_in=lambda cell: len(cell.prompts),
+                    done=len(plan) - found.missing,
+                    executor=executor,
+                )
         except Exception as error:
             raise SweepInterruptedError(_what_now(found, path, error), found) from error
     return found
-
-
-def _run(found: Sweep, store: Store | None, executor: Executor | None, told: Callable[[int, int], None]) -> None:
-    """Run what is missing; every finished cell is in ``found`` and in the store at once."""
-
-    def keep(cell: Cell, outcomes: Outcomes) -> None:
-        found.outcomes[cell.key] = outcomes
-        if store is not None and not any(outcome.error for outcome in outcomes):
-            store.keep(cell, outcomes)
-
-    def tell() -> None:
-        told(len(found.plan) - found.missing, len(found.plan))
-
-    todo = [cell for cell in found.plan.cells() if cell.key not in found.outcomes]
-    tell()
-    if executor is None:
-        run_here(found.source, todo, found.max_new_tokens, keep, tell)
-    else:
-        run_on(executor, found.source, todo, found.max_new_tokens, keep, tell)
 
 
 def _check_engine(executor: Any, source: ModelSource) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dgemma_viz.analysis.reference import Reference
-from dgemma_viz.labs.sweep.cell import Plan, whole
-from dgemma_viz.labs.sweep.model_source import ModelSource
-from dgemma_viz.labs.sweep.running import Outcomes, traced
-from dgemma_viz.labs.sweep.summary import summary_of
-from dgemma_viz.labs.sweep.table import parameter_columns, table_of
+from dgemma_viz.labs.models import ModelSource
+from dgemma_viz.labs.sweep.outcome import Outcomes, traced
+from dgemma_viz.labs.sweep.plan import Plan
+from dgemma_viz.labs.sweep.table import parameter_columns, summary_of, table_of
 from dgemma_viz.markup import Markup, tag
 from dgemma_viz.plain_text import NO_FORMULAS, isolated, visible
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace import Trace
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Sweep:
     plan: Plan
     outcomes: dict[str, Outcomes]
     source: ModelSource = field(repr=False)
-    checker: Reference | Mapping[str, Reference] | None = field(default=None, repr=False)
+    reference: Reference | None = field(default=None, repr=False)
     max_new_tokens: int | None = None
 
     @cached_property
@@ -51,7 +51,7 @@ class Sweep:
         included, shared out equally over its prompts; the first run of each process is slower), ``warnings`` of the
         recorder, and ``error`` (why the run failed or could not be judged; else empty).
         """
-        return table_of(self.plan, self.outcomes, self.checker)
+        return table_of(self.plan, self.outcomes, self.reference)
 
     @property
     def missing(self) -> int:
@@ -113,7 +113,7 @@ class Sweep:
             The run failed after at least one step; the error holds the trace so far. An exception before that passes
             on.
         """
-        cell, _ = self.plan.row(whole("a row", row, 0, len(self.plan) - 1))
+        cell, _ = self.plan.row(checked_range("a row", row, 0, len(self.plan) - 1, whole=True))
         model, tokenizer = self.source.load()
         return traced(model, tokenizer, cell, self.max_new_tokens, top_k=top_k)
 

@@ -20,9 +20,8 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.sweep.cell import Cell
-from dgemma_viz.labs.sweep.outcome import Outcome
-from dgemma_viz.labs.sweep.running import Outcomes
+from dgemma_viz.labs.sweep.outcome import Outcome, Outcomes
+from dgemma_viz.labs.sweep.plan import Cell
 
 FORMAT = "dgemma_viz sweep 1"
 

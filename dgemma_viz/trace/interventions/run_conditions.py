@@ -47,7 +47,7 @@ class ChangeParameters(Intervention):
     """Run on with other parameters, from a step until the end of the RUN; later canvases have them from their start.
 
     Which ones can be changed while a loop runs depends on the sampler:
-    :data:`~dgemma_viz.labs.interventions.repeatable.CHANGEABLE`. A schedule goes on where it is: the new temperature is
+    :attr:`dgemma_viz.labs.samplers.sampler.Sampler.changeable`. A schedule goes on where it is: the new temperature is
     what the step would have had if the run had begun with these parameters.
 
     Attributes

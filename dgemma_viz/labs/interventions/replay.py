@@ -7,13 +7,15 @@ the first step that differs and what is known to differ besides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dgemma_viz.analysis.divergence import Divergence
+import numpy as np
+
+from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.analysis.divergence import Divergence, divergence_of
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.differences import first_difference, identical, likely_causes
 from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
@@ -21,6 +23,17 @@ from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.schema import ARRAYS
+
+_MAY_DIFFER = {"wall_time"}
+
+_HARMLESS = {"dgemma_viz", "python"}
+"""Versions that do not change what a sampler computes."""
+
+_UNRECORDED = (
+    "No recorded fact differs. A trace does not hold weights, a cache that was passed to the call, stopping criteria "
+    "or callbacks of its own, or other code that changed the model: one of these must differ"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +116,8 @@ def replay(
     if until is not None:
         steps = place_of(trace, *_place(until)) + 1
     before = recorded_interventions(trace)
-    around = hooks_of(before, model, tokenizer) if before else None
-    again = rerun(model, tokenizer, trace, around=around, on_step=_ending(on_step, steps))
+    hooks = hooks_of(before, model, tokenizer) if before else None
+    again = rerun(model, tokenizer, trace, hooks=hooks, on_step=_ending(on_step, steps))
     original = cut(trace, again.n_steps) if again.facts.status == "interrupted" else trace
     return Replay(original, again, first_difference(original, again))
 
@@ -138,3 +151,50 @@ def _place(until: Any) -> tuple[int, int]:
     except (TypeError, ValueError) as error:
         raise SettingError(f"until is the canvas and step to stop after, like (0, 3), not {until!r}") from error
     return canvas, step
+
+
+def first_difference(a: Trace, b: Trace) -> Divergence | None:
+    """The earliest divergence of all samples; None if there is none."""
+    pair = pair_of(a, b)
+    found = [divergence_of(pair, sample) for sample in range(pair.n_samples)]
+    return min((one for one in found if one is not None), key=lambda one: (one.canvas, one.step), default=None)
+
+
+def identical(a: Trace, b: Trace) -> bool:
+    """Whether every recorded array is the same to the last bit, times aside."""
+    return all(
+        np.array_equal(getattr(a, name), getattr(b, name), equal_nan=getattr(a, name).dtype.kind == "f")
+        for name in ARRAYS
+        if name not in _MAY_DIFFER
+    )
+
+
+def likely_causes(recorded: Trace, again: Trace) -> list[str]:
+    """Sentences, most telling first; one that says what remains if no fact differs."""
+    return list(_differing(recorded, again)) or [_UNRECORDED]
+
+
+def _differing(recorded: Trace, again: Trace) -> Iterator[str]:
+    old, new = recorded.facts, again.facts
+    for what in ("model_class", "model_id", "device", "dtype"):
+        if getattr(old, what) != getattr(new, what):
+            words = what.replace("_", " ")
+            yield f"The {words} is {getattr(new, what) or 'unknown'}, and was {getattr(old, what) or 'unknown'}"
+    packages = sorted((old.versions.keys() | new.versions.keys()) - _HARMLESS)
+    changed = [
+        f"{name} {new.versions.get(name, 'missing')} instead of {old.versions.get(name, 'none')}"
+        for name in packages
+        if old.versions.get(name) != new.versions.get(name)
+    ]
+    if changed:
+        yield f"Other versions: {', '.join(changed)}"
+    settings = sorted(
+        name for name in old.settings.keys() & new.settings.keys() if old.settings[name] != new.settings[name]
+    )
+    if settings:
+        yield "Other settings: " + ", ".join(
+            f"{name} {new.settings[name]}, was {old.settings[name]}" for name in settings
+        )
+    for trace, whose in ((recorded, "When it was recorded"), (again, "Now")):
+        for notice in trace.facts.notices:
+            yield f"{whose}: {notice.text.rstrip('.')}"

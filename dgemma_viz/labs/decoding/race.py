@@ -7,21 +7,25 @@ with this model: what they would be on large hardware is for :mod:`dgemma_viz.co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import pandas as pd
 
 from dgemma_viz.analysis.decoding_work import decoding_work
-from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.analysis.reference import Reference, check_reference
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.decoding.timing import seconds_of
-from dgemma_viz.labs.decoding.ways import Ways, ways_of
-from dgemma_viz.labs.prompts import encode
-from dgemma_viz.labs.recorded_call import recorded_call, with_task
-from dgemma_viz.labs.references import is_right
+from dgemma_viz.labs.grid import Progress, run_grid, whole_run
+from dgemma_viz.labs.prompts import encode, is_right
+from dgemma_viz.labs.run import run
+from dgemma_viz.labs.samplers import Choices, Sampler, labelled
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace import Trace
+
+MOST_REPEATS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +117,16 @@ def race(  # noqa: PLR0913 - everything but what to run is optional, and named
     model: Any,
     tokenizer: Any,
     prompts: str | Sequence[str],
-    ways: Ways = ("autoregressive", "drafted", "diffusion"),
+    ways: Choices = ("autoregressive", "drafted", "diffusion"),
     *,
-    references: Reference | Mapping[str, Reference] | None = None,
+    reference: Reference | None = None,
     repeats: int = 3,
     seed: int = 0,
     max_new_tokens: int | None = None,
     top_k: int = 8,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Race:
-    """Run the ways side by side.
+    """Run several ways of decoding side by side.
 
     Parameters
     ----------
@@ -131,13 +135,20 @@ def race(  # noqa: PLR0913 - everything but what to run is optional, and named
     prompts
         Each runs alone.
     ways
-        Names of :data:`~dgemma_viz.labs.decoding.ways.WAYS`, ways, or a mapping from label to either.
-    references
-        Right answers; prompts of the bundled tasks have theirs.
+        ``"autoregressive"``, ``"drafted"``, ``"looked up"``, ``"diffusion"``, or any of
+        :data:`~dgemma_viz.labs.samplers.SAMPLERS`; or a mapping from label to such, with parameters if need be:
+        ``{"four steps": {"sampler": "entropy_bound", "max_denoising_steps": 4}}``.
+    reference
+        Right answers, see :data:`~dgemma_viz.analysis.reference.Reference`; prompts of the bundled tasks have theirs.
     repeats
         Timed calls of each; the median counts. A call before them warms up.
     progress
-        Called after each run with the number of runs done and the number in all.
+        See :data:`~dgemma_viz.labs.grid.Progress`.
+
+    Returns
+    -------
+    Race
+        After an interrupt, the runs that were finished.
 
     Raises
     ------
@@ -155,25 +166,67 @@ def race(  # noqa: PLR0913 - everything but what to run is optional, and named
     0  autoregressive         5   True
     1       diffusion         2   True
     """
-    chosen = ways_of(ways)
-    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    chosen = labelled(ways)
+    texts = list(dict.fromkeys([prompts] if isinstance(prompts, str) else prompts))
     if not texts:
         raise SettingError("there is no prompt to run; give one, or a list with at least one")
-    if max_new_tokens is not None and max_new_tokens < 1:
-        raise SettingError(f"{max_new_tokens} new tokens is out of range; choose 1 or more")
+    checked_range("repeats", repeats, 1, MOST_REPEATS, whole=True)
+    check_reference(reference)
     runs: list[Raced] = []
-    for text in dict.fromkeys(texts):
+
+    def run_cell(cell: tuple[str, str]) -> Raced:
+        text, label = cell
+        sampler, given = chosen[label]
+        # The recorded run goes first and warms up.
+        trace = whole_run(
+            run(
+                model,
+                tokenizer,
+                text,
+                sampler,
+                given,
+                seed=seed,
+                max_new_tokens=max_new_tokens,
+                top_k=top_k,
+                task={"way": label},
+            )
+        )
         inputs = {name: tensor.to(model.device) for name, tensor in encode(tokenizer, text).items()}
-        for label, way in chosen.items():
-            prepared = way.prepare(model, tokenizer, inputs, max_new_tokens)
-            # The recorded run goes first and warms up.
-            trace = recorded_call(prepared.recordable, tokenizer, prepared.run, seed=seed, top_k=top_k)
-            trace = with_task(trace, [text], {"way": label})
-            seconds = seconds_of(prepared.run, model.device, repeats=repeats, seed=seed)
-            runs.append(Raced(label, text, trace, seconds, is_right(text, trace.output_text(), references)))
-            if progress is not None:
-                progress(len(runs), len(chosen) * len(set(texts)))
-    return Race(tuple(runs), {label: way.about for label, way in chosen.items()})
+        prepared = sampler.prepare(model, tokenizer, inputs, given, max_new_tokens)
+        seconds = seconds_of(prepared.run, model.device, repeats=repeats, seed=seed)
+        return Raced(label, text, trace, seconds, is_right(text, trace.output_text(), reference))
+
+    cells = [(text, label) for text in texts for label in chosen]
+    run_grid(cells, run_cell, lambda _cell, raced: runs.append(raced), progress=progress)
+    return Race(tuple(runs), {label: _about(sampler) for label, (sampler, _) in chosen.items()})
+
+
+def seconds_of(run: Callable[[], Any], device: Any, *, repeats: int, seed: int) -> float:
+    """Median wall time of a few calls, each from the same seed; the device has finished before the clock stops."""
+    import torch
+
+    taken = []
+    for _ in range(checked_range("repeats", repeats, 1, MOST_REPEATS, whole=True)):
+        torch.manual_seed(seed)
+        _wait_for(torch.device(device))
+        started = time.perf_counter()
+        run()
+        _wait_for(torch.device(device))
+        taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+def _wait_for(device: Any) -> None:
+    import torch
+
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()
+
+
+def _about(sampler: Sampler) -> str:
+    if sampler.way == "diffusion":
+        return f"All tokens of a canvas at once, in several steps: {sampler.title}."
+    return sampler.description
 
 
 def _row(run: Raced) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from dgemma_viz.analysis.divergence import Divergence
-from dgemma_viz.labs.interventions.differences import first_difference, likely_causes
 from dgemma_viz.labs.interventions.hooks import hooks_of, model_of, plan_for
 from dgemma_viz.labs.interventions.repeatable import check_parameters, check_places, check_repeatable, cut, place_of
+from dgemma_viz.labs.interventions.replay import first_difference, likely_causes
 from dgemma_viz.labs.interventions.rerun import rerun
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions
@@ -128,7 +128,7 @@ def intervene(
     before = recorded_interventions(trace)
     plan = plan_for(interventions, model, tokenizer)
     every = (*before, *plan.interventions)
-    around = hooks_of(every, model, tokenizer)
+    hooks = hooks_of(every, model, tokenizer)
     plan.check_batch(trace.n_samples)
     check_places(trace, plan.interventions)
     check_parameters(trace, every)
@@ -136,7 +136,7 @@ def intervene(
         model,
         tokenizer,
         trace,
-        around=around,
+        hooks=hooks,
         on_step=on_step,
         task={"interventions": [one.to_json() for one in every]},
     )
