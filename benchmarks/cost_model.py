@@ -20,7 +20,7 @@ from dgemma_viz.costs import (
     step_time,
     validation,
 )
-from dgemma_viz.costs.this_machine import this_machine
+from dgemma_viz.costs.hardware import this_machine
 
 
 def main() -> None:

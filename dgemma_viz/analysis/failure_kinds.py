@@ -20,6 +20,7 @@ from dgemma_viz.analysis.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+
 FEW = 3
 """Most wrong tokens and missing stretches that still count as few."""
 
@@ -113,3 +114,20 @@ def _by_tokens(run: Run, judgement: Judgement) -> FailureKind:
     if wrong[begin:end].all():
         return FailureKind.ALL_WRONG
     return FailureKind.FEW_WRONG if len(places) <= FEW else FailureKind.MANY_WRONG
+
+
+def error_spread(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per wrong answer whose tokens could be judged.
+
+    Columns: ``run`` (index), ``task``, ``tokens`` (judged positions, the end token included), ``wrong`` of them,
+    ``share``. An answer that only lacks a part that no token stands for is not among them.
+    """
+    import pandas as pd
+
+    rows = [
+        (index, run.task, int(run.judgement.judged.sum()), int(run.judgement.wrong.sum()))
+        for index, run in enumerate(runs)
+        if run.judgement is not None and run.judgement.answer_right is False and run.judgement.wrong.any()
+    ]
+    table = pd.DataFrame(rows, columns=["run", "task", "tokens", "wrong"])
+    return table.assign(share=ratio(table["wrong"].to_numpy(dtype=int), table["tokens"].to_numpy(dtype=int)))

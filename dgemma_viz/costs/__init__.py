@@ -6,7 +6,6 @@ comes from here, never the other way round. Plain numbers; nothing of the packag
 
 from dgemma_viz.costs.acceptance import Acceptance
 from dgemma_viz.costs.calibration import CALIBRATED, calibrated
-from dgemma_viz.costs.config_shape import shape_of
 from dgemma_viz.costs.crossovers import crossover_table
 from dgemma_viz.costs.first_token import prefill_pass, time_to_first_token
 from dgemma_viz.costs.hardware import HARDWARE, Hardware
@@ -14,7 +13,7 @@ from dgemma_viz.costs.memory import memory_table
 from dgemma_viz.costs.passes import canvas_pass, decode_pass, verify_pass
 from dgemma_viz.costs.roofline import Efficiency, StepTime, step_time
 from dgemma_viz.costs.scenario import Scenario
-from dgemma_viz.costs.shape import RELEASED, ModelShape
+from dgemma_viz.costs.shape import RELEASED, ModelShape, shape_of
 from dgemma_viz.costs.speeds import autoregressive, break_even, diffusion, drafting
 from dgemma_viz.costs.validation import validation
 from dgemma_viz.costs.weight_format import FORMATS, WeightFormat

@@ -13,7 +13,7 @@ from typing import Any
 from dgemma_viz.analysis.passages import MASK_TEXT
 from dgemma_viz.export.frame_head import MARGIN, Drawing
 from dgemma_viz.export.frame_marks import draw_mark
-from dgemma_viz.figures.contrast import text_on
+from dgemma_viz.figures.colour_scales import text_on
 from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.trace.model import UNKNOWN_TOKEN

@@ -14,8 +14,7 @@ from dgemma_viz.export.frame_fonts import MONO
 from dgemma_viz.export.frame_grid import GridDrawing
 from dgemma_viz.export.frame_head import SHADES, Drawing
 from dgemma_viz.export.frame_text import TINT, TextDrawing
-from dgemma_viz.figures.colour_scales import colour_at
-from dgemma_viz.figures.contrast import text_on
+from dgemma_viz.figures.colour_scales import colour_at, text_on
 from dgemma_viz.figures.quantities import Quantity
 from dgemma_viz.figures.theme import Theme
 from dgemma_viz.trace.model import CanvasRun

@@ -3,11 +3,15 @@
 Lightness alone orders each scale, so it survives every kind of colour blindness and a grey print. The low end lies near
 the page's own colour, so that what is high stands out; commit steps use cividis (Nuñez, Anderton and Renslow 2018,
 doi:10.1371/journal.pone.0199239) on both pages, as no end of theirs is "more".
+
+Contrast is that of WCAG 2.2.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from dgemma_viz.errors import SettingError
 
 SCALES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "light": {
@@ -43,3 +47,30 @@ def colour_at(stops: tuple[str, ...], share: float) -> str:
     low = min(int(at), len(stops) - 2)
     channels = ((int(stops[low][c : c + 2], 16), int(stops[low + 1][c : c + 2], 16)) for c in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * (at - low)):02x}" for a, b in channels)
+
+
+AA = 4.5
+"""Least contrast of normal text at level AA (success criterion 1.4.3)."""
+
+_HEX_DIGITS = 7
+_KNEE = 0.04045
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb``: 0 black, 1 white."""
+    if len(colour) != _HEX_DIGITS or not colour.startswith("#"):
+        raise SettingError(f"colour {colour!r} is not of the form '#rrggbb'")
+    shares = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (s / 12.92 if s <= _KNEE else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours: 1 the same, 21 black on white."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def text_on(background: str) -> str:
+    """Black or white, whichever reads better; one of them always reaches at least 4.58."""
+    return "#000000" if contrast(background, "#000000") >= contrast(background, "#ffffff") else "#ffffff"

@@ -24,7 +24,7 @@ def error_spread(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figure
     Parameters
     ----------
     table
-        From :func:`dgemma_viz.analysis.error_spread.error_spread`.
+        From :func:`dgemma_viz.analysis.failure_kinds.error_spread`.
     theme
         ``"light"``, ``"dark"`` or a :class:`~dgemma_viz.figures.theme.Theme`.
 

@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 from dgemma_viz.analysis.alignment import NEVER, parted_at
 from dgemma_viz.analysis.divergence import divergence
 from dgemma_viz.analysis.positions import answer_positions
-from dgemma_viz.figures.colour_scales import colour_at, plotly_scale
-from dgemma_viz.figures.contrast import text_on
+from dgemma_viz.figures.colour_scales import colour_at, plotly_scale, text_on
 from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.theme import Theme, theme_named

@@ -11,8 +11,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.analysis.positions import flips
 from dgemma_viz.figures.colorbar import TOP, colorbar
-from dgemma_viz.figures.colour_scales import colour_at, plotly_scale
-from dgemma_viz.figures.contrast import text_on
+from dgemma_viz.figures.colour_scales import colour_at, plotly_scale, text_on
 from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import alternatives_text, outcome_texts, token_labels, value_lines
 from dgemma_viz.figures.marks import CHANGED, Mark, decision_marks, decisions, shown_decisions

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from dgemma_viz.costs.hardware import physical_memory
 from dgemma_viz.costs.shape import RELEASED
-from dgemma_viz.costs.this_machine import physical_memory
 from dgemma_viz.errors import SettingError
 
 VARIABLE: Final = "DGEMMA_VIZ_MODEL"

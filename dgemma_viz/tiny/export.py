@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from dgemma_viz.tiny.architecture import fresh_model
-from dgemma_viz.tiny.average import WeightAverage
 from dgemma_viz.tiny.config_file import save_with_config
 from dgemma_viz.tiny.tokenizer import build_tokenizer
+from dgemma_viz.tiny.training import WeightAverage
 
 
 def averaged_model(average: WeightAverage) -> Any:

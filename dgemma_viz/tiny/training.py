@@ -1,7 +1,8 @@
 """The training run: an object that takes one step at a time and can be saved and restored exactly.
 
 Everything random is a pure function of the seed and the step number (batches, noise) or of the seed alone (initial
-weights), so weights, optimiser, average and step are the whole state.
+weights), so weights, optimiser, average and step are the whole state. What is
+evaluated and published is the running average of the weights.
 """
 
 from __future__ import annotations
@@ -16,13 +17,35 @@ import torch
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.tiny import experts
 from dgemma_viz.tiny.architecture import fresh_model
-from dgemma_viz.tiny.average import WeightAverage
 from dgemma_viz.tiny.batches import Bucket, make_batch
 from dgemma_viz.tiny.objective import losses
 from dgemma_viz.tiny.schedule import Phase, Schedule
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.workers import Team
 from dgemma_viz.write_whole import write_whole
+
+
+class WeightAverage:
+    """Exponential moving average of a model's parameters, with a shorter memory during the first steps."""
+
+    def __init__(self, model: Any, decay: float = 0.998) -> None:
+        self.decay = decay
+        self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+    def update(self, model: Any, step: int) -> None:
+        """Move towards the model's weights after optimiser step `step`, counted from 0."""
+        keep = min(self.decay, (1 + step) / (10 + step))
+        names = list(self.weights)
+        live = dict(model.named_parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_([self.weights[name] for name in names], [live[name] for name in names], 1 - keep)
+
+    def copy_to(self, model: Any) -> None:
+        """Overwrite the model's parameters with the average."""
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(self.weights[name])
+
 
 _MAX_GRADIENT_NORM = 1.0
 ALONE = Team()

@@ -5,11 +5,15 @@ Ids are part of the published weights: append, never reorder.
 
 from __future__ import annotations
 
-from dgemma_viz.tiny.tasks.words import COLOURS, LABELS, NAMES, PLACES, THINGS
-
 PAD, EOS, BOS, UNKNOWN = "<pad>", "<eos>", "<bos>", "<unk>"
 SPECIAL_TOKENS = (PAD, EOS, BOS, UNKNOWN)
 PAD_ID, EOS_ID, BOS_ID, UNKNOWN_ID = range(4)
+
+NAMES = ("Tom", "Ann", "Sam", "Eva", "Max", "Lea", "Ben", "Mia")
+COLOURS = ("red", "blue", "green", "black", "white", "pink", "gold", "grey")
+THINGS = ("kite", "hat", "ball", "boat", "lamp", "drum", "book", "cup", "bike", "doll")
+PLACES = ("garden", "kitchen", "park", "school", "shop", "barn", "library", "station")
+LABELS = tuple(f"({letter})" for letter in "abcdefghijklmn")
 
 _SIGNS = (" ", "/", "_", "+", "=", ".", "?", ":")
 _FIRST_WORDS = ("sudoku", "add", "sort", "story", "list")

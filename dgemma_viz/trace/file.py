@@ -25,10 +25,9 @@ from dgemma_viz.trace.checked_facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.older_facts import upgraded_facts
-from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, RULED_OUT, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
-from dgemma_viz.trace.token_texts import TokenTexts
+from dgemma_viz.trace.token_texts import TokenTexts, pack_texts, unpack_texts
 from dgemma_viz.write_whole import write_whole
 
 FORMAT = "dgemma_viz.trace"

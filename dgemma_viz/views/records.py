@@ -1,6 +1,10 @@
 """The records of the runs of one place, back to back, with the texts and words that they need.
 
 Places in the bytes are told as start and end. A run is packed as :mod:`dgemma_viz.views.packing` says.
+
+What was not left to the model (given, clamped and banned tokens) stands beside them as JSON;
+``static/restraints.js`` reads them. Flags are told position by position; counts mostly are one for a whole step, and
+drafts that were banned are few.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.analysis.restraints import banned_drafts, clamped, given_tokens
 from dgemma_viz.figures.hover import PHASES
 from dgemma_viz.figures.marks import UNRECORDED, Mark, decision_marks, marks_for
 from dgemma_viz.figures.token_text import display_text
@@ -20,7 +25,6 @@ from dgemma_viz.trace.model import UNKNOWN_TOKEN, CanvasRun
 from dgemma_viz.views.chat import chat_words
 from dgemma_viz.views.packing import ID_FIELDS, Packing
 from dgemma_viz.views.position_rows import rows_to_json
-from dgemma_viz.views.restraints import restraints_json
 
 if TYPE_CHECKING:
     Array = npt.NDArray[Any]
@@ -137,3 +141,31 @@ def display_texts(
     if str(UNKNOWN_TOKEN) in texts:
         texts[str(UNKNOWN_TOKEN)] = UNRECORDED.label
     return texts
+
+
+GIVEN, CLAMPED, BANNED = 1, 2, 4
+"""Bits of a flag."""
+
+
+def restraints_json(run: CanvasRun) -> dict[str, Any]:
+    """``restraints`` of a run; empty where nothing was restrained.
+
+    By step: ``flags``, a string of digits; ``banned``, one count or as many as positions; ``drafts``, ids of banned
+    drafts by position.
+    """
+    flags = GIVEN * given_tokens(run) + CLAMPED * clamped(run) + BANNED * banned_drafts(run)
+    if not flags.any() and not run.array("banned").any():
+        return {}
+    drafts = run.array("banned_draft")
+    return {
+        "restraints": {
+            "flags": ["".join(map(str, row)) for row in flags.tolist()],
+            "banned": [_counts(row) for row in run.array("banned")],
+            "drafts": [{str(place): int(row[place]) for place in np.flatnonzero(row >= 0)} for row in drafts],
+        }
+    }
+
+
+def _counts(row: Array) -> int | list[int]:
+    counts: list[int] = row.tolist()
+    return counts[0] if len(set(counts)) == 1 else counts

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.figures.colour_scales import colour_at
-from dgemma_viz.figures.contrast import text_on
+from dgemma_viz.figures.colour_scales import colour_at, text_on
 from dgemma_viz.figures.theme import LIGHT
 from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.passage import characters_of

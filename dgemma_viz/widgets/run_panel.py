@@ -22,7 +22,7 @@ from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice
 from dgemma_viz.widgets.live_run import LiveRun
 from dgemma_viz.widgets.prompt_chooser import PromptChooser
-from dgemma_viz.widgets.run_summary import run_summary
+from dgemma_viz.widgets.run_progress import run_summary
 from dgemma_viz.widgets.viewer import Viewer
 from dgemma_viz.work_limits import check_steps
 

@@ -1,4 +1,4 @@
-"""How far a run has come: a bar of the steps done out of the most that are possible, and where it is in words.
+"""How far a run has come, and what came of it: a bar of the steps done out of the most that are possible, then a line.
 
 A canvas that ends early makes the bar jump to the next canvas's part. The words are not announced step by step; the
 bar has a name and a value for who asks.
@@ -10,8 +10,12 @@ import time
 
 import ipywidgets as ipw
 
+from dgemma_viz.analysis.steps import tokens_per_forward
+from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.markup import tag
 from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.tiny.tasks import task_of
+from dgemma_viz.trace import Trace
 
 _SECONDS_BETWEEN = 0.1
 _LINE = "display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;font-variant-numeric:tabular-nums"
@@ -49,3 +53,22 @@ class RunProgress(ipw.HTML):  # type: ignore[misc]
         words = f"{place}at most {self._canvases} canvas{'es' * (self._canvases > 1)} of {self._steps} steps"
         bar = tag("progress", style=_BAR, aria_label="Denoising steps done", max=most, value=done)
         self.value = tag("div", bar, tag("span", words), style=_LINE)
+
+
+def run_summary(trace: Trace, prompt: str) -> str:
+    """The line, NOT escaped. The checker of the bundled task judges the answer; if there is none, that is said."""
+    output = trace.output_text()
+    parts = [output.strip() or "(empty answer)"]
+    if trace.facts.status != "complete":
+        parts.append(f"stopped after {trace.n_steps} steps: what was recorded until then is below")
+        return " · ".join(parts)
+    try:
+        task = task_of(prompt)
+        task.validate_prompt(prompt)
+    except DgemmaVizError as error:
+        parts.append(f"no program can check this answer. {error}")
+    else:
+        right = task.check(prompt, output)
+        parts.append("✓ right, says the checker" if right else "✗ wrong, says the checker")
+    parts.append(f"{trace.n_steps} steps, {tokens_per_forward(trace):.1f} tokens per forward")
+    return " · ".join(parts)

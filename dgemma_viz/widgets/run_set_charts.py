@@ -12,7 +12,7 @@ from dgemma_viz.analysis.accuracy_by import accuracy_by
 from dgemma_viz.analysis.calibration import calibration_per_step
 from dgemma_viz.analysis.early_answers import early_answers
 from dgemma_viz.analysis.emitted_tokens import emitted_tokens
-from dgemma_viz.analysis.error_spread import error_spread
+from dgemma_viz.analysis.failure_kinds import error_spread
 from dgemma_viz.analysis.judged_drafts import pooled_drafts
 from dgemma_viz.analysis.reliability import reliability_table
 from dgemma_viz.analysis.run_set import RunSet

@@ -5,7 +5,7 @@ at a time and *Cancel* ends it within one denoising step. What is shown follows 
 opened there, or else the two that are compared. The live canvas stands above them while a run lasts.
 
 With *Run on every change* a changed control stops the run in progress, which is then out of date and not kept, and
-starts the next once the controls have come to rest (:mod:`dgemma_viz.widgets.rerun`).
+starts the next once the controls have come to rest (:mod:`dgemma_viz.widgets.background_job`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,13 @@ from dgemma_viz.labs.run import checked_seed, run
 from dgemma_viz.labs.samplers import DENOISERS, SAMPLERS, Noise, noise_of, sampler_named
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace import Trace
-from dgemma_viz.widgets.background_job import BackgroundJob
-from dgemma_viz.widgets.lab_run import LabRun
-from dgemma_viz.widgets.lab_stage import LabStage
+from dgemma_viz.widgets.background_job import BackgroundJob, Rerun
+from dgemma_viz.widgets.lab_run import LabRun, LabStage
 from dgemma_viz.widgets.live_run import LiveRun
 from dgemma_viz.widgets.panels import close_tree, columns
 from dgemma_viz.widgets.prompt_chooser import PromptChooser
-from dgemma_viz.widgets.rerun import Rerun
 from dgemma_viz.widgets.run_history import RunHistory
-from dgemma_viz.widgets.run_progress import RunProgress
-from dgemma_viz.widgets.run_summary import run_summary
+from dgemma_viz.widgets.run_progress import RunProgress, run_summary
 from dgemma_viz.widgets.sampler_controls import SamplerControls
 from dgemma_viz.widgets.viewer import Viewer
 from dgemma_viz.work_limits import check_steps

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as ipw
 
 from dgemma_viz.costs import Scenario
+from dgemma_viz.costs.hardware import this_machine
 from dgemma_viz.costs.scenario import WAY_NAMES, WayName
-from dgemma_viz.costs.this_machine import this_machine
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times, roofline, speeds_by_batch
 from dgemma_viz.views.modules import style_sheets

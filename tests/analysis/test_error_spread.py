@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import dgemma_viz as dv
-from dgemma_viz.analysis.error_spread import error_spread
+from dgemma_viz.analysis.failure_kinds import error_spread
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.figures.error_spread import error_spread as drawn
 from dgemma_viz.labs.run import run

@@ -3,8 +3,8 @@
 import pytest
 
 from dgemma_viz.costs import FORMATS, RELEASED, canvas_pass, step_time
+from dgemma_viz.costs.hardware import this_machine
 from dgemma_viz.costs.roofline import Efficiency
-from dgemma_viz.costs.this_machine import this_machine
 
 
 def test_it_is_measured_and_can_be_placed_on_the_roofline():

@@ -4,8 +4,7 @@ import itertools
 
 import pytest
 
-from dgemma_viz.figures.colour_scales import SCALES, colour_at, plotly_scale
-from dgemma_viz.figures.contrast import contrast, luminance
+from dgemma_viz.figures.colour_scales import SCALES, colour_at, contrast, luminance, plotly_scale
 
 ALL = [(page, name) for page, scales in SCALES.items() for name in scales]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.contrast import AA, contrast, luminance, text_on
+from dgemma_viz.figures.colour_scales import AA, contrast, luminance, text_on
 
 colours = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.contrast import AA, contrast
+from dgemma_viz.figures.colour_scales import AA, contrast
 from dgemma_viz.figures.theme import DARK, LIGHT, theme_named
 
 THEMES = [LIGHT, DARK]

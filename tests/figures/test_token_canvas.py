@@ -5,7 +5,7 @@ import pytest
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import token_canvas
-from dgemma_viz.figures.contrast import AA, contrast
+from dgemma_viz.figures.colour_scales import AA, contrast
 from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.figures.theme import theme_named
 from dgemma_viz.figures.token_canvas import _backgrounds

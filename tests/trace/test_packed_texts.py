@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dgemma_viz.errors import TraceFileError
 from dgemma_viz.trace import load_trace
-from dgemma_viz.trace.packed_texts import pack_texts, unpack_texts
+from dgemma_viz.trace.token_texts import pack_texts, unpack_texts
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
 WORDS = [f" word{n}" for n in range(2_000)]

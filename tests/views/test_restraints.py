@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from dgemma_viz.analysis.restraints import banned_drafts, clamped
 from dgemma_viz.figures.quantities import quantity_of
 from dgemma_viz.views.position_rows import rows_of
-from dgemma_viz.views.restraints import BANNED, CLAMPED, GIVEN, restraints_json
+from dgemma_viz.views.records import BANNED, CLAMPED, GIVEN, restraints_json
 from dgemma_viz.views.run_header import facts_of
 from dgemma_viz.views.still_text import output_of
 from tests import restrained

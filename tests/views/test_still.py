@@ -8,7 +8,7 @@ import pytest
 
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.diagnosis import diagnose
-from dgemma_viz.figures.contrast import AA, contrast
+from dgemma_viz.figures.colour_scales import AA, contrast
 from dgemma_viz.views.comparison_head import differing_of, table_html
 from dgemma_viz.views.still import MOST_BYTES, still_html
 from tests.hostile_text import MARK, hostile_trace

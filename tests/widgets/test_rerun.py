@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from dgemma_viz.widgets.background_job import BackgroundJob
-from dgemma_viz.widgets.rerun import Rerun
+from dgemma_viz.widgets.background_job import BackgroundJob, Rerun
 
 PATIENCE = 20
 

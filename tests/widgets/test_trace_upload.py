@@ -2,7 +2,7 @@
 
 import pytest
 
-from dgemma_viz.widgets.trace_upload import MEGABYTE, TraceUpload
+from dgemma_viz.widgets.trace_file_panel import MEGABYTE, TraceUpload
 
 
 @pytest.fixture

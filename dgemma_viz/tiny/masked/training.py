@@ -21,10 +21,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dgemma_viz.errors import DgemmaVizError
-from dgemma_viz.tiny.average import WeightAverage
 from dgemma_viz.tiny.masked.architecture import fresh_masked_model
 from dgemma_viz.tiny.masked.batches import Bucket, make_masked_batch
 from dgemma_viz.tiny.masked.tokenizer import build_masked_tokenizer
+from dgemma_viz.tiny.training import WeightAverage
 from dgemma_viz.write_whole import write_whole
 
 _MAX_GRADIENT_NORM = 1.0

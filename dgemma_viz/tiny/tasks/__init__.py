@@ -13,10 +13,9 @@ from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.addition import Addition
 from dgemma_viz.tiny.tasks.long import Long
 from dgemma_viz.tiny.tasks.sort import Sort
-from dgemma_viz.tiny.tasks.split import is_held_out, sample_example
 from dgemma_viz.tiny.tasks.story import Story
 from dgemma_viz.tiny.tasks.sudoku import Sudoku
-from dgemma_viz.tiny.tasks.task import Example, Task
+from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out, sample_example
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (Sudoku(), Addition(), Sort(), Story(), Long())}

@@ -9,7 +9,7 @@ import numpy as np
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
-from dgemma_viz.tiny.tasks.words import COLOURS, LABELS, NAMES, THINGS
+from dgemma_viz.tiny.vocabulary import COLOURS, LABELS, NAMES, THINGS
 
 _FEWEST = 7
 _ITEM = re.compile(rf" (\([a-z]\)) ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})")

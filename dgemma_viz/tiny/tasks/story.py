@@ -10,7 +10,7 @@ import numpy as np
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
-from dgemma_viz.tiny.tasks.words import COLOURS, NAMES, PLACES, THINGS
+from dgemma_viz.tiny.vocabulary import COLOURS, NAMES, PLACES, THINGS
 
 _HAS = re.compile(rf"({'|'.join(NAMES)}) has a ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})\.")
 _IS_IN = re.compile(rf"({'|'.join(NAMES)}) is in the ({'|'.join(PLACES)})\.")

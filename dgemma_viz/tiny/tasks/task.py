@@ -1,8 +1,11 @@
 """What a task of the bundled model is: a source of prompts with answers, and a judge of completions.
 
 A task never sees a model. It writes prompts, knows one right answer to each, and can tell for any completion whether
-it is right, also where several answers are (a Sudoku with few clues). Everything here needs numpy only, so a dashboard
-can offer the tasks without importing torch.
+it is right, also where several answers are (a Sudoku with few clues). Everything here needs numpy only, so a
+dashboard can offer the tasks without importing torch.
+
+Held out from training is one prompt in sixteen, by a checksum of what it asks (`Task.split_key`). The rule depends
+on nothing else, so no seed and no change to a sampler can leak a held-out prompt into training.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
+from zlib import crc32
 
 import numpy as np
 
@@ -75,3 +79,19 @@ class Task(ABC):
     def split_key(self, prompt: str) -> str:
         """Text that decides whether a prompt is for training or held out; equal for prompts that ask the same."""
         return prompt
+
+
+HELD_OUT_ONE_IN = 16
+
+
+def is_held_out(task: Task, prompt: str) -> bool:
+    """Tell whether training must not use this prompt."""
+    return crc32(f"{task.name}|{task.split_key(prompt)}".encode()) % HELD_OUT_ONE_IN == 0
+
+
+def sample_example(task: Task, rng: np.random.Generator, *, held_out: bool) -> Example:
+    """Draw examples until one is on the wanted side of the split."""
+    while True:
+        example = task.sample(rng)
+        if is_held_out(task, example.prompt) == held_out:
+            return example
