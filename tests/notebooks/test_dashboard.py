@@ -149,9 +149,9 @@ def test_a_run_in_slow_motion_is_followed_scrubbed_and_stopped_and_so_is_the_nex
     [
         ("Prompt", "", "The prompt is empty"),
         ("Prompt", "sort ☃<img src=x onerror=alert(1)>", "☃"),
-        ("Steps", "0", "0 denoising steps is out of range"),
-        ("Steps", "-5", "-5 denoising steps is out of range"),
-        ("Seed", "-1", "seed -1 is out of range"),
+        ("Steps", "0", "max_denoising_steps of 0 is out of range"),
+        ("Steps", "-5", "max_denoising_steps of -5 is out of range"),
+        ("Seed", "-1", "seed of -1 is out of range"),
     ],
 )
 def test_a_mistake_is_a_message_and_the_page_stays_usable(visit, field, value, message):

@@ -136,7 +136,7 @@ def test_defaults_put_everything_back(visit):
     [
         ("Steps", "0", "max_denoising_steps of 0 is out of range"),
         ("First temperature", "0.3", "t_max of 0.3 must be above t_min of 0.4"),
-        ("Seed", "-1", "seed -1 is out of range"),
+        ("Seed", "-1", "seed of -1 is out of range"),
         ("Prompt", "", "prompt is empty"),
         ("Prompt", "sort ☃<img src=x onerror=alert(1)>", "☃"),
         ("Prompt", "sudoku " + "x" * 1900, "does not know"),

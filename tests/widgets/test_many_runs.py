@@ -116,7 +116,7 @@ def test_a_mistake_is_a_message_and_the_panel_stays_usable(bundled):
     panel.prompts.value, panel.steps.value = 1, 0
     panel.start()
     panel.wait(PATIENCE)
-    assert "0 denoising steps is out of range" in panel.job.status_line.value
+    assert "max_denoising_steps of 0 is out of range" in panel.job.status_line.value
     panel.steps.value = 4
     panel.start()
     panel.wait(PATIENCE)

@@ -82,9 +82,9 @@ def test_settings_reach_the_sampler(panel):
         ({"prompts.prompt": "   "}, "prompt is empty"),
         ({"prompts.prompt": "sort ☃<b>"}, "☃"),
         ({"prompts.prompt": "1" * 3000}, "3,000 characters"),
-        ({"steps": 0}, "0 denoising steps is out of range"),
-        ({"steps": -3}, "-3 denoising steps is out of range"),
-        ({"seed": -1}, "seed -1 is out of range"),
+        ({"steps": 0}, "max_denoising_steps of 0 is out of range"),
+        ({"steps": -3}, "max_denoising_steps of -3 is out of range"),
+        ({"seed": -1}, "seed of -1 is out of range"),
     ],
 )
 def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):

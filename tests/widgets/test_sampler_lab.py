@@ -160,7 +160,7 @@ def test_two_vocabularies_are_not_compared_and_that_is_said(lab):
         (lambda lab: setattr(lab.prompts.prompt, "value", " "), "prompt is empty"),
         (lambda lab: setattr(lab.prompts.prompt, "value", "sort ☃<b>"), "☃"),
         (lambda lab: setattr(lab.prompts.prompt, "value", "1" * 3000), "3,000 characters"),
-        (lambda lab: setattr(lab.seed, "value", -1), "seed -1 is out of range"),
+        (lambda lab: setattr(lab.seed, "value", -1), "seed of -1 is out of range"),
         (lambda lab: _set(lab, max_denoising_steps=0), "max_denoising_steps of 0 is out of range"),
         (lambda lab: _set(lab, max_denoising_steps=None), "max_denoising_steps must be a whole number"),
         (lambda lab: _set(lab, t_max=0.3), "t_max of 0.3 must be above t_min of 0.4"),
