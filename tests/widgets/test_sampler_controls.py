@@ -86,7 +86,7 @@ def test_a_value_out_of_range_does_not_follow_to_another_sampler():
     ("values", "message"),
     [
         ({"t_max": 0.4}, "t_max of 0.4 must be above t_min of 0.4"),
-        ({"entropy_bound": None}, "entropy_bound must be a number"),
+        ({"entropy_bound": None}, "entropy_bound must be a finite number"),
         ({"stability_threshold": 1.5}, "stability_threshold must be a whole number"),
     ],
 )
