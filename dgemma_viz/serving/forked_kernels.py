@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -51,7 +52,7 @@ class ForkingProvisioner(LocalProvisioner):
         arguments, folder = cmd[1 + len(_LAUNCHER) :], options.get("cwd")
         environment = dict(options.get("env") or os.environ)
         try:
-            process = await asyncio.to_thread(_fork, _run_kernel, self.kernel_id, arguments, environment, folder)
+            process = await _forked(_run_kernel, self.kernel_id, arguments, environment, folder)
         except (OSError, EOFError):
             self.log.warning("a kernel could not be forked; it is started afresh", exc_info=True)
             return await super().launch_kernel(cmd, **options)
@@ -110,6 +111,20 @@ def _fork(target: Any, *arguments: Any) -> BaseProcess:
     process = context.Process(target=target, args=arguments, daemon=True)  # daemon: ends with the server
     process.start()
     return process
+
+
+async def _forked(target: Any, *arguments: Any) -> BaseProcess:
+    """Fork in a daemon thread: while the fork server warms up, one of asyncio's would keep this server from ending."""
+    made: Future[BaseProcess] = Future()
+
+    def fork() -> None:
+        try:
+            made.set_result(_fork(target, *arguments))
+        except BaseException as error:  # noqa: BLE001 - whoever waits is told
+            made.set_exception(error)
+
+    threading.Thread(target=fork, daemon=True).start()
+    return await asyncio.wrap_future(made)
 
 
 def _nothing() -> None:

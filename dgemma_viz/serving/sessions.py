@@ -7,6 +7,7 @@ outgrew its memory, and what died.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import uuid
 from collections import Counter
@@ -123,6 +124,10 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
             await super().shutdown_kernel(kernel_id, *arguments, **options)
         finally:
             self._leaving.discard(kernel_id)
+
+    async def shutdown_all(self, now: bool = False) -> None:
+        """Shut all kernels down; what only starts now ends with the server, whereas Jupyter would take it for unknown."""
+        await asyncio.gather(*(self.shutdown_kernel(kernel_id, now=now) for kernel_id in self.list_kernel_ids()))
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End a session that died, outgrew its memory, was left, or was not used for long."""
