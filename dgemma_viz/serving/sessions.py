@@ -126,7 +126,7 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
             self._leaving.discard(kernel_id)
 
     async def shutdown_all(self, now: bool = False) -> None:
-        """Shut all kernels down; what only starts now ends with the server, whereas Jupyter would take it for unknown."""
+        """Shut all kernels down; one that is only starting ends, too, whereas Jupyter would take it for unknown."""
         await asyncio.gather(*(self.shutdown_kernel(kernel_id, now=now) for kernel_id in self.list_kernel_ids()))
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
