@@ -1,4 +1,4 @@
-"""One range check: what is no number, or outside, is refused in words that say what is possible."""
+"""One range check: what is no number, or outside, is refused with a message that says what is possible."""
 
 import math
 

@@ -97,7 +97,7 @@ class CausalRun(Run):
     _before: _Open | None = None
 
     def begin_pass(self, rows: int) -> None:
-        """A pass ran that may predict at so many positions."""
+        """A pass ran, which may predict at ``rows`` positions."""
         if self._current is not None and self._current.scores:
             self._before = self._current
         self._current = _Open(rows)

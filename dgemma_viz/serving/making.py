@@ -58,7 +58,7 @@ class Made:
     changed
         The file is another by now.
     trouble
-        Why there is nothing, in words. NOT escaped.
+        Why there is nothing to show. NOT escaped.
     lasting
         It will be the same another time.
     """

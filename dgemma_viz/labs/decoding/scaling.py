@@ -26,7 +26,7 @@ MOST_PROMPTS = 4096
 
 
 def fixed_ways(steps: Sequence[int] = (4, 9)) -> dict[str, Choice]:
-    """Autoregressive decoding, and diffusion with so many steps a canvas, each to its end."""
+    """Autoregressive decoding, and diffusion with each number of steps a canvas; none of them stops early."""
     ways: dict[str, Choice] = {"autoregressive": "autoregressive"}
     for count in steps:
         ways[f"diffusion, {count} steps"] = {"max_denoising_steps": count, "confidence_threshold": None}

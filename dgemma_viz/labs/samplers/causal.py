@@ -136,7 +136,7 @@ def _bundled_drafter(model: Any) -> Any:
 
 @contextmanager
 def _drafts(drafter: Any, tokens: int) -> Iterator[None]:
-    """Let a drafter draft so many tokens every time: by default transformers adapts the number as it goes."""
+    """Have a drafter draft the same number of tokens every time; by default transformers adapts it as it goes."""
     config = drafter.generation_config
     settings = {
         "num_assistant_tokens": tokens,
