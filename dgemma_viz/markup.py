@@ -1,5 +1,8 @@
 """HTML that is escaped as it is built: whatever is put into a tag is text, unless it is :class:`Markup` already.
 
+What is built goes to a host as plain text, ``str(tag(...))`` or :func:`plain`: encoders of JSON that are as strict as
+marimo's refuse any subclass of ``str``.
+
 >>> tag("td", "a < b", tag("br"), scope="row", class_="first")
 '<td scope="row" class="first">a &lt; b<br></td>'
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from typing import Any
 
 _VOID = {"br", "hr", "img", "input"}
 
@@ -44,6 +48,15 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     ]
     words += [f" {key}" for key, value in given.items() if value is True]
     return Markup(f"<{name}{''.join(words)}>{'' if name in _VOID else f'{markup(*children)}</{name}>'}")
+
+
+def plain(value: Any) -> Any:
+    """JSON values, with plain text in place of HTML."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return str(value) if isinstance(value, Markup) else value
 
 
 def _html(child: object) -> str:

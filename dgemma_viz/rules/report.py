@@ -135,7 +135,7 @@ class Report(ABC):
             parts.insert(0, tag("div", table, **whole))
         else:
             parts.insert(0, tag("p", tag("strong", headline)))
-        return tag("div", parts, map(_section_html, self._sections()), class_=f"{self.css_class} {NO_FORMULAS}")
+        return str(tag("div", parts, map(_section_html, self._sections()), class_=f"{self.css_class} {NO_FORMULAS}"))
 
     def _row(self, finding: Finding) -> Iterator[Markup]:
         for place, cell in enumerate(self._cells(finding)):

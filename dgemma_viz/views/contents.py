@@ -16,6 +16,7 @@ from typing import Any
 
 from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.markup import plain
 from dgemma_viz.trace.model import Trace
 
 Place = tuple[dict[str, Any], bytes]
@@ -48,11 +49,12 @@ class Contents:
     make_parts: Mapping[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "page", {**self.page, "parts": [*self.make_parts]})
+        object.__setattr__(self, "page", plain({**self.page, "parts": [*self.make_parts]}))
 
     def part(self, name: str) -> dict[str, Any]:
         """One of the ``parts`` of the page; empty where it has none of that name."""
-        return self.make_parts[name]() if name in self.make_parts else {}
+        made: dict[str, Any] = plain(self.make_parts[name]()) if name in self.make_parts else {}
+        return made
 
     def whole_page(self) -> dict[str, Any]:
         """The page with all its parts, for a host that has time."""

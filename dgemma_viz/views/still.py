@@ -63,7 +63,7 @@ def still_html(what: Trace | TracePair, diagnosis: Diagnosis | None = None, *, s
     """
     parts = _of_pair(what, sample) if isinstance(what, TracePair) else _of_trace(what, diagnosis, sample)
     remark = paragraph(tag("em", "A picture of interactive views: run this cell to step through the run."))
-    return tag("div", parts, remark, class_=f"{names} {NO_FORMULAS}", style=_FRAME)
+    return str(tag("div", parts, remark, class_=f"{names} {NO_FORMULAS}", style=_FRAME))
 
 
 def _of_trace(trace: Trace, diagnosis: Diagnosis | None, sample: int) -> Iterator[Markup]:

@@ -152,7 +152,7 @@ class Exercises(widgets.VBox):  # type: ignore[misc]
 
 
 def _head(number: int) -> widgets.HTML:
-    return widgets.HTML(tag("h4", f"Exercise {number}", style="margin:12px 0 0"))
+    return widgets.HTML(str(tag("h4", f"Exercise {number}", style="margin:12px 0 0")))
 
 
 def _choice(options: Sequence[str]) -> widgets.RadioButtons:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import ipywidgets as ipw
 
 from dgemma_viz.labs.sabotage.fault import Fault
-from dgemma_viz.markup import Markup, tag
+from dgemma_viz.markup import tag
 from dgemma_viz.views.run_header import readable
 
 NOTHING = ""
@@ -52,6 +52,6 @@ class FaultChoice(ipw.VBox):  # type: ignore[misc]
         self.about.value = explanation(f"{fault.description}{source}") if fault else ""
 
 
-def explanation(text: str) -> Markup:
+def explanation(text: str) -> str:
     """Words under a control, as HTML."""
-    return tag("div", readable(text), style="margin-left:6rem;line-height:1.5;opacity:.85")
+    return str(tag("div", readable(text), style="margin-left:6rem;line-height:1.5;opacity:.85"))

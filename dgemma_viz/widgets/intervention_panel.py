@@ -101,7 +101,7 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
             check_repeatable(trace, model_of(self._model), self._tokenizer)
             self.form.offer(trace)
         except (TraceError, SettingError) as error:
-            self._refusal.value = readable(f"Nothing can be changed here: {error}.")
+            self._refusal.value = str(readable(f"Nothing can be changed here: {error}."))
             self.inside.children = [self._refusal]
         else:
             self.inside.children = self._controls
@@ -148,7 +148,7 @@ class InterventionPanel(ipw.VBox):  # type: ignore[misc]
             words = intervention.describe(self._trace.token_texts if self._trace else None)
             remove = ipw.Button(description="Remove", tooltip=f"Remove: {words}", layout=ipw.Layout(width="6rem"))
             remove.on_click(lambda _, index=index: self._remove(index))
-            rows.append(ipw.HBox([remove, ipw.HTML(readable(words))], layout=ipw.Layout(align_items="center")))
+            rows.append(ipw.HBox([remove, ipw.HTML(str(readable(words)))], layout=ipw.Layout(align_items="center")))
         self.listed.children = rows
 
     def _work(self) -> None:

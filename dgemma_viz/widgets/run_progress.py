@@ -52,7 +52,7 @@ class RunProgress(ipw.HTML):  # type: ignore[misc]
         place = f"{where} · " if where else ""
         words = f"{place}at most {self._canvases} canvas{'es' * (self._canvases > 1)} of {self._steps} steps"
         bar = tag("progress", style=_BAR, aria_label="Denoising steps done", max=most, value=done)
-        self.value = tag("div", bar, tag("span", words), style=_LINE)
+        self.value = str(tag("div", bar, tag("span", words), style=_LINE))
 
 
 def run_summary(trace: Trace, prompt: str) -> str:

@@ -65,7 +65,7 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
             style,
             columns(asked, answers, narrowest="480px"),
             columns(rates, roof, narrowest="420px"),
-            ipw.HTML(validation_table()),
+            ipw.HTML(str(validation_table())),
             self._devices,
         ]
         super().__init__(parts, layout=wide)
@@ -109,8 +109,8 @@ class SpeedLab(ipw.VBox):  # type: ignore[misc]
         self._show()
 
     def _show(self) -> None:
-        self._told.value, self._crossings.value = speed_table(self.scenario), crossings(self.scenario)
-        self._devices.value = hardware_table(self._machines)
+        self._told.value, self._crossings.value = str(speed_table(self.scenario)), str(crossings(self.scenario))
+        self._devices.value = str(hardware_table(self._machines))
         for chart in self._charts:
             chart.redraw()
 

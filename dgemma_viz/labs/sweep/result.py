@@ -126,7 +126,7 @@ class Sweep:
         errors = dict.fromkeys(error for error in self.table["error"] if error)
         first = tag("p", isolated(visible(next(iter(errors))))) if errors else None
         head = tag("p", tag("strong", f"Sweep of {self._in_words()}"))
-        return tag("div", head, first, rows, class_=f"dgemma-viz-sweep {NO_FORMULAS}")
+        return str(tag("div", head, first, rows, class_=f"dgemma-viz-sweep {NO_FORMULAS}"))
 
     def _in_words(self) -> str:
         plan = self.plan
