@@ -137,7 +137,7 @@ def _padding_inside(case: SampleCase) -> Finding | None:
     canvas, position = places[0]
     return Finding(
         Severity.ERROR,
-        f"{count(len(padding), 'padding token')} stand in the answer, before any end-of-sequence token.",
+        f"{count(len(padding), 'padding token')} in the answer, before any end-of-sequence token.",
         canvas=canvas,
         step=case.settled_at(canvas, position),
         positions=tuple(here for there, here in places if there == canvas),
