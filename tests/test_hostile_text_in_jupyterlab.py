@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser import open_page
 from tests.front_ends import run_cell, serve_in
-from tests.test_hostile_text import CELLS, assert_harmless, point_at
+from tests.hostile_page import CELLS, assert_harmless, point_at
 
 WIDGETS_TABLES_AND_ERROR = (
     "dv.explore(",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "dgemma_viz"
+TESTS = Path(__file__).parent
 
 ALLOWED = {
     "upstream": set(),
@@ -43,8 +44,8 @@ assert "changed on purpose" in told[0]
 """All that is shown of a trace, and of two of which one was changed on purpose."""
 
 
-def imported_layers(path: Path) -> set[str]:
-    """Layers of dgemma_viz that a module imports, lazily or not."""
+def imported_names(path: Path) -> set[str]:
+    """All that a module imports, lazily or not."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -52,7 +53,12 @@ def imported_layers(path: Path) -> set[str]:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    parts = [name.split(".") for name in names]
+    return names
+
+
+def imported_layers(path: Path) -> set[str]:
+    """Layers of dgemma_viz that a module imports."""
+    parts = [name.split(".") for name in imported_names(path)]
     return {part[1] for part in parts if part[0] == "dgemma_viz" and len(part) > 1 and part[1] in ALLOWED}
 
 
@@ -106,6 +112,26 @@ def test_nothing_heavy_is_imported_early(statement, forbidden):
 def test_no_drawer_modules():
     drawers = {"utils", "util", "helpers", "helper", "common", "misc"}
     assert not [path for path in PACKAGE.rglob("*.py") if path.stem in drawers]
+
+
+def imported_test_modules(path: Path) -> set[str]:
+    return {name for name in imported_names(path) if name.startswith("tests.") and ".test_" in name}
+
+
+def test_no_module_imports_a_test_module():
+    """What two of them need lies in a module of its own, so that each runs and moves alone."""
+    found = {str(path.relative_to(TESTS)): imported_test_modules(path) for path in TESTS.rglob("*.py")}
+    assert not {name: wrong for name, wrong in found.items() if wrong}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["from tests.test_cli import x", "from tests.a.test_b import *", "def f():\n    import tests.a.test_b as b"],
+)
+def test_such_an_import_is_found(planted, tmp_path):
+    path = tmp_path / "planted.py"
+    path.write_text(planted)
+    assert imported_test_modules(path)
 
 
 def test_unknown_names_say_what_there_is():

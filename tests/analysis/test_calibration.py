@@ -7,26 +7,15 @@ from hypothesis import strategies as st
 
 from dgemma_viz.analysis.binned_accuracy import bin_edges, bin_numbers
 from dgemma_viz.analysis.calibration import calibration, calibration_per_step
-from dgemma_viz.analysis.judged_drafts import JudgedDrafts, judged_drafts, pooled_drafts
+from dgemma_viz.analysis.judged_drafts import judged_drafts, pooled_drafts
 from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.reliability import brier_score, calibration_error, reliability_table
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.errors import SettingError
+from tests.analysis.drafts import drafts_of
 from tests.handmade import handmade_trace
 from tests.story_runs import story_runs
-
-
-def drafts_of(confidence, right, run=None, step=None):
-    m = len(confidence)
-    return JudgedDrafts(
-        run=np.zeros(m, dtype=int) if run is None else np.asarray(run),
-        step=np.zeros(m, dtype=int) if step is None else np.asarray(step),
-        confidence=np.asarray(confidence, dtype=float),
-        entropy=np.zeros(m),
-        right=np.asarray(right, dtype=bool),
-    )
-
 
 NOTHING = drafts_of([], [])
 

@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.errors import TraceError
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
-from dgemma_viz.trace.schema import ARRAYS
+from tests.cut_traces import without_steps
 from tests.handmade import handmade_trace
 from tests.synthetic import synthetic_trace
-
-
-def without_steps(trace):
-    arrays = {name: getattr(trace, name)[:0] for name, spec in ARRAYS.items() if spec.axes[0] in "SN"}
-    return replace(trace, **arrays)
 
 
 def test_drafts_that_differ_by_hand():

@@ -8,7 +8,7 @@ import pytest
 import dgemma_viz as dv
 from dgemma_viz.analysis.divergence import Cause, divergence
 from dgemma_viz.labs.run import run
-from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from tests.cut_traces import without
 from tests.handmade import handmade_trace
 from tests.synthetic import synthetic_trace
 
@@ -126,15 +126,6 @@ def test_a_sample_that_had_ended_in_one_run_only_stopped_there():
     first = divergence(a, replace(a, **arrays), sample=1)
     assert (first.canvas, first.step, first.cause) == (1, 0, Cause.STOP)
     assert first.what == "A ran no step on canvas 1; B did."
-
-
-def without(trace, *names):
-    """The trace as a runtime would give it that did not log these arrays."""
-    nothing = {"i": UNKNOWN_TOKEN, "f": np.nan, "b": False}
-    arrays = {name: np.full_like(getattr(trace, name), nothing[getattr(trace, name).dtype.kind]) for name in names}
-    if "accepted" in names:
-        arrays["decision"] = None
-    return replace(trace, **arrays, facts=replace(trace.facts, absent=names))
 
 
 def test_what_was_not_recorded_is_not_claimed():

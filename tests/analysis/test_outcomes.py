@@ -5,7 +5,7 @@ import pytest
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
 from dgemma_viz.errors import SettingError
-from tests.analysis.test_comparison import without_steps
+from tests.cut_traces import without_steps
 from tests.handmade import handmade_trace
 from tests.synthetic import synthetic_trace
 

@@ -49,3 +49,7 @@ def healthy(tiny):
     assert (~trace.active).any()
     assert (~trace.accepted).mean() > 0.1
     return trace
+
+
+def place(violation):
+    return violation.canvas, violation.step, violation.sample, violation.position

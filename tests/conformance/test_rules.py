@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dgemma_viz.conformance import RULES, check_conformance
-from tests.conformance.conftest import edited, with_settings
+from tests.conformance.conftest import edited, place, with_settings
 
 STEP, SAMPLE = 3, 0
 
@@ -18,10 +18,6 @@ def named(trace, rule, **settings):
     assert violation is not None, f"{rule} is not broken: {report}"
     assert violation.rule not in report.passed
     return violation
-
-
-def place(violation):
-    return violation.canvas, violation.step, violation.sample, violation.position
 
 
 @pytest.mark.parametrize("name", ["entropy", "confidence", "candidate_probability"])

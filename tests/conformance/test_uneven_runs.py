@@ -10,8 +10,7 @@ from dgemma_viz.conformance import check_conformance
 from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace.schema import ARRAYS
-from tests.conformance.conftest import UNSURE, record_batch
-from tests.conformance.test_rules import place
+from tests.conformance.conftest import UNSURE, place, record_batch
 from tests.synthetic import undecided
 
 CUT = 20

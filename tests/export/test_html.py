@@ -12,7 +12,7 @@ from dgemma_viz.errors import SettingError
 from tests.browser import SHARES, open_page
 from tests.synthetic import synthetic_trace
 from tests.views.exported import DRAWN, exported, step_of
-from tests.views.test_explored import HOSTILE
+from tests.views.hostile_tokens import HOSTILE
 
 MOST_BYTES = 6_000_000
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from dgemma_viz.analysis.calibration import calibration_per_step
 from dgemma_viz.figures import calibration_curves
-from tests.analysis.test_calibration import drafts_of
+from tests.analysis.drafts import drafts_of
 
 TABLE = calibration_per_step(
     drafts_of([0.9, 0.9, 0.6, 0.6, 0.7], [False, True, True, True, True], run=[0, 1, 0, 1, 1], step=[0, 0, 1, 1, 2])

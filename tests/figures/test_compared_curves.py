@@ -4,8 +4,8 @@ import pytest
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.figures.compared_curves import compared_curves
 from dgemma_viz.figures.curve_panels import panels
-from tests.analysis.test_comparison import without_steps
-from tests.figures.test_every_figure import DANGEROUS, message_of, strings_of
+from tests.cut_traces import without_steps
+from tests.figures.drawn_text import DANGEROUS, message_of, strings_of
 from tests.handmade import handmade_trace
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 

@@ -5,7 +5,7 @@ import pytest
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.difference_map import difference_map
-from tests.figures.test_every_figure import DANGEROUS, message_of, strings_of
+from tests.figures.drawn_text import DANGEROUS, message_of, strings_of
 from tests.handmade import handmade_trace
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 

@@ -1,6 +1,5 @@
 """What holds for all figures of a trace: any trace, any option, escaped tokens, provenance, no heavy imports."""
 
-import inspect
 import subprocess
 import sys
 
@@ -10,32 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgemma_viz import figures
 from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.trace import ARRAYS, Trace
+from tests.figures.drawn_text import DANGEROUS, message_of, strings_of
+from tests.figures.of_a_trace import ALL
 from tests.synthetic import NASTY_TEXTS, synthetic_trace, undecided
-
-EVERY = {name: getattr(figures, name) for name in figures.__all__}
-ALL = {name: figure for name, figure in EVERY.items() if "trace" in inspect.signature(figure).parameters}
-DANGEROUS = ("<script", "<b>bold", "<a href", "%{meta", "$x^2", "\u202e", "\u200b", "\x00", "\n", "\t")
-
-
-def strings_of(value):
-    """Every string in a figure's JSON, numbers packed as base64 left out."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, np.ndarray):
-        yield from strings_of(value.tolist())
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from strings_of(item) if name != "bdata" else ()
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from strings_of(item)
-
-
-def message_of(figure):
-    return " ".join(a.text for a in figure.layout.annotations).replace("<br>", " ")
 
 
 @given(

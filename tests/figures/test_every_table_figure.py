@@ -5,27 +5,12 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dgemma_viz import figures
-from dgemma_viz.analysis.accuracy_by import accuracy_by
-from dgemma_viz.analysis.calibration import calibration_per_step
-from dgemma_viz.analysis.early_answers import early_answers
-from dgemma_viz.analysis.emitted_tokens import emitted_tokens
-from dgemma_viz.analysis.failure_kinds import failure_kinds
-from dgemma_viz.analysis.judged_drafts import pooled_drafts
-from dgemma_viz.analysis.reliability import reliability_table
 from dgemma_viz.analysis.run_set import RunSet
-from dgemma_viz.analysis.seed_agreement import seed_agreement
-from tests.figures.test_every_figure import DANGEROUS, message_of, strings_of
+from tests.figures.drawn_text import DANGEROUS, message_of, strings_of
+from tests.figures.of_a_table import TABLES
 from tests.story_runs import story_prompts, story_runs
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
-TABLES = {
-    "reliability_diagram": lambda runs: reliability_table(pooled_drafts(runs)),
-    "calibration_curves": lambda runs: calibration_per_step(pooled_drafts(runs)),
-    "accuracy_curve": lambda runs: accuracy_by(emitted_tokens(runs)),
-    "answer_curves": early_answers,
-    "agreement_bars": seed_agreement,
-    "failure_bars": failure_kinds,
-}
 one_prompt = pytest.fixture(scope="module")(lambda: story_runs().where(prompt=story_prompts()[0]))
 
 

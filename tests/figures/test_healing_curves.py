@@ -4,18 +4,14 @@ import pandas as pd
 import pytest
 
 from dgemma_viz.figures import healing_curves
-
-ROW = {"runs": 10, "tokens": 10, "healed_low": 0.4, "healed_high": 0.9, "right": 0.5, "spread": 0.1}
-
-
-def row(sampler, step, errors, healed):
-    steps = 2.0 if healed else float("nan")
-    return {**ROW, "sampler": sampler, "step": step, "errors": errors, "healed": healed, "steps_to_heal": steps}
+from tests.figures.of_a_table import HEALED, healing_row
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_one_curve_a_sampler_and_a_panel_for_each_number_of_errors(theme):
-    table = pd.DataFrame([row(s, k, m, h) for s, h in (("a", 0.75), ("<b>", 0.0)) for m in (1, 4) for k in (1, 8)])
+    table = pd.DataFrame(
+        [healing_row(s, k, m, h) for s, h in (("a", 0.75), ("<b>", 0.0)) for m in (1, 4) for k in (1, 8)]
+    )
     figure = healing_curves(table, theme)
     assert [(trace.name, trace.yaxis) for trace in figure.data] == [
         ("a", "y"), ("&lt;b&gt;", "y"), ("a", "y2"), ("&lt;b&gt;", "y2")
@@ -28,4 +24,4 @@ def test_one_curve_a_sampler_and_a_panel_for_each_number_of_errors(theme):
 
 
 def test_nothing_injected_is_a_plain_message():
-    assert not healing_curves(pd.DataFrame(columns=[*ROW, "sampler", "step", "errors", "healed"])).data
+    assert not healing_curves(pd.DataFrame(columns=[*HEALED, "sampler", "step", "errors", "healed"])).data

@@ -9,7 +9,8 @@ from dgemma_viz import figures
 from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.trace import Decision, Phase
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
-from tests.figures.test_every_figure import ALL, message_of, strings_of
+from tests.figures.drawn_text import message_of, strings_of
+from tests.figures.of_a_trace import ALL
 from tests.synthetic import synthetic_trace
 
 BASE = synthetic_trace(length=12, steps=6, seed=4)

@@ -1,32 +1,15 @@
 """The Pareto plot of a hand-made summary."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import pareto
-from dgemma_viz.labs.sweep.table import NUMBERS
-
-
-def summary(*points, samplers=None):
-    rows = []
-    for number, (forwards, accuracy) in enumerate(points):
-        sampler = (samplers or ["a"] * len(points))[number]
-        row = dict.fromkeys(NUMBERS, 0.0) | {"setting": f"{sampler} · x={number}", "sampler": sampler}
-        judged = 0 if np.isnan(accuracy) else 10
-        row |= {"judged": judged, "runs": 10, "right": round(10 * np.nan_to_num(accuracy)), "accuracy": accuracy}
-        row |= {"forwards": forwards, "forwards_low": forwards - 0.5, "forwards_high": forwards + 0.5}
-        row |= {"low": max(0, accuracy - 0.2), "high": min(1, accuracy + 0.2), "prompts_low": np.nan}
-        row |= {"prompts_high": np.nan, "tokens_per_forward": 2.0, "seconds": 0.1}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    table.attrs["by"] = ["setting"]
-    return table
+from tests.figures.of_a_table import pareto_summary
 
 
 def test_points_and_frontier():
-    figure = pareto(summary((2, 0.5), (4, 0.9), (5, 0.7), samplers=["a", "b", "a"]))
+    figure = pareto(pareto_summary((2, 0.5), (4, 0.9), (5, 0.7), samplers=["a", "b", "a"]))
     frontier, a, b = figure.data
     assert (list(frontier.x), list(frontier.y)) == ([2, 4], [0.5, 0.9])
     assert (list(a.x), list(b.x)) == ([2, 5], [4])
@@ -38,19 +21,19 @@ def test_points_and_frontier():
 
 
 def test_what_was_not_judged_is_left_out_and_counted():
-    figure = pareto(summary((2, 0.5), (4, np.nan)))
+    figure = pareto(pareto_summary((2, 0.5), (4, np.nan)))
     assert "1 without a judged run left out" in figure.layout.title.subtitle.text
-    nothing = pareto(summary((4, np.nan)))
+    nothing = pareto(pareto_summary((4, np.nan)))
     assert not nothing.data
     assert "no run could be judged" in nothing.layout.annotations[0].text
 
 
 def test_hostile_names_are_escaped():
-    table = summary((2, 0.5), samplers=["<script>"])
+    table = pareto_summary((2, 0.5), samplers=["<script>"])
     assert "<script>" not in pareto(table).to_json().replace("\\u003c", "<")
 
 
 def test_themes():
-    assert pareto(summary((2, 0.5)), "dark").layout.template != pareto(summary((2, 0.5))).layout.template
+    assert pareto(pareto_summary((2, 0.5)), "dark").layout.template != pareto(pareto_summary((2, 0.5))).layout.template
     with pytest.raises(SettingError, match="theme"):
-        pareto(summary((2, 0.5)), "pink")
+        pareto(pareto_summary((2, 0.5)), "pink")

@@ -6,7 +6,7 @@ import pytest
 from dgemma_viz.analysis.reliability import reliability_table
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import reliability_diagram
-from tests.analysis.test_calibration import drafts_of
+from tests.analysis.drafts import drafts_of
 
 DRAFTS = drafts_of([0.2, 0.4, 0.7, 0.8, 0.9], [True, False, True, True, True])
 

@@ -1,7 +1,7 @@
 """What a page shows, as data: plain JSON, made canvas by canvas, and nothing in it that could run."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from dgemma_viz.trace.notice import Notice
 from dgemma_viz.views import contents
 from dgemma_viz.views.contents import frame, unframe
 from dgemma_viz.views.explored import canvas_alone
-from tests.analysis.test_divergence import without
+from tests.cut_traces import without, without_steps
 from tests.handmade import handmade_trace
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
@@ -29,18 +29,6 @@ def pair(a=None, b=None, **sizes):
 
 def place(what, canvas=0, sample=0, reference=None):
     return unframe(contents(what, reference).place(canvas, sample))
-
-
-def without_steps(trace, **facts):
-    """What is left of a run that failed before its first step."""
-    arrays = {
-        one.name: value[:0]
-        for one in fields(trace)
-        if isinstance(value := getattr(trace, one.name), np.ndarray) and len(value) == trace.n_steps
-    }
-    rest = {"emitted": trace.emitted[:0], "past_end": trace.past_end[:0]}
-    failed = {"status": "failed", "error": "OutOfMemoryError: no <memory>"}
-    return replace(trace, **arrays, **rest, facts=replace(trace.facts, **failed | facts))
 
 
 def differing(shown, records):

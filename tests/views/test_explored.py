@@ -12,23 +12,16 @@ from dgemma_viz.figures import heatmap
 from dgemma_viz.figures.theme import DARK, LIGHT
 from tests.accessibility import LOOKS, assert_accessible, tab_stops
 from tests.browser import assert_fits, until
-from tests.synthetic import NASTY_TEXTS, synthetic_trace
+from tests.cut_traces import without_steps
+from tests.synthetic import synthetic_trace
 from tests.views.exported import CANVAS, DRAWN, exported, go, step_of, tokens
-from tests.views.test_contents import without_steps
+from tests.views.hostile_tokens import HOSTILE
 
 pytestmark = pytest.mark.browser
 
 TRACE = synthetic_trace(length=48, steps=12)
 RUN = TRACE.canvas_run()
 MAP, CURVES = ".js-plotly-plot >> nth=0", ".js-plotly-plot >> nth=1"
-RAN = "window.ran = 1"
-HOSTILE = (
-    *NASTY_TEXTS,
-    f"</script><script>{RAN}</script>",
-    "<!--<script>",
-    f"<img src=x onerror='{RAN}'>",
-    "\u2028\u2029",
-)
 
 
 @pytest.fixture(scope="module")

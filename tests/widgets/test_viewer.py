@@ -14,8 +14,8 @@ from dgemma_viz.labs.run import run
 from dgemma_viz.trace import Trace
 from dgemma_viz.views.contents import unframe
 from dgemma_viz.widgets.viewer import Viewer
+from tests.cut_traces import without_steps
 from tests.synthetic import synthetic_trace
-from tests.views.test_contents import without_steps
 
 SUDOKU, SOLVED = "sudoku 32__/14_3/41__/___1=", "3214/1423/4132/2341"
 TRACE = synthetic_trace(canvases=2, samples=2, length=12, steps=[[10, 6], [4, 0]])
