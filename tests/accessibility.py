@@ -1,7 +1,4 @@
-"""axe-core on a page that a test has open, in both of its looks; as a command, on every dashboard that is served.
-
-    python -m tests.accessibility            # all dashboards, light and dark: minutes
-    python -m tests.accessibility 05 sampler # those whose address has one of these in it
+"""axe-core on a page that a test has open, in both of its looks, and where Tab goes on it.
 
 What axe calls serious or critical fails. axe sees names, roles, contrast and structure; that keys work is for the tests
 of each widget to show.
@@ -9,7 +6,6 @@ of each widget to show.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,38 +112,3 @@ def switch_theme(page: Page, theme: str) -> None:
     """Give an open Voila page the other theme, and our charts time to follow."""
     page.evaluate(_SWITCH, theme)
     page.wait_for_timeout(1500)
-
-
-def main(wanted: list[str]) -> int:
-    """Open every dashboard; the exit status says whether axe found something."""
-    from playwright.sync_api import sync_playwright
-
-    from tests.browser import CHROMIUM_FLAGS, COMPLETE, chromium_path, open_page, serve_dashboards
-
-    bad = 0
-    with sync_playwright() as playwright, serve_dashboards() as (address, _):
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(CHROMIUM_FLAGS))
-        with open_page(browser, address, wait_for="main") as visit:
-            links = visit.page.eval_on_selector_all("h3 a", "(links) => links.map((link) => link.href)")
-        for link in [link for link in links if not wanted or any(part in link for part in wanted)]:
-            with open_page(browser, link, wait_for=COMPLETE, timeout=300) as visit:
-                _wait_until_drawn(visit.page)
-                for theme in ("light", "dark"):
-                    switch_theme(visit.page, theme)
-                    found = violations(visit.page)
-                    bad += len(found)
-                    print(f"{link.rsplit('/', 1)[-1]}, {theme}: {len(found)}", *found, sep="\n  ", flush=True)
-        browser.close()
-    return int(bad > 0)
-
-
-def _wait_until_drawn(page: Page, seconds: int = 120) -> None:
-    """Until the page has not grown for four seconds."""
-    sizes: list[int] = []
-    while len(sizes) < seconds and len(set(sizes[-4:])) + (len(sizes) < 4) > 1:
-        sizes.append(page.evaluate("document.querySelectorAll('*').length"))
-        page.wait_for_timeout(1000)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,12 +1,15 @@
-"""Make the README's picture: ``.venv/bin/python -m tests.screenshot`` (needs Chromium; writes .github/explorer.png)."""
+"""Make the README's picture: ``.venv/bin/python docs/picture.py`` (needs Chromium; writes .github/explorer.png)."""
 
+import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from tests.browser import CHROMIUM_FLAGS, chromium_path, open_page, serve_notebook
 
-TARGET = Path(__file__).parent.parent / ".github" / "explorer.png"
+TARGET = Path(__file__).resolve().parent.parent / ".github" / "explorer.png"
 CELL = """
 import dgemma_viz as dv
 from dgemma_viz.labs.run import run
