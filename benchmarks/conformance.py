@@ -35,15 +35,7 @@ if TYPE_CHECKING:
     from dgemma_viz.labs.sabotage.fault import Fault
     from dgemma_viz.trace import Trace
 
-NAMED_BY = {
-    "stability-off-by-one": ("stop-rule",),
-    "argmax-in-canvas": ("re-noised-random", "accepted-kept"),
-    "finished-rows-change": ("finished-rows-frozen",),
-    "raw-confidence": ("stop-rule",),
-    "never-stable": ("stop-rule",),
-    "stale-sampler": ("bound-as-asked",),
-    "nan-hidden-state": ("numbers-finite",),
-}
+NAMED_BY = {fault.name: fault.named_by for fault in FAULTS}
 """Rules that name each bug."""
 
 DECISIONS = ("noised", "draft", "accepted", "finished", "emitted")

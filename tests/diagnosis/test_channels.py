@@ -12,7 +12,7 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.chat import chat_structure
 from dgemma_viz.diagnosis import Severity, channels, diagnose
 from dgemma_viz.labs.prompts import encode
-from dgemma_viz.labs.sabotage.edited_logits import edited_logits
+from dgemma_viz.labs.sabotage.logits import edited_logits
 from tests.handmade import handmade_trace
 from tests.real_text import real_trace
 

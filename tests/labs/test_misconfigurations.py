@@ -6,9 +6,10 @@ import torch
 
 import dgemma_viz as dv
 from benchmarks.diagnosis import record
-from dgemma_viz.labs.sabotage.misconfigurations import FAULTS
+from dgemma_viz.labs.sabotage import inputs, logits
 from dgemma_viz.tiny import encode_prompt
 
+FAULTS = (*inputs.FAULTS, *logits.FAULTS)
 PROMPT = "list Sam: (a) blue doll (b) white kite (c) blue drum (d) red hat (e) pink kite (f) black lamp (g) blue cup"
 
 

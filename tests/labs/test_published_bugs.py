@@ -12,8 +12,7 @@ import torch
 import dgemma_viz as dv
 from benchmarks.conformance import BATCH, NAMED_BY, SETUPS, STEPS, UNSETTLED, draw, record
 from dgemma_viz.conformance import check_conformance
-from dgemma_viz.labs.sabotage.nan_hidden_state import FIRST_STEP
-from dgemma_viz.labs.sabotage.published_bugs import FAULTS
+from dgemma_viz.labs.sabotage.published_bugs import FAULTS, FIRST_STEP
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 PROMPTS = ["sudoku 234_/_1__/__2_/3__4=", "add 12+30=", "sort 5 3 4="]

@@ -2,15 +2,17 @@
 
 >>> with FAULTS["never-stops"].plant(model):
 ...     trace = run(model, tokenizer, prompt)
+
+To add one, write what plants it and its entry in the file of its family: what the loop is given (``inputs``), what the
+decoder answers (``logits``), or a rule that a published runtime broke (``published_bugs``).
 """
 
 from types import MappingProxyType
 
-from dgemma_viz.labs.sabotage.fault import Fault
-from dgemma_viz.labs.sabotage.misconfigurations import FAULTS as MISCONFIGURATIONS
-from dgemma_viz.labs.sabotage.published_bugs import FAULTS as PUBLISHED_BUGS
+from dgemma_viz.labs.sabotage import inputs, logits, published_bugs
+from dgemma_viz.labs.sabotage.fault import Fault, Plant
 
-FAULTS = MappingProxyType({fault.name: fault for fault in (*MISCONFIGURATIONS, *PUBLISHED_BUGS)})
+FAULTS = MappingProxyType({fault.name: fault for fault in (*inputs.FAULTS, *logits.FAULTS, *published_bugs.FAULTS)})
 """Every fault by its name."""
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "Fault", "Plant"]

@@ -7,6 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+Plant = Callable[[Any], AbstractContextManager[None]]
+"""Given a ``DiffusionGemmaForBlockDiffusion``: a context manager that breaks it inside its block, and leaves it as it
+was, whatever happens. Plant first, record inside: the recorder must hook what really runs."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -21,12 +25,14 @@ class Fault:
     source
         Where it was seen, e.g. ``"vllm#45965"``, or empty.
     plant
-        Given a ``DiffusionGemmaForBlockDiffusion``: a context manager that breaks it inside its block and leaves it as
-        it was. Plant first, record inside: the recorder must hook what really runs.
+        What plants it.
+    named_by
+        Rules of :func:`dgemma_viz.check_conformance` of which one names it; none where no such rule is broken.
     """
 
     name: str
     title: str
     description: str
     source: str
-    plant: Callable[[Any], AbstractContextManager[None]]
+    plant: Plant
+    named_by: tuple[str, ...] = ()

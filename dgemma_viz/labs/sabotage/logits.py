@@ -1,4 +1,4 @@
-"""A decoder whose logits are not its own: plants that change the raw logits of each pass, and edits to give them.
+"""A decoder whose logits are not its own.
 
 They are changed around ``model.forward``, which in ``generate()`` only the decoder's pass goes through (the encoder is
 called apart), so temperature, sampler, stop rule and recorder all see the same. An edit that needs randomness draws it
@@ -8,16 +8,16 @@ from a generator of its own: the run's own draws stay those of its seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dgemma_viz.labs.sabotage.fault import Fault, Plant
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.upstream.transformers import PREPARE_CANVAS
 
 if TYPE_CHECKING:
     import torch
 
-    Plant = Callable[[Any], AbstractContextManager[None]]
     EditLogits = Callable[[Any, torch.Tensor, int], torch.Tensor]
 
 _FORCE = 50.0
@@ -143,3 +143,63 @@ def noisy_logits(model: Any) -> Iterator[None]:
 
     with edited_logits(add_noise)(model):
         yield
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "ends-at-once",
+        "End token preferred everywhere",
+        "The answer is empty.",
+        "Deveraux-Parker/diffusiongemma-fieldguide: empty answers to 'reply with ONLY the number'",
+        edited_logits(end_at_once),
+    ),
+    Fault(
+        "ends-early",
+        "End token preferred after a few tokens",
+        "From the second step on, drafted text gives way to the end token.",
+        "arXiv 2605.28181 (overconfidence in the end token)",
+        edited_logits(end_early),
+    ),
+    Fault(
+        "stray-end",
+        "End token in the middle of the text",
+        "One early position is the end token while the text goes on behind it.",
+        "arXiv 2605.28181 (overconfidence in the end token)",
+        edited_logits(stray_end),
+    ),
+    Fault(
+        "no-end",
+        "End token forbidden",
+        "The answer never ends: text fills all canvases.",
+        "a tail that never settles without end tokens in training (peers' issue trackers)",
+        edited_logits(no_end),
+    ),
+    Fault(
+        "padding",
+        "Padding preferred everywhere",
+        "The canvas fills with padding, as if its logits were broken.",
+        "vllm#47424",
+        edited_logits(padding),
+    ),
+    Fault(
+        "loop",
+        "The same three tokens over and over",
+        "A preference for three tokens in turn, at every position.",
+        "LLaDA#59 (repetition)",
+        edited_logits(loop),
+    ),
+    Fault(
+        "nan-logits",
+        "NaN logits at one position of the second step",
+        "transformers fails in torch.multinomial; other runtimes go on with a broken canvas.",
+        "vllm#47424",
+        edited_logits(nan_once),
+    ),
+    Fault(
+        "noisy-logits",
+        "Noise on the logits",
+        "Fresh noise at each step: drafts go back and forth.",
+        "arXiv 2508.09138 (temporal oscillation)",
+        noisy_logits,
+    ),
+)
