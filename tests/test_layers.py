@@ -29,6 +29,8 @@ ALLOWED = {
 ALLOWED["widgets"] = set(ALLOWED) - {"export", "serving"}
 HEAVY = ("torch", "transformers", "diffusers")
 WIDGETS = ("ipywidgets", "anywidget", "voila", "IPython")
+ASKED_FOR = {"_esm", "_css", "_name_or_path"}
+"""Names with an underscore that base classes in anywidget and transformers ask for."""
 CONTENTS = """
 from dataclasses import replace
 from dgemma_viz.analysis.comparison import pair_of
@@ -48,9 +50,9 @@ def imported_names(path: Path) -> set[str]:
     """All that a module imports, lazily or not."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            module = f"{'.' * node.level}{node.module or ''}"
+            names |= {module, *(f"{module.rstrip('.')}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names
@@ -115,7 +117,7 @@ def test_no_drawer_modules():
 
 
 def imported_test_modules(path: Path) -> set[str]:
-    return {name for name in imported_names(path) if name.startswith("tests.") and ".test_" in name}
+    return {name for name in imported_names(path) if name.startswith(("tests.", ".")) and ".test_" in name}
 
 
 def test_no_module_imports_a_test_module():
@@ -126,12 +128,69 @@ def test_no_module_imports_a_test_module():
 
 @pytest.mark.parametrize(
     "planted",
-    ["from tests.test_cli import x", "from tests.a.test_b import *", "def f():\n    import tests.a.test_b as b"],
+    [
+        "from tests.test_cli import x",
+        "from tests.a.test_b import *",
+        "def f():\n    import tests.a.test_b as b",
+        "from .test_b import x",
+        "from . import test_b",
+        "from ..a.test_b import x",
+    ],
 )
 def test_such_an_import_is_found(planted, tmp_path):
     path = tmp_path / "planted.py"
     path.write_text(planted)
     assert imported_test_modules(path)
+
+
+def is_private(name: str) -> bool:
+    """Names with an underscore at both ends are agreed upon with Python or IPython."""
+    return name.startswith("_") and not name.endswith("_")
+
+
+def private_names_of_ours() -> set[str]:
+    """Private names that the package chose."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    found.add(name)
+                case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                    found.add(name)
+    return {name for name in found if is_private(name)} - ASKED_FOR
+
+
+def names_reached_for(path: Path) -> set[str]:
+    """What a module takes from others: attributes (also of strings, as ``monkeypatch`` takes them), and imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                pass  # its own
+            case ast.Attribute(attr=name) | ast.alias(name=name):
+                names.add(name)
+            case ast.Constant(value=str(words)):
+                names.add(words.rpartition(".")[2])
+    return names
+
+
+def test_tests_use_no_private_name_of_the_package():
+    """What a reader can neither see nor call may be changed without any test failing."""
+    ours = private_names_of_ours()
+    found = {str(path.relative_to(TESTS)): names_reached_for(path) & ours for path in TESTS.rglob("*.py")}
+    del found["upstream/test_private_names.py"]  # it looks for such names, and plants some
+    assert not {name: sorted(wrong) for name, wrong in found.items() if wrong}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["from dgemma_viz.a import _b", "x._b()", 'f().setattr(x, "_b", 1)', 'monkeypatch.setattr("dgemma_viz.a._b", 1)'],
+)
+def test_such_a_name_is_found(planted, tmp_path):
+    path = tmp_path / "planted.py"
+    path.write_text(planted)
+    assert "_b" in names_reached_for(path)
 
 
 def test_unknown_names_say_what_there_is():

@@ -27,7 +27,7 @@ def kl_to_previous(run: CanvasRun) -> Array:
     result = np.full((run.n_steps, run.canvas_length), np.nan)
     if run.n_steps > 1:
         ids, probabilities = run.array("top_k_ids"), run.array("top_k_probabilities").astype(float)
-        result[1:] = _binned(ids[1:], probabilities[1:], ids[:-1], probabilities[:-1])
+        result[1:] = binned_divergence(ids[1:], probabilities[1:], ids[:-1], probabilities[:-1])
     return result
 
 
@@ -40,10 +40,10 @@ def kl_to_final(run: CanvasRun) -> Array:
         return np.zeros((0, run.canvas_length))
     ids, probabilities = run.array("top_k_ids"), run.array("top_k_probabilities").astype(float)
     last = (np.broadcast_to(ids[-1], ids.shape), np.broadcast_to(probabilities[-1], ids.shape))
-    return _binned(*last, ids, probabilities)
+    return binned_divergence(*last, ids, probabilities)
 
 
-def _binned(p_ids: Array, p: Array, q_ids: Array, q: Array) -> Array:
+def binned_divergence(p_ids: Array, p: Array, q_ids: Array, q: Array) -> Array:
     """KL(p ‖ q) over tokens that both lists hold, and the rest; arrays ``(..., K)``."""
     same = p_ids[..., :, None] == q_ids[..., None, :]
     shared = same.any(axis=-1)

@@ -75,7 +75,7 @@ def decoding_order(run: CanvasRun) -> DecodingOrder:
         kendall=tau,
         spearman=rho,
         parallelism=float(len(where) / (batches > 0).sum()),
-        neighbour_effect=_neighbour_effect(commits),
+        neighbour_effect=neighbour_effect(commits),
         largest_batch=share,
         largest_batch_step=busiest,
         regime=_regime(commits, tau, share if late else 0.0),
@@ -91,8 +91,11 @@ def rank_correlations(positions: Array, commits: Array) -> tuple[float, float]:
     return float(stats.kendalltau(positions, commits).statistic), float(stats.spearmanr(positions, commits).statistic)
 
 
-def _neighbour_effect(commits: Array) -> float:
-    """Closed form of the expectation under a random order: the mean over all pairs."""
+def neighbour_effect(commits: Array) -> float:
+    """How much nearer in time neighbours are decided than any two positions; NaN where all are decided at once.
+
+    What a random order would give has a closed form: the mean over all pairs.
+    """
     count = len(commits)
     ascending = np.sort(commits).astype(float)
     pairs = count * (count - 1) / 2

@@ -58,6 +58,11 @@ class Bets:
         self._log_capital, self._if_all = self._start, self._start
         self._enough, self._rounding = -np.log(false_alarm), rounding
 
+    @property
+    def capital(self) -> float:
+        """What a capital of 1 at the start has become."""
+        return float(np.exp(self._log_capital).sum())
+
     def place(self, happened: Array, probability: Array) -> int | None:
         """Bet on more events.
 

@@ -87,7 +87,7 @@ class Drawing(ABC):
         self.tokens(image, step)
         return image
 
-    def _legend(self, step: int) -> list[tuple[Mark, int]]:
+    def legend_keys(self, step: int) -> list[tuple[Mark, int]]:
         """Marks that the run has, and how many positions bear each at a step."""
         decided = self.decided[step][self.run.in_output]
         unknown = bool((self.decided == NO_DECISION).all())
@@ -103,7 +103,7 @@ class Drawing(ABC):
         """Left edge, width and line of each key; counts have room for all positions."""
         places, x, line = [], MARGIN, 0
         digits = len(str(self.run.canvas_length))
-        for mark, _ in self._legend(0):
+        for mark, _ in self.legend_keys(0):
             width = KEY + self.character * (len(mark.label) + 1 + digits + 2)
             if x > MARGIN and x + width > self.size[0] - MARGIN:
                 x, line = MARGIN, line + 1
@@ -117,7 +117,7 @@ class Drawing(ABC):
         words = f"step {step} of {self.run.n_steps - 1}{kind} · colour: {self.quantity.heading}{self.remark()}"
         draw.text((MARGIN, MARGIN), words, fill=self.look.ink, font=self.font)
         self._scale(draw, MARGIN + LINE)
-        for (mark, count), (x, _, line) in zip(self._legend(step), self.legend, strict=True):
+        for (mark, count), (x, _, line) in zip(self.legend_keys(step), self.legend, strict=True):
             y = MARGIN + LINE * (line + 2)
             draw_mark(draw, mark, (x, y + 3, x + KEY - 8, y + 14), self.look)
             draw.text((x + KEY, y), f"{mark.label} {count}", fill=self.look.soft, font=self.font)

@@ -84,7 +84,7 @@ def token_canvas(
     subtitle = f"drafts; colour: {shown.heading}"
     figure = framed(NAME, look, f"{title}, step {step}", subtitle, _height(run, columns))
     figure.add_traces(_grids(run, step, shown, values, columns, look))
-    figure.add_trace(_texts(run, step, _backgrounds(shown, values, step, look), columns, look))
+    figure.add_trace(_texts(run, step, background_colours(shown, values, step, look), columns, look))
     figure.add_traces(
         [
             *(
@@ -152,7 +152,7 @@ def _grid(flat: Array, columns: int, fill: Any) -> Array:
     return np.concatenate([flat, np.full(short, fill, dtype=flat.dtype)]).reshape(-1, columns)
 
 
-def _backgrounds(shown: Quantity, values: Array, step: int, look: Theme) -> list[str]:
+def background_colours(shown: Quantity, values: Array, step: int, look: Theme) -> list[str]:
     """Colour behind each token, ``#rrggbb``."""
     low, high = shown.value_range(values)
     stops = look.scale(shown.scale)

@@ -29,8 +29,9 @@ from collections.abc import Iterator
 
 import torch
 
-_CHUNK_ELEMENTS = 2**24
-_CACHE_ELEMENTS = 2**18
+CHUNK_ELEMENTS = 2**24
+"""Logits reduced at a time, on any device."""
+CACHE_ELEMENTS = 2**18
 """On the CPU, for each thread: 1 MiB in float32, about the second-level cache of a core."""
 _BLOCK = 512
 """Values in a block: about the square root of the released vocabulary, so that both searches are small."""
@@ -112,7 +113,7 @@ def spans(rows: torch.Tensor, least: int) -> Iterator[slice]:
     """Chunks to work in, of nearly equal length and ``least`` rows: one alone would be summed in another order."""
     count = len(rows)
     on_cpu = rows.device.type == "cpu"
-    elements = min(_CHUNK_ELEMENTS, _CACHE_ELEMENTS * torch.get_num_threads()) if on_cpu else _CHUNK_ELEMENTS
+    elements = min(CHUNK_ELEMENTS, CACHE_ELEMENTS * torch.get_num_threads()) if on_cpu else CHUNK_ELEMENTS
     chunks = max(1, min(-(-rows.numel() // elements), count // least))
     for chunk in range(chunks):
         yield slice(chunk * count // chunks, (chunk + 1) * count // chunks)

@@ -39,6 +39,8 @@ class ErrorClinic(ipw.VBox):  # type: ignore[misc]
     ----------
     source
         Which way in is on screen.
+    panels
+        The ways in that were entered so far, by name.
     """
 
     def __init__(self, model: Any = None, tokenizer: Any = None) -> None:
@@ -48,7 +50,7 @@ class ErrorClinic(ipw.VBox):  # type: ignore[misc]
             MANY_RUNS: lambda: ManyRunsPanel(model, tokenizer, faults=tuple(FAULTS.values())),
         }
         self._ways = ways
-        self._panels: dict[str, ipw.Widget] = {}
+        self.panels: dict[str, ipw.Widget] = {}
         self._place = ipw.VBox()
         self.source = ipw.ToggleButtons(options=list(ways), style={"button_width": "auto"})
         self.source.observe(lambda _: self._enter(), "value")
@@ -58,9 +60,9 @@ class ErrorClinic(ipw.VBox):  # type: ignore[misc]
 
     def panel(self, name: str) -> Any:
         """The panel of one way in; built when first asked for."""
-        if name not in self._panels:
-            self._panels[name] = self._ways[name]()
-        return self._panels[name]
+        if name not in self.panels:
+            self.panels[name] = self._ways[name]()
+        return self.panels[name]
 
     def _enter(self) -> None:
         self._place.children = [self.panel(self.source.value)]

@@ -11,6 +11,7 @@ sent, and ``data`` absorbs the tail every few steps.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,6 @@ from dgemma_viz.views.records import display_texts, words_for
 if TYPE_CHECKING:
     from dgemma_viz.widgets.viewer import Viewer
 
-_SECONDS_BETWEEN_MESSAGES: Final = 0.05
 _TAIL_STEPS: Final = 8
 _LONGEST: Final = 600
 _MARKS = {"complete": "✓", "running": "●", "failed": "✕", "interrupted": "‖"}
@@ -44,14 +44,16 @@ class LiveRun:
         Shows the canvas alone until the run has ended.
     sample
         Which sample of a batch to show while it runs; the last one if there are fewer.
+    pause
+        Seconds between two messages at least.
     """
 
-    def __init__(self, viewer: Viewer, *, sample: int = 0) -> None:
+    def __init__(self, viewer: Viewer, *, sample: int = 0, pause: float = 0.05) -> None:
         self._viewer = viewer
-        self._sample = sample
+        self._sample, self._pause = sample, pause
         self._sizes: Packing | None = None
         self._pending: list[StepRecord] = []
-        self._sent = 0.0
+        self._sent = -math.inf
 
     def add_step(self, step: StepRecord) -> None:
         """Take a step from the recorder; the browser gets it now, or together with the next ones."""
@@ -62,11 +64,11 @@ class LiveRun:
             positions, top_k = step.top_k_ids.shape[1:]
             ended = "" if active else f"Sample {self._sample} has ended; the others go on."
             self.begin(positions, top_k, ended, mask_token_id=step.mask_token_id)
-            self._sent = 0.0
+            self._sent = -math.inf
             self._say("running", f"denoising canvas {step.canvas} …")
         if active:
             self._pending.append(step)
-            if time.monotonic() - self._sent >= _SECONDS_BETWEEN_MESSAGES:
+            if time.monotonic() - self._sent >= self._pause:
                 self._flush()
 
     def finish(self, trace: Trace | None) -> None:

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 import dgemma_viz as dv
-from dgemma_viz.analysis.drift import _binned, kl_to_final, kl_to_previous
-from dgemma_viz.analysis.order import decoding_order
+from dgemma_viz.analysis.drift import binned_divergence, kl_to_final, kl_to_previous
+from dgemma_viz.analysis.order import decoding_order, neighbour_effect
 from dgemma_viz.analysis.positions import answer_positions, commit_steps, confidence_gaps, re_noised_again, returns
 from dgemma_viz.analysis.step_table import step_table
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
@@ -66,7 +66,7 @@ def test_the_binned_divergence_never_exceeds_the_true_one_and_meets_it_with_all_
     p, q = p / p.sum(), q / q.sum()
     true = float((p * np.log(p / q)).sum())
     order_p, order_q = np.argsort(-p)[:kept], np.argsort(-q)[:kept]
-    found = float(_binned(order_p, p[order_p], order_q, q[order_q]))
+    found = float(binned_divergence(order_p, p[order_p], order_q, q[order_q]))
     assert 0 <= found <= true + 1e-9
     if kept == 6:
         assert found == pytest.approx(true, abs=1e-9)
@@ -155,10 +155,8 @@ def test_decoding_orders(commits, regime, tau):
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=9), st.integers(0, 99))
 def test_a_random_order_has_no_neighbour_effect_on_average(commits, seed):
-    from dgemma_viz.analysis.order import _neighbour_effect
-
     rng = np.random.default_rng(seed)
-    effects = [_neighbour_effect(rng.permutation(commits)) for _ in range(400)]
+    effects = [neighbour_effect(rng.permutation(commits)) for _ in range(400)]
     if len(set(commits)) == 1:
         assert np.isnan(effects).all()
     else:

@@ -96,7 +96,7 @@ def test_a_cell_says_what_became_of_its_position_and_the_legend_names_it_as_the_
     assert not np.frombuffer(lines[0], bool).any(), "outside of the output nothing is decided"
     assert len(set(lines[1:6])) == 4, "accepted, kept, edited and corrected; position 5 is accepted too"
     assert lines[6] not in lines[:6]
-    keys = {mark.label: count for mark, count in drawing._legend(1)}
+    keys = {mark.label: count for mark, count in drawing.legend_keys(1)}
     changed = int((run.array("draft")[1] != run.array("draft")[0])[1:].sum())
     assert keys == {
         "accepted": 2, "re-noised": 1, "kept": 1, "edited": 1, "corrected": 1,

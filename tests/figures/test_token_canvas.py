@@ -8,7 +8,7 @@ from dgemma_viz.figures import token_canvas
 from dgemma_viz.figures.colour_scales import AA, contrast
 from dgemma_viz.figures.quantities import QUANTITIES
 from dgemma_viz.figures.theme import theme_named
-from dgemma_viz.figures.token_canvas import _backgrounds
+from dgemma_viz.figures.token_canvas import background_colours
 from dgemma_viz.figures.token_text import label
 from tests.synthetic import synthetic_trace
 
@@ -44,8 +44,8 @@ def test_every_text_is_readable_on_its_colour(quantity, theme):
     for step in range(RUN.n_steps):
         shown = by_name(token_canvas(TRACE, step=step, quantity=quantity, theme=theme))
         chosen = QUANTITIES[quantity]
-        backgrounds = _backgrounds(chosen, chosen.values(RUN), step, theme_named(theme))
-        pairs = zip(shown["tokens"].textfont.color, backgrounds, strict=True)
+        behind = background_colours(chosen, chosen.values(RUN), step, theme_named(theme))
+        pairs = zip(shown["tokens"].textfont.color, behind, strict=True)
         assert min(contrast(text, background) for text, background in pairs) >= AA
 
 

@@ -214,7 +214,7 @@ def test_reduction_in_chunks_is_the_same(monkeypatch):
     logits = torch.randn(2, 9, 50, generator=torch.Generator().manual_seed(0))
     candidate = logits.argmax(-1)
     whole = reduce_logits(logits, candidate, 4)
-    monkeypatch.setattr("dgemma_viz.recorders.reduce._CHUNK_ELEMENTS", 200)
+    monkeypatch.setattr("dgemma_viz.recorders.reduce.CHUNK_ELEMENTS", 200)
     chunked = reduce_logits(logits, candidate, 4)
     for name, values in whole.items():
         torch.testing.assert_close(chunked[name], values)

@@ -27,7 +27,7 @@ def logits_of(dtype=torch.float32, batch=2, length=7):
 @pytest.mark.parametrize("in_cache", [2**18, 20_000], ids=["one chunk", "a row each"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_the_fast_way_gives_the_entropy(monkeypatch, dtype, in_cache):
-    monkeypatch.setattr("dgemma_viz.recorders.reduce._CACHE_ELEMENTS", in_cache)
+    monkeypatch.setattr("dgemma_viz.recorders.reduce.CACHE_ELEMENTS", in_cache)
     logits = logits_of(dtype)
     before = logits.clone()
     candidate = torch.randint(WIDE, logits.shape[:-1], generator=torch.Generator().manual_seed(1))

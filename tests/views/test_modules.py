@@ -9,16 +9,14 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from playwright._impl._driver import compute_driver_executable
 
 from dgemma_viz.views.modules import STATIC as OF_VIEWS
 from dgemma_viz.views.modules import joined_module
 from dgemma_viz.widgets import STATIC as OF_WIDGETS
 from tests.browser import open_page
+from tests.node import NODE
 
 PACKAGE = Path(__file__).parents[2] / "dgemma_viz"
-NODE, _ = compute_driver_executable()
-"""Playwright brings a Node.js of its own."""
 
 FILES = {path.name: path for folder in (OF_VIEWS, OF_WIDGETS) for path in sorted(folder.glob("*.js"))}
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in FILES.items()}

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from playwright._impl._driver import compute_driver_executable
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.acceptance import why
@@ -23,10 +22,10 @@ from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.views.modules import joined_module
 from dgemma_viz.views.position_rows import rows_of
 from dgemma_viz.views.records import Records
+from tests.node import NODE
 from tests.restrained import forced, suppressing
 from tests.synthetic import NASTY_TEXTS, synthetic_trace, undecided
 
-NODE, _ = compute_driver_executable()
 SCRIPT = """
 import { positionRows } from "./position_rows.js";
 import { RunStore } from "./run_store.js";

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import expect
 
 from dgemma_viz.analysis.comparison import pair_of
@@ -18,11 +17,11 @@ from dgemma_viz.views.modules import STATIC
 from tests.accessibility import assert_accessible
 from tests.browser import assert_fits
 from tests.handmade import handmade_trace, masked_trace
+from tests.node import NODE
 from tests.real_text import FAMILY, real_trace
 from tests.synthetic import synthetic_trace, undecided
 from tests.views.exported import exported, go, step_of
 
-NODE, _ = compute_driver_executable()
 SEARCHED = f"""
 import {{ readFileSync }} from "fs";
 const {{ readPlace }} = await import("{(STATIC / "place.js").as_uri()}");

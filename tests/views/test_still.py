@@ -25,20 +25,20 @@ class Still(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.html, self.elements, self.text, self.pieces, self._open = html, [], "", [], []
+        self.html, self.elements, self.text, self.pieces, self.open_elements = html, [], "", [], []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
         if tag != "br":
-            self._open.append(self.elements[-1])
+            self.open_elements.append(self.elements[-1])
 
     def handle_endtag(self, tag):
-        assert self._open.pop()[0] == tag
+        assert self.open_elements.pop()[0] == tag
 
     def handle_data(self, data):
         self.text += data
-        self.pieces.append((data, *self._open[-1]))
+        self.pieces.append((data, *self.open_elements[-1]))
 
     def marked(self):
         """Texts marked in the output, where a background stands behind each."""
@@ -146,7 +146,7 @@ def test_nothing_but_what_sanitizers_let_pass_and_nothing_hostile(what):
     assert {name for _, attributes in still.elements for name in attributes} <= ATTRIBUTES
     assert not any(MARK in str(attributes) for _, attributes in still.elements)
     assert "url(" not in " ".join(attributes.get("style", "") for _, attributes in still.elements)
-    assert not still._open
+    assert not still.open_elements
 
 
 def test_a_real_answer_reads_as_it_does_also_where_styles_are_taken_away():

@@ -14,12 +14,11 @@ import json, os
 import dgemma_viz as dv
 from IPython.display import display
 from ipywidgets import VBox, Widget
-from ipywidgets.widgets.widget import _instances
 path = {path!r}
 def left():
     "How many widgets there are, and the bytes of their state."
     state = Widget.get_manager_state()["state"]
-    return len(_instances), len(json.dumps(state))
+    return len(state), len(json.dumps(state))
 """
 
 

@@ -26,4 +26,4 @@ def test_it_opens_on_an_unbroken_run_that_went_wrong(clinic):
 
 
 def test_the_other_ways_in_are_built_when_they_are_entered(clinic):
-    assert MANY_RUNS not in clinic._panels
+    assert MANY_RUNS not in clinic.panels

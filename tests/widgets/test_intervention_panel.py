@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _instances
+from ipywidgets import Widget
 
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
@@ -202,15 +202,19 @@ def test_the_form_follows_while_it_is_open(panel, explorer):
     assert panel.chosen == [ForceAccept((5,), step=step, sample=0) for step in (4, 1)]
 
 
+def widgets_there():
+    return set(Widget.get_manager_state()["state"])
+
+
 def test_closed_the_panel_leaves_nothing_and_opened_again_it_is_there(bundled, trace):
     dv.explore(trace)  # Plotly's bundle stays
-    before = set(_instances)
+    before = widgets_there()
     viewer = dv.explore(trace, model=bundled[0], tokenizer=bundled[1])
     viewer._repr_mimebundle_()
     viewer.interventions.opened.value = True
     viewer.step = 2
     viewer.close()
-    assert not set(_instances) - before
+    assert not widgets_there() - before
     viewer.reopen()
     assert viewer.step == 2
     assert viewer.interventions.opened.comm is not None

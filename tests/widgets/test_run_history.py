@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dgemma_viz.trace import load_trace
 from dgemma_viz.widgets.run_history import NONE, RunHistory
+from tests.widgets.from_the_page import message
 from tests.widgets.lab_traces import lab_trace
 
 
@@ -89,7 +90,7 @@ def test_whoever_observes_hears_of_a_new_run_when_all_is_in_place(history):
 def test_a_saved_run_reaches_the_browser_as_a_trace_file(history, tmp_path, monkeypatch):
     sent = []
     monkeypatch.setattr(history, "send", lambda content, buffers: sent.append((content, buffers)))
-    history._message(history, {"kind": "save", "number": 2}, [])
+    message(history, {"kind": "save", "number": 2})
     ((content, (data,)),) = sent
     assert content == {"kind": "file", "name": "run-2-entropy_bound-seed-1.safetensors"}
     (tmp_path / "run.safetensors").write_bytes(data)
@@ -97,10 +98,10 @@ def test_a_saved_run_reaches_the_browser_as_a_trace_file(history, tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "message", [None, [], {}, {"kind": "save"}, {"kind": "remove", "number": 9}, {"kind": "?", "number": 1}]
+    "content", [None, [], {}, {"kind": "save"}, {"kind": "remove", "number": 9}, {"kind": "?", "number": 1}]
 )
-def test_a_message_that_means_nothing_is_ignored(history, message):
-    history._message(history, message, [])
+def test_a_message_that_means_nothing_is_ignored(history, content):
+    message(history, content)
     assert numbers(history) == [1, 2, 3]
 
 

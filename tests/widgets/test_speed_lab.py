@@ -8,6 +8,7 @@ import pytest
 from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, Acceptance, Scenario
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures import answer_times
+from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.speed_lab import SpeedLab
 from dgemma_viz.widgets.speed_table import crossings, crossover_sentence, speed_table, validation_table
 
@@ -17,6 +18,13 @@ def lab():
     lab = SpeedLab()
     yield lab
     lab.close()
+
+
+def charts_in(widget):
+    """The charts of a part of the page, in their order on it."""
+    if isinstance(widget, Chart):
+        return [widget]
+    return [chart for child in getattr(widget, "children", ()) for chart in charts_in(child)]
 
 
 def change(lab, **values):
@@ -103,8 +111,8 @@ def test_more_users_than_fit_are_said_and_the_other_ways_go_on(lab):
     told = speed_table(lab.scenario)
     assert "memory: 29 users at most" in told
     assert "takes 1.6 GB of buffers" in crossings(lab.scenario)
-    times = lab._times("light")
-    assert [line.name for line in times.data] == ["autoregressive", "drafting (MTP)"]
+    times = charts_in(lab)[0]
+    assert [line.name for line in times.figure.data] == ["autoregressive", "drafting (MTP)"]
 
 
 def test_a_crossover_is_told_as_a_range_within_memory():

@@ -3,6 +3,7 @@
 import pytest
 
 from dgemma_viz.widgets.trace_file_panel import MEGABYTE, TraceUpload
+from tests.widgets.from_the_page import message
 
 
 @pytest.fixture
@@ -19,11 +20,11 @@ def upload(received):
 
 
 def begin(upload, name="run.safetensors", size=10, number=1):
-    upload._message(upload, {"kind": "begin", "number": number, "name": name, "size": size}, [])
+    message(upload, {"kind": "begin", "number": number, "name": name, "size": size})
 
 
 def piece(upload, data, start=0, number=1):
-    upload._message(upload, {"kind": "piece", "number": number, "from": start}, [memoryview(data)])
+    message(upload, {"kind": "piece", "number": number, "from": start}, [memoryview(data)])
 
 
 def test_a_file_in_two_pieces_arrives_whole(upload, received):
@@ -88,6 +89,6 @@ def test_a_late_piece_of_another_file_is_not_mixed_in(upload, received):
 
 @pytest.mark.parametrize("content", [None, [], "begin", {}, {"kind": "piece"}, {"kind": 7}])
 def test_nonsense_is_ignored(upload, received, content):
-    upload._message(upload, content, [])
+    message(upload, content)
     assert received == []
     assert upload.sent == []

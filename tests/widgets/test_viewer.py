@@ -9,6 +9,7 @@ import traitlets
 
 import dgemma_viz as dv
 from dgemma_viz.analysis.comparison import pair_of
+from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.run import run
 from dgemma_viz.trace import Trace
@@ -117,18 +118,18 @@ def test_words_alone():
         _ = viewer.run
 
 
-def test_the_diagnosis_follows_the_reference_and_a_long_trace_does_not_wait_for_it(solved, monkeypatch):
+def test_the_diagnosis_follows_the_reference_and_a_long_trace_does_not_wait_for_it(solved):
     assert dv.explore(solved).page["findings"]["summary"] == "nothing found"
     assert dv.explore(solved, "wrong").diagnosis.findings
     with pytest.raises(SettingError, match="not a list"):
         dv.explore(solved, ["3"])
     with pytest.raises(SettingError, match="not a list"):
         dv.compare(solved, solved, ["3"])
-    monkeypatch.setattr("dgemma_viz.widgets.viewer._QUICK", 10)
-    later = dv.explore(solved)
+    long = synthetic_trace(canvases=9, length=256, steps=[[48]] * 9)
+    later = dv.explore(long)
     assert later.page["parts"] == ["answer", "findings"]
     assert "findings" not in later.page
-    assert later.diagnosis.findings == ()
+    assert later.diagnosis.findings == diagnose(long).findings
 
 
 # -- what is looked at ---------------------------------------------------------------------------------------------

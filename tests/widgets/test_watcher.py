@@ -12,7 +12,7 @@ from dgemma_viz.errors import RecordingError
 from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.views.packing import FIELDS, Packing
-from dgemma_viz.widgets import cell_output, live_run
+from dgemma_viz.widgets import cell_output
 from dgemma_viz.widgets.cell_output import show_in_cell
 from dgemma_viz.widgets.live_run import NOTHING_RAN, WAITING, LiveRun
 from dgemma_viz.widgets.viewer import Viewer
@@ -43,11 +43,10 @@ def trace():
 
 
 @pytest.fixture
-def live(monkeypatch):
+def live():
     """A viewer and its live run, without a pause between messages."""
-    monkeypatch.setattr(live_run, "_SECONDS_BETWEEN_MESSAGES", 0)
     viewer = Viewer(views="canvas")
-    return viewer, LiveRun(viewer)
+    return viewer, LiveRun(viewer, pause=0)
 
 
 def test_steps_appear_as_they_come_and_a_page_that_opens_late_has_them_all(trace, live):
@@ -60,9 +59,9 @@ def test_steps_appear_as_they_come_and_a_page_that_opens_late_has_them_all(trace
         assert viewer.status == f"● denoising canvas {step.canvas} …"
 
 
-def test_fast_steps_travel_together(trace, live, monkeypatch):
-    monkeypatch.setattr(live_run, "_SECONDS_BETWEEN_MESSAGES", 1000)
-    viewer, run = live
+def test_fast_steps_travel_together(trace):
+    viewer = Viewer(views="canvas")
+    run = LiveRun(viewer, pause=1000)
     for step in list(step_records(trace))[:7]:
         run.add_step(step)
     assert len(drafts(viewer)) == 1, "the first step goes out at once, the others wait"
