@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.facts import KIND_OF_NAME
 from dgemma_viz.trace.model import Trace
-from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 
 
 class SamplerKind(StrEnum):

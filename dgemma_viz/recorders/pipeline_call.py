@@ -28,8 +28,8 @@ from dgemma_viz.recorders.run_facts import diffusion_gemma_facts, versions
 from dgemma_viz.recorders.running_sampler import SamplerNumbers
 from dgemma_viz.recorders.scheduler_decisions import Decided, Follower
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.facts import KIND_OF_NAME
 from dgemma_viz.trace.model import RunFacts
-from dgemma_viz.trace.sampler_kinds import KIND_OF_NAME
 from dgemma_viz.trace.task import RunTask
 
 _SAME_NAME = ("stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")

@@ -21,7 +21,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.trace.checked_facts import shown
+from dgemma_viz.trace.facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.older_facts import upgraded_facts

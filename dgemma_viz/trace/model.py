@@ -3,8 +3,9 @@
 Design. A trace is data and nothing else: no torch, no drawing, no statistics. All steps of a run lie on one axis ``S``
 with ``canvas`` and ``step_in_canvas`` as coordinates, because adaptive stopping makes canvases ragged. Canvases that
 are shorter than the longest are padded on their axis of positions; :class:`CanvasRun` gives each in its own length.
-Shapes, dtypes and provenance stand in :mod:`dgemma_viz.trace.schema`. Arrays are made read-only; a trace that breaks an
-invariant cannot be built (:class:`~dgemma_viz.errors.TraceError` names the array and the rule).
+Shapes, dtypes and provenance stand in :mod:`dgemma_viz.trace.schema`, what a run says in words in
+:mod:`dgemma_viz.trace.facts`. Arrays are made read-only; a trace that breaks an invariant cannot be built
+(:mod:`dgemma_viz.trace.invariants`: the error names the array and the rule).
 
 A run that failed or was interrupted gives a trace with ``facts.status`` other than ``"complete"``; its last canvas then
 has no emitted tokens (``emitted`` has fewer canvases than ``canvas.max() + 1``).
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,147 +24,21 @@ import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import joined, printable
-from dgemma_viz.trace.checked_facts import checked_facts, shown
-from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase, is_accepted
-from dgemma_viz.trace.notice import Notice
-from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
-from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.decision import NO_DECISION, Phase
+from dgemma_viz.trace.facts import INACTIVE_ROWS, RunFacts
+from dgemma_viz.trace.invariants import check
+from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, UNKNOWN_TOKEN
 from dgemma_viz.trace.token_texts import TokenTexts
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+__all__ = ["INACTIVE_ROWS", "UNKNOWN_TOKEN", "CanvasRun", "RunFacts", "Trace"]
+
 Array = npt.NDArray[Any]
 
-UNKNOWN_TOKEN = -1
-"""Stands for a token id where there is none (see :mod:`dgemma_viz.trace.schema`), and nowhere else."""
-
-INACTIVE_ROWS = "inactive_rows"
-"""In ``RunFacts.absent``: steps of samples that had already finished were not recorded."""
-
-
 _LONGEST_NAME = 80
-_MOST_WITHOUT_STEPS = 2**20
-"""Samples x positions x alternatives of a trace that holds no value of them."""
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What a reader must know about a run to judge or repeat it. Everything is JSON-serialisable.
-
-    Attributes
-    ----------
-    model_id, model_class
-        Name or path that the model was loaded from (last path component only), and its class.
-    sampler
-        Sampler class, e.g. ``"EntropyBoundSampler"``.
-    sampler_kind
-        What the sampler claims to be, one of :data:`~dgemma_viz.trace.sampler_kinds.SAMPLER_KINDS`: whose rules it is
-        held against, and in which words views speak of it. Empty: not said, so it is inferred from the other facts.
-    settings
-        Parameters asked for: ``max_denoising_steps``, ``entropy_bound``, ``t_min``, ``t_max``,
-        ``stability_threshold``, ``confidence_threshold``, ``max_new_tokens``, ``cache_implementation``, ...
-    versions
-        Package name to version: ``dgemma_viz``, ``transformers``, ``torch``, ``python``, ...
-    vocab_size
-        Size of the model's vocabulary; noise is uniform over it.
-    eos_token_ids, pad_token_id
-        Ids that end a sequence, and that fill what follows.
-    seed
-        ``torch.initial_seed()`` when the run began, or None.
-    device, dtype
-        Where and in what the model ran.
-    started
-        ISO 8601 UTC time at which the run began.
-    status
-        ``"complete"``, ``"failed"`` or ``"interrupted"``.
-    error
-        Text of the exception that ended the run, if any.
-    notices
-        What the recorder saw that the user should know, e.g. a stale compiled sampler: each a code, for programs, and a
-        text, for people (:class:`~dgemma_viz.trace.notice.Notice`).
-    task
-        What the run was for, and how to make it again, if the caller said so. A mapping is taken for one.
-    absent
-        Names of arrays that were not recorded, for traces of other runtimes: these hold no measurement but NaN, false,
-        or :data:`UNKNOWN_TOKEN`. With ``"inactive_rows"`` among them, steps of samples that had finished repeat the
-        last ones that were recorded.
-    mask_token_id
-        Token that stands for noise in a model with a mask token; None where noise is uniform over the vocabulary.
-    output_span
-        Begin and end of the output in the emitted canvases, laid end to end: where blocks are counted from the start of
-        the prompt, the first canvas begins with the prompt's last tokens, and the last one may reach beyond the tokens
-        that were asked for. None: the output is all of them.
-    special_token_ids
-        Those of the ids in the trace that are no text but markup: the tokenizer's special tokens, and tokens added to
-        it that mark turns and channels (:mod:`dgemma_viz.trace.chat_markers`). None: not recorded.
-    """
-
-    model_id: str = ""
-    model_class: str = ""
-    sampler: str = ""
-    sampler_kind: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    vocab_size: int = 0
-    eos_token_ids: tuple[int, ...] = ()
-    pad_token_id: int | None = None
-    seed: int | None = None
-    device: str = ""
-    dtype: str = ""
-    started: str = ""
-    status: str = "complete"
-    error: str = ""
-    notices: tuple[Notice, ...] = ()
-    task: RunTask = field(default_factory=RunTask)
-    absent: tuple[str, ...] = ()
-    mask_token_id: int | None = None
-    output_span: tuple[int, int] | None = None
-    special_token_ids: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.task, RunTask):
-            object.__setattr__(self, "task", RunTask.of(self.task))
-
-    @property
-    def filling_ids(self) -> tuple[int, ...]:
-        """Ids of the tokens that end an output and fill the canvas behind it: end-of-sequence and padding tokens."""
-        pad = self.pad_token_id
-        return (*self.eos_token_ids, *((pad,) if isinstance(pad, int) else ()))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict of JSON types; what version 1 did not know only where it says something."""
-        data = asdict(self)
-        data |= {name: list(getattr(self, name)) for name in ("eos_token_ids", "absent")}
-        data["task"] = self.task.to_json()
-        data["notices"] = [{"code": str(notice.code), "text": notice.text} for notice in self.notices]
-        later = ("absent", "mask_token_id", "output_span", "sampler_kind")
-        known = {name: value for name, value in data.items() if value not in (None, [], "") or name not in later}
-        if self.special_token_ids is None:
-            del known["special_token_ids"]
-        else:
-            known["special_token_ids"] = list(self.special_token_ids)
-        return known
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild from :meth:`to_json`; unknown keys and values of the wrong type are errors, missing ones default.
-
-        Raises
-        ------
-        TraceError
-            Names the fact that is wrong.
-        """
-        if not isinstance(data, dict):
-            raise TraceError("run facts must be a JSON object")
-        known = {f.name for f in fields(cls)}
-        if unknown := set(data) - known:
-            raise TraceError(f"unknown run facts {shown(unknown)}; known are {sorted(known)}")
-        values = checked_facts(data)
-        if unknown := set(values["absent"]) - {*ARRAYS, INACTIVE_ROWS}:
-            raise TraceError(f"run fact 'absent' names {shown(unknown)}, which a trace does not have")
-        return cls(**values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,139 +100,7 @@ class Trace:
             object.__setattr__(self, name, array)
         if not isinstance(self.token_texts, TokenTexts):
             object.__setattr__(self, "token_texts", TokenTexts(self.token_texts))
-        self._check()
-
-    def _check(self) -> None:
-        """Raise TraceError on the first broken invariant."""
-        sizes: dict[str, tuple[int, str]] = {}
-        for name, spec in ARRAYS.items():
-            shape = getattr(self, name).shape
-            if len(shape) != len(spec.axes):
-                raise TraceError(f"array '{name}' has {len(shape)} axes, expected {len(spec.axes)} ({spec.axes})")
-            for axis, size in zip(spec.axes, shape, strict=True):
-                known, owner = sizes.setdefault(axis, (size, name))
-                if known != size:
-                    raise TraceError(f"array '{name}' has {axis}={size}, but '{owner}' has {axis}={known}")
-        if self.n_steps:
-            self._check_coordinates()
-        self._check_sizes({axis: size for axis, (size, _) in sizes.items()})
-        self._check_lengths()
-        self._check_tokens()
-        self._check_decisions()
-        self._check_ruled_out()
-        for name in ("confidence", "candidate_probability", "top_k_probabilities"):
-            values = getattr(self, name)
-            finite = values[np.isfinite(values)]
-            if finite.size and (finite.min() < 0 or finite.max() > 1 + 1e-3):
-                raise TraceError(f"array '{name}' is a probability, but runs from {finite.min()} to {finite.max()}")
-
-    def _check_sizes(self, sizes: Mapping[str, int]) -> None:
-        """Every size must be borne out by values: views make room for what a trace says that it holds."""
-        if not (sizes["B"] and sizes["C"]):
-            raise TraceError("a trace has at least one sample (B) and one position (C)")
-        if len(self.emitted) > self.n_canvases:
-            raise TraceError(f"'emitted' holds {len(self.emitted)} canvases, but only {self.n_canvases} were denoised")
-        claimed = sizes["B"] * sizes["C"] * max(1, sizes["K"])
-        if not self.n_steps and claimed > _MOST_WITHOUT_STEPS:
-            raise TraceError(
-                f"a trace without steps says that it has B={sizes['B']}, C={sizes['C']} and K={sizes['K']}; together "
-                f"at most {_MOST_WITHOUT_STEPS:,} are allowed"
-            )
-
-    def _check_lengths(self) -> None:
-        if not self.n_steps:
-            return
-        if self.length.min() < 1 or self.length.max() != self.canvas_length:
-            raise TraceError(
-                f"array 'length' runs from {self.length.min()} to {self.length.max()}; a canvas has at least 1 "
-                f"position, and the longest has C={self.canvas_length}"
-            )
-        if (self.length != self.canvas_lengths[self.canvas]).any():
-            raise TraceError(
-                "array 'length' changes within a canvas: positions must keep their meaning in all its steps"
-            )
-
-    def _nothing_held(self, name: str) -> Array | None:
-        """Where a token array must hold nothing: bool, of its shape; None if nowhere."""
-        if not self.is_ragged and self.decided.all():
-            return None
-        axes = ARRAYS[name].axes
-        if axes.startswith("SBC"):
-            nothing = np.broadcast_to(~self.in_canvas[:, None, :], self.noised.shape)
-            if name.startswith("candidate"):
-                nothing = nothing | ~self.decided[:, :, None]
-        elif axes.startswith("NBC"):
-            nothing = np.broadcast_to(~self.in_emitted[:, None, :], self.emitted.shape)
-        else:
-            return None
-        return nothing if nothing.any() else None
-
-    def _check_tokens(self) -> None:
-        for name in TOKEN_ARRAYS:
-            ids = getattr(self, name)
-            if name in self.facts.absent:
-                if (ids != UNKNOWN_TOKEN).any():
-                    raise TraceError(f"array '{name}' is said to be absent, but holds token ids")
-                continue
-            if (outside := self._nothing_held(name)) is not None:
-                if (ids[outside] != UNKNOWN_TOKEN).any():
-                    raise TraceError(
-                        f"array '{name}' holds token ids beyond its canvas, or in a step without a decision"
-                    )
-                ids = ids[~outside]
-            if ids.size and (ids.min() < 0 or (self.facts.vocab_size and ids.max() >= self.facts.vocab_size)):
-                raise TraceError(
-                    f"array '{name}' holds token id {ids.min() if ids.min() < 0 else ids.max()}, "
-                    f"outside the vocabulary of {self.facts.vocab_size}"
-                )
-
-    def _check_decisions(self) -> None:
-        for name, codes in (("decision", Decision), ("phase", Phase)):
-            values = getattr(self, name)
-            highest = (
-                values.max(initial=0, where=values != NO_DECISION) if name == "decision" else values.max(initial=0)
-            )
-            if highest > max(codes):
-                raise TraceError(f"array '{name}' holds the code {highest}; the last known is {max(codes)}")
-        if (is_accepted(self.decision) != self.accepted).any():
-            raise TraceError(
-                "arrays 'accepted' and 'decision' contradict each other: a position is accepted where its decision is "
-                "neither noise nor none. Give one of them, or change both"
-            )
-        none = self.decision == NO_DECISION
-        if (none != (~self.in_canvas[:, None, :] | ~self.decided[:, :, None])).any():
-            raise TraceError(
-                "array 'decision': a step decides on all positions of a sample's canvas or on none, and never beyond it"
-            )
-
-    def _check_ruled_out(self) -> None:
-        if (self.banned is None) != (self.banned_draft is None):
-            raise TraceError("arrays 'banned' and 'banned_draft' belong together: give both or neither")
-        if self.banned is None or self.banned_draft is None:
-            return
-        for name, values in (("banned", self.banned), ("banned_draft", self.banned_draft)):
-            if values.shape != self.noised.shape:
-                raise TraceError(f"array '{name}' has shape {values.shape}, but 'noised' has {self.noised.shape}")
-        size = self.facts.vocab_size or np.iinfo(np.int32).max
-        if self.banned.size and not (self.banned.min() >= 0 and self.banned.max() < size):
-            raise TraceError(
-                f"array 'banned' runs from {self.banned.min()} to {self.banned.max()}; of {size} tokens at least one "
-                "keeps its probability"
-            )
-        if self.banned_draft.size and not (self.banned_draft.min() >= UNKNOWN_TOKEN and self.banned_draft.max() < size):
-            raise TraceError(f"array 'banned_draft' holds token ids outside the vocabulary of {size}")
-        if ((self.banned_draft != UNKNOWN_TOKEN) & (self.banned == 0)).any():
-            raise TraceError("array 'banned_draft' holds a token where 'banned' says that none was ruled out")
-
-    def _check_coordinates(self) -> None:
-        canvas, step = self.canvas, self.step_in_canvas
-        new = np.concatenate([[True], canvas[1:] != canvas[:-1]])
-        expected_canvas = np.cumsum(new) - 1
-        if not np.array_equal(canvas, expected_canvas):
-            raise TraceError("coordinate 'canvas' must start at 0 and rise by one from canvas to canvas")
-        starts = np.flatnonzero(new)
-        if not np.array_equal(step, np.arange(len(step)) - starts[expected_canvas]):
-            raise TraceError("coordinate 'step_in_canvas' must count up from 0 within each canvas")
+        check(self)
 
     # -- sizes ---------------------------------------------------------------------------------------------------
 

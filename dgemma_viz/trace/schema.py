@@ -9,9 +9,8 @@ Axes
 ``N``  canvases
 ``P``  prompt tokens, left-padded as given to ``generate()``
 
-Where there is nothing to hold, an array says so by a value of its own: token arrays
-:data:`~dgemma_viz.trace.model.UNKNOWN_TOKEN`, floats NaN, ``accepted`` false and ``decision``
-:data:`~dgemma_viz.trace.decision.NO_DECISION`. That is so
+Where there is nothing to hold, an array says so by a value of its own: token arrays :data:`UNKNOWN_TOKEN`, floats NaN,
+``accepted`` false and ``decision`` :data:`~dgemma_viz.trace.decision.NO_DECISION`. That is so
 
 - beyond a canvas that is shorter than the longest, in every array of positions;
 - in ``candidate``, ``candidate_probability``, ``accepted`` and ``decision`` of a step that made no decision: a sampler
@@ -43,6 +42,9 @@ texts. 4 added ``length``, for canvases of different lengths, and steps without 
 ``special_token_ids``, and what logits processors ruled out (:data:`RULED_OUT`), to files of runs in which they did.
 6 gives what the recorder warned of a code: the fact ``notices`` in place of ``warnings``, whose sentences get codes
 when an older file is opened (:mod:`~dgemma_viz.trace.older_facts`)."""
+
+UNKNOWN_TOKEN = -1
+"""Stands for a token id where there is none, and nowhere else."""
 
 Provenance = Literal["measured", "derived", "illustrative"]
 
