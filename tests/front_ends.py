@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import nbformat
 from nbformat import NotebookNode
@@ -130,23 +131,38 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def run_cell(page: Page, index: int) -> None:
-    """Run one cell to its end. A kernel that has just started loses requests, though it is shown as idle.
+    """Run one cell to its end, when the page has a kernel: it shows an idle one before, and loses what is asked of it.
 
     A cell whose request was lost may be shown as running for ever: it is run again until it has a number. A dialog in
     the way, such as the question which kernel it shall be, is answered as it proposes.
     """
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+    asked = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]:"))
     ended = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]:"))
     deadline = time.monotonic() + _CELL_SECONDS
     while True:
         try:
+            while not _has_kernel(page) and time.monotonic() < deadline:
+                page.wait_for_timeout(100)
+                _answer_dialogs(page)
             cell.locator(".cm-content").click(timeout=10_000)
             page.keyboard.press("Shift+Enter")
+            asked.wait_for(timeout=10_000)
             ended.wait_for(timeout=30_000)
         except PlaywrightError:
             if time.monotonic() > deadline:
                 raise
-            for button in page.locator(".jp-Dialog .jp-mod-accept").all():
-                button.click(timeout=10_000)
+            _answer_dialogs(page)
         else:
             return
+
+
+def _has_kernel(page: Page) -> bool:
+    """Whether the page is connected with a kernel that waits for requests, as its server says."""
+    kernels = page.request.get(urljoin(page.url, "/api/kernels")).json()
+    return any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels)
+
+
+def _answer_dialogs(page: Page) -> None:
+    for button in page.locator(".jp-Dialog .jp-mod-accept").all():
+        button.click(timeout=10_000)
