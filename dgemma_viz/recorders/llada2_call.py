@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from dgemma_viz.recorders.run_facts import facts_at_start, versions
+from dgemma_viz.recorders.run_facts import facts_at_start, with_pipeline_call
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.task import RunTask
 from dgemma_viz.upstream.diffusers import filtered
 
-_SAME_NAME = (
+_ASKED = (
     "temperature",
     "top_p",
     "top_k",
@@ -27,7 +27,6 @@ _SAME_NAME = (
     "max_post_steps",
     "eos_early_stop",
 )
-_RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
 _OWN_OR_CONFIG = ("threshold", "editing_threshold", "minimal_topk", "block_length")
 """Where the call says None, the scheduler's config rules."""
 
@@ -44,27 +43,19 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: RunTask) -> Run
     task
         The caller's own facts.
     """
-    model, generator = pipeline.model, given["generator"]
     config = pipeline.scheduler.config
-    settings = {name: given[name] for name in _SAME_NAME} | {"library": "diffusers"}
-    settings |= {ours: given[theirs] for theirs, ours in _RENAMED.items()}
-    settings |= {name: getattr(config, name) if given[name] is None else given[name] for name in _OWN_OR_CONFIG}
-    settings["canvas_length"] = settings.pop("block_length")
-    eos, mask = (
-        getattr(pipeline, name) if given[name] is None else given[name] for name in ("eos_token_id", "mask_token_id")
-    )
-    return facts_at_start(
-        model,
+    own = {name: getattr(config, name) if given[name] is None else given[name] for name in _OWN_OR_CONFIG}
+    own["canvas_length"] = own.pop("block_length")
+    mask = pipeline.mask_token_id if given["mask_token_id"] is None else given["mask_token_id"]
+    facts = facts_at_start(
+        pipeline.model,
         task,
-        generator,
-        sampler=type(pipeline.scheduler).__name__,
+        given["generator"],
         sampler_kind="mask-token",
-        settings=settings,
-        versions=versions("torch", "transformers", "diffusers"),
-        eos_token_ids=() if eos is None else (int(eos),),
         pad_token_id=getattr(pipeline.tokenizer, "pad_token_id", None),
         mask_token_id=None if mask is None else int(mask),
     )
+    return with_pipeline_call(facts, pipeline, given, _ASKED, own)
 
 
 @dataclass(frozen=True)

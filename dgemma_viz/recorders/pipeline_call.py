@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
@@ -24,16 +24,14 @@ import torch
 from dgemma_viz.recorders.reduce import DTYPES, entropy_of, first_best, reduce_logits
 from dgemma_viz.recorders.registry import unwrapped
 from dgemma_viz.recorders.run_buffer import Run, Step
-from dgemma_viz.recorders.run_facts import diffusion_gemma_facts, versions
+from dgemma_viz.recorders.run_facts import diffusion_gemma_facts, with_pipeline_call
 from dgemma_viz.recorders.running_sampler import SamplerNumbers
 from dgemma_viz.recorders.scheduler_decisions import Decided, Follower
 from dgemma_viz.trace.decision import Phase
-from dgemma_viz.trace.facts import KIND_OF_NAME
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.task import RunTask
 
-_SAME_NAME = ("stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")
-_RENAMED = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
+_ASKED = ("stability_threshold", "confidence_threshold", "cache_implementation", "eos_early_stop")
 _RULED_BY_PIPELINE = {"num_inference_steps", "block_length"}
 """Of the scheduler's config: the number of steps is the call's, and a block is the model's canvas."""
 
@@ -198,28 +196,16 @@ def facts_of_call(pipeline: Any, given: Mapping[str, Any], task: RunTask) -> Run
     task
         The caller's own facts.
     """
-    model, scheduler, generator = pipeline.model, pipeline.scheduler, given["generator"]
-    facts = diffusion_gemma_facts(unwrapped(model), task, generator)
-    settings = {**facts.settings, **_config(scheduler), "library": "diffusers"}
-    settings |= {name: given[name] for name in _SAME_NAME}
-    settings |= {ours: given[theirs] for theirs, ours in _RENAMED.items()}
-    if not hasattr(scheduler.config, "t_max"):  # EntropyBoundScheduler has a schedule, and ignores the call's
-        settings["temperature"] = given["temperature"]
-    eos = pipeline.eos_token_id if given["eos_token_id"] is None else given["eos_token_id"]
-    return replace(
-        facts,
-        sampler=type(scheduler).__name__,
-        sampler_kind=KIND_OF_NAME.get(type(scheduler).__name__, ""),
-        settings=settings,
-        versions={**facts.versions, **versions("diffusers")},
-        eos_token_ids=() if eos is None else (int(eos),),
-    )
+    facts = diffusion_gemma_facts(unwrapped(pipeline.model), task, given["generator"])
+    config = pipeline.scheduler.config
+    heeded = () if hasattr(config, "t_max") else ("temperature",)  # EntropyBoundScheduler has a schedule of its own
+    return with_pipeline_call(facts, pipeline, given, (*_ASKED, *heeded), _settings(config))
 
 
-def _config(scheduler: Any) -> dict[str, Any]:
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The scheduler's own settings; one of a user may hold what does not go into a trace."""
     return {
         name: value
-        for name, value in dict(scheduler.config).items()
+        for name, value in dict(config).items()
         if not name.startswith("_") and name not in _RULED_BY_PIPELINE and isinstance(value, str | float | int | None)
     }

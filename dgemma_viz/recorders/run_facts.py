@@ -36,6 +36,8 @@ _SETTINGS = (
     "disable_compile",
 )
 
+_OF_PIPELINES = {"num_inference_steps": "max_denoising_steps", "gen_length": "max_new_tokens"}
+"""Arguments of diffusers' pipelines that are settings under other names."""
 
 _FOUND_OUT = ("mask_token_id", "status", "error", "notices", "absent")
 """Facts that are not given by name: they have arguments of their own, or follow from the run."""
@@ -92,6 +94,38 @@ def with_sampler(facts: RunFacts, sampler: Any, processors: Iterable[Any]) -> Ru
     name = type(sampler).__name__
     settings = {**facts.settings, "logits_processors": names}
     return replace(facts, sampler=name, sampler_kind=KIND_OF_NAME.get(name, ""), settings=settings)
+
+
+def with_pipeline_call(
+    facts: RunFacts, pipeline: Any, given: Mapping[str, Any], asked: Iterable[str], scheduler: Mapping[str, Any]
+) -> RunFacts:
+    """Facts with what a call of one of diffusers' pipelines says in the same words, whichever pipeline it is.
+
+    Parameters
+    ----------
+    facts
+        Those of the call's model.
+    pipeline
+        The pipeline that was called.
+    given
+        Arguments of the call by name, defaults included.
+    asked
+        Arguments that are settings under their own names.
+    scheduler
+        Settings that are the scheduler's own.
+    """
+    name = type(pipeline.scheduler).__name__
+    eos = pipeline.eos_token_id if given["eos_token_id"] is None else given["eos_token_id"]
+    settings = {argument: given[argument] for argument in asked}
+    settings |= {ours: given[theirs] for theirs, ours in _OF_PIPELINES.items()}
+    return replace(
+        facts,
+        sampler=name,
+        sampler_kind=facts.sampler_kind or KIND_OF_NAME.get(name, ""),
+        settings={**facts.settings, **scheduler, "library": "diffusers", **settings},
+        versions={**facts.versions, **versions("diffusers")},
+        eos_token_ids=() if eos is None else (int(eos),),
+    )
 
 
 def eos_ids(config: Any) -> tuple[int, ...]:
