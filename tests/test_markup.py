@@ -6,7 +6,7 @@ from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.views import contents
 from dgemma_viz.views.contents import unframe
 from dgemma_viz.views.still import still_html
-from dgemma_viz.widgets.notices import alert
+from dgemma_viz.widgets.panels import alert
 from tests.synthetic import synthetic_trace
 
 

@@ -12,7 +12,6 @@ from dgemma_viz.analysis.drift import kl_to_previous
 from dgemma_viz.analysis.positions import answer_positions, confidence_gaps, flips
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, settled_counts
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
-from dgemma_viz.analysis.transitions import transitions
 from dgemma_viz.trace.model import CanvasRun
 
 if TYPE_CHECKING:
@@ -20,12 +19,15 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+TRANSITIONS = ("accept_accept", "accept_re_noise", "re_noise_accept", "re_noise_re_noise")
+"""What became of each decision at the next step: kept, taken back, accepted at last, or re-noised once more."""
+
 
 def step_table(run: CanvasRun) -> pd.DataFrame:
     """One row per step.
 
-    Columns: ``step``; ``temperature``; ``noise_ratio``, ``accepted``, ``settled``, ``flips``; the four transitions of
-    :mod:`~dgemma_viz.analysis.transitions`; ``budget_used``, ``budget_left`` and ``next_costs`` (nats by which the
+    Columns: ``step``; ``temperature``; ``noise_ratio``, ``accepted``, ``settled``, ``flips``; the four of
+    :data:`TRANSITIONS`; ``budget_used``, ``budget_left`` and ``next_costs`` (nats by which the
     first refused position was over the bound; NaN if none was refused); ``mean_entropy``, ``entropy_over_threshold``,
     ``steps_to_stable``, ``held_back_by``; ``draft_final``, ``candidate_final`` (fraction of the answer), ``mean_gap``
     (confidence gap over the answer), ``kl_moved`` (summed lower bounds) and ``drafted_length``. What belongs to a
@@ -88,3 +90,21 @@ def _mean(values: Array, positions: Array) -> Array:
         return np.full(len(values), np.nan)
     means: Array = values[:, positions].astype(float).mean(axis=1)
     return means
+
+
+def transitions(run: CanvasRun) -> dict[str, Array]:
+    """Positions by their decision in the step before and in this one: int ``(T,)`` by kind; the first step has zeros.
+
+    From the second step on the four sum to the canvas length, except to 0 where one of the two steps made no decision.
+    ``accept_re_noise`` are decisions taken back, which sticky samplers never do (accept -> re-noise transitions of The
+    Annotated DiffusionGemma).
+    """
+    accepted = run.array("accepted")
+    before, now = accepted[:-1], accepted[1:]
+    decided = (run.decided[:-1] & run.decided[1:])[:, None]
+    pairs = (before & now, before & ~now, ~before & now, ~before & ~now)
+    counts = {}
+    for kind, pair in zip(TRANSITIONS, pairs, strict=True):
+        counts[kind] = np.zeros(len(accepted), dtype=int)
+        counts[kind][1:] = (pair & decided).sum(axis=1)
+    return counts

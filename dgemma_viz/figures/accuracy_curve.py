@@ -8,8 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dgemma_viz.analysis.intervals import Array
-from dgemma_viz.figures.accuracy_panels import HEIGHT, accuracy_panels
-from dgemma_viz.figures.frame import framed, message_figure
+from dgemma_viz.figures.frame import ACCURACY_HEIGHT, accuracy_panels, framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.uncertainty import (
     accuracy_hovers,
@@ -62,7 +61,7 @@ def accuracy_curve(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figu
         return message_figure(NAME, look, title, "no token could be judged:<br>give a reference with the right answer")
     note = not_judged_note(table)
     summary = f"{table['right'].sum():,} of {table['count'].sum():,} tokens right; whiskers: 95 %"
-    figure = framed(NAME, look, title, summary + note, height=HEIGHT)
+    figure = framed(NAME, look, title, summary + note, height=ACCURACY_HEIGHT)
     accuracy = table["accuracy"].to_numpy()
     x, centres, widths = _places(table, by)
     figure.add_trace(count_bars("tokens", centres, table["count"].to_numpy(), widths, look))

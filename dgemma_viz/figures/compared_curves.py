@@ -14,9 +14,9 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.curve_panels import Line, Panel, every_panel
 from dgemma_viz.figures.frame import message_figure
 from dgemma_viz.figures.markers import step_marker
+from dgemma_viz.figures.marks import A, B, RunStyle
 from dgemma_viz.figures.panel_rows import panel_rows
 from dgemma_viz.figures.place import whole_number
-from dgemma_viz.figures.run_pair import A, B, RunStyle
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.model import CanvasRun, Trace
 

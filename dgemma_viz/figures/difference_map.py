@@ -10,14 +10,13 @@ import plotly.graph_objects as go
 
 from dgemma_viz.analysis.comparison import Differences, pair_of
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
 from dgemma_viz.figures.frame import framed, message_figure, whole_ticks, word_ticks
 from dgemma_viz.figures.hover import outcome_texts, passages, token_labels
 from dgemma_viz.figures.markers import crosshair
+from dgemma_viz.figures.marks import A, B
 from dgemma_viz.figures.place import whole_number
-from dgemma_viz.figures.quantities import QUANTITIES
-from dgemma_viz.figures.run_pair import A, B
+from dgemma_viz.figures.quantities import COLORBAR_TOP, QUANTITIES, colorbar
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
@@ -94,7 +93,7 @@ def difference_map(
     }
     axis = {"showgrid": False}
     return figure.update_layout(
-        margin={"t": TOP, "l": 56, "b": 48},
+        margin={"t": COLORBAR_TOP, "l": 56, "b": 48},
         shapes=crosshair(step, position, size, look),
         xaxis={"title": {"text": "position"}, "range": [-0.5, size[1] - 0.5], **axis, **word_ticks(run_a)},
         yaxis={"title": {"text": "denoising step"}, "range": [size[0] - 0.5, -0.5], **axis, **whole_ticks(size[0])},

@@ -1,7 +1,11 @@
-"""What every figure starts from: an empty figure in a theme, and a figure that says why there is nothing to draw."""
+"""What every figure starts from: an empty figure in a theme, one that says why there is nothing to draw, and layouts.
+
+The layouts are those that several figures share: ticks, a key below the plot, accuracies over counts.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +23,13 @@ _MOST_WORDS, _LONGEST_WORD = 6, 8
 _MARGIN = {"l": 12, "r": 16, "t": 62, "b": 12}
 _TITLE_LINE = 26
 """Pixels from the top edge to the title's base line."""
+LINE = 17
+"""Pixels of a line of the subtitle."""
+_BELOW = {"y": 0, "yref": "container", "yanchor": "bottom", "x": 0, "xanchor": "left"}
+"""The key below the plot."""
+ACCURACY_HEIGHT = 430
+_PANELS_TOP, _PANELS_BOTTOM = 66, 84
+_COUNTS_UP_TO, _ACCURACY_FROM = 0.2, 0.28
 
 
 def framed(
@@ -97,3 +108,55 @@ def word_ticks(run: CanvasRun) -> dict[str, Any]:
     places = list(range(0, run.canvas_length, step))
     said = [f"{p}<br>{name_label(words.word(p), _LONGEST_WORD)}" for p in places]
     return {"tickmode": "array", "tickvals": places, "ticktext": said}
+
+
+def key_below(subtitle_lines: int) -> dict[str, Any]:
+    """Layout for a subtitle of so many lines beyond the first, and a key below the plot."""
+    return {
+        "margin": {"t": 66 + LINE * subtitle_lines, "b": 96, "l": 64},
+        "legend": _BELOW,
+        "showlegend": True,
+    }
+
+
+def accuracy_panels(
+    figure: go.Figure, titles: tuple[str, str, str], xaxis: dict[str, Any], *, most: int, note: bool = False
+) -> go.Figure:
+    """Lay out a figure whose points are on ``y`` and whose counts are on ``y2`` (logarithmic).
+
+    Parameters
+    ----------
+    figure
+        With its data; changed in place.
+    titles
+        Words at the axes x, y and y2.
+    xaxis
+        More of the x axis: range, ticks.
+    most
+        Largest count.
+    note
+        Whether the subtitle has a second line.
+    """
+    return figure.update_layout(
+        margin={"t": _PANELS_TOP + 18 * note, "b": _PANELS_BOTTOM, "l": 60},
+        xaxis={"title": {"text": titles[0]}, "anchor": "y2", **xaxis},
+        yaxis={
+            "title": {"text": titles[1]},
+            "domain": [_ACCURACY_FROM, 1],
+            "range": [-0.04, 1.04],
+            "dtick": 0.2,
+            "anchor": "x",
+        },
+        yaxis2={
+            "title": {"text": titles[2]},
+            "domain": [0, _COUNTS_UP_TO],
+            "type": "log",
+            "dtick": 1,
+            "range": [-0.3, math.log10(most) + 0.15],
+            "tickformat": "~s",
+            "anchor": "x",
+        },
+        bargap=0,
+        legend=_BELOW,
+        showlegend=True,
+    )

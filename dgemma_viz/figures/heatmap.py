@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgemma_viz.analysis.positions import re_noised_again
-from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import plotly_scale
 from dgemma_viz.figures.curve_panels import panels
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks, word_ticks
@@ -17,7 +16,7 @@ from dgemma_viz.figures.markers import crosshair
 from dgemma_viz.figures.marks import TAKEN_BACK
 from dgemma_viz.figures.panel_rows import height_of
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
-from dgemma_viz.figures.quantities import Quantity, quantity_of
+from dgemma_viz.figures.quantities import COLORBAR_TOP, Quantity, colorbar, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
@@ -122,7 +121,7 @@ def _drawn(
 ) -> go.Figure:
     data = [_map(run, cells | _colours(run, shown, values, look)), _marks(look, _taken_back(run, shown))]
     layout = {
-        "margin": {"t": TOP, "l": 56, "b": 48},
+        "margin": {"t": COLORBAR_TOP, "l": 56, "b": 48},
         "xaxis": {
             "title": {"text": "position"},
             "range": [-0.5, run.canvas_length - 0.5],

@@ -1,14 +1,15 @@
-"""The marks of what happened to a position: one form each, so that colour is never the only sign.
+"""Marks and lines that tell things apart: one form each, so that colour is never the only sign.
 
-The figures take glyphs, words, Plotly symbols and line styles from here. The token canvas draws its marks in its own
-style sheet: the same words, an underline as ``dash`` and ``width`` say, a corner for changed, × for taken back.
+There are those of what happened to a position, of two compared runs, and of ways of decoding. Figures take glyphs,
+words, Plotly symbols and line styles from here. The token canvas draws its marks in its own style sheet: the same
+words, an underline as ``dash`` and ``width`` say, a corner for changed, × for taken back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ import numpy.typing as npt
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.trace.decision import NO_DECISION, Decision, Phase
 from dgemma_viz.trace.model import CanvasRun, Trace
+
+if TYPE_CHECKING:
+    from dgemma_viz.figures.theme import Theme
 
 Array = npt.NDArray[Any]
 
@@ -108,3 +112,56 @@ def shown_decisions(run: CanvasRun) -> list[int]:
 def outcome(run: CanvasRun, step: int, position: int) -> Mark:
     """The mark of a position after a step."""
     return decision_marks(run.trace)[int(decisions(run)[step, position])]
+
+
+# -- of two compared runs ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunStyle:
+    """How one of two compared runs looks, wherever they are drawn together.
+
+    Attributes
+    ----------
+    name, glyph
+        One character each, for text.
+    colour
+        A field of :class:`~dgemma_viz.figures.theme.Theme`.
+    symbol, dash
+        Plotly marker symbol of the glyph's form, and line style.
+    line
+        The line style in a word.
+    """
+
+    name: str
+    glyph: str
+    colour: str
+    symbol: str
+    dash: str
+    line: str
+
+
+A = RunStyle("A", "●", "accent", "circle", "solid", "solid")
+B = RunStyle("B", "◆", "second", "diamond", "dash", "dashed")
+
+
+# -- of ways of decoding -----------------------------------------------------------------------------------------
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
+def way_colour(look: Theme, number: int) -> str:
+    """Colour of the way of that number."""
+    colours = (look.accent, look.second, look.third, look.warning, look.ink)
+    return colours[number % len(colours)]
+
+
+def way_line(look: Theme, number: int) -> dict[str, Any]:
+    """``line`` of a scatter trace."""
+    return {"color": way_colour(look, number), "dash": _DASHES[number % len(_DASHES)], "width": 2}
+
+
+def way_marker(look: Theme, number: int) -> dict[str, Any]:
+    """``marker`` of a scatter trace."""
+    return {"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 8, "color": way_colour(look, number)}

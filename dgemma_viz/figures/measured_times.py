@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.frame import framed
+from dgemma_viz.figures.frame import LINE, framed, key_below
+from dgemma_viz.figures.marks import way_line, way_marker
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
-from dgemma_viz.figures.way_lines import LINE, key_below, way_line, way_marker
 
 if TYPE_CHECKING:
     import pandas as pd

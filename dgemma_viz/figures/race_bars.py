@@ -10,9 +10,9 @@ from plotly.subplots import make_subplots
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.frame import framed
+from dgemma_viz.figures.marks import way_colour
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
-from dgemma_viz.figures.way_lines import way_colour
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,7 @@ import plotly.graph_objects as go
 from dgemma_viz.analysis.intervals import Array
 from dgemma_viz.analysis.reliability import calibration_error
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.accuracy_panels import HEIGHT, accuracy_panels
-from dgemma_viz.figures.frame import framed, message_figure
+from dgemma_viz.figures.frame import ACCURACY_HEIGHT, accuracy_panels, framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.uncertainty import (
     accuracy_hovers,
@@ -64,7 +63,7 @@ def reliability_diagram(table: pd.DataFrame, scale: Scale = "linear", theme: str
         return message_figure(NAME, look, _TITLE, "no draft could be judged:<br>give a reference with the right answer")
     note = not_judged_note(table)
     summary = f"ECE {calibration_error(table):.3f} over {filled['count'].sum():,} drafts; whiskers: 95 %"
-    figure = framed(NAME, look, _TITLE, summary + note, height=HEIGHT)
+    figure = framed(NAME, look, _TITLE, summary + note, height=ACCURACY_HEIGHT)
     confidence, accuracy = filled["mean_confidence"].to_numpy(), filled["accuracy"].to_numpy()
     low, high = filled["from_confidence"].to_numpy(), filled["to_confidence"].to_numpy()
     start, end = _place(low, scale), _place(high, scale)

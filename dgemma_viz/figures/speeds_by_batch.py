@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 
 from dgemma_viz.costs.speeds import Speed
 from dgemma_viz.errors import SettingError
-from dgemma_viz.figures.frame import framed
+from dgemma_viz.figures.frame import LINE, framed, key_below
+from dgemma_viz.figures.marks import way_colour, way_line, way_marker
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.uncertainty import band
-from dgemma_viz.figures.way_lines import LINE, key_below, way_colour, way_line, way_marker
 
 NAME = "speeds_by_batch"
 

@@ -10,13 +10,12 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dgemma_viz.analysis.positions import flips
-from dgemma_viz.figures.colorbar import TOP, colorbar
 from dgemma_viz.figures.colour_scales import colour_at, plotly_scale, text_on
 from dgemma_viz.figures.frame import framed, message_figure, no_steps
 from dgemma_viz.figures.hover import alternatives_text, outcome_texts, token_labels, value_lines
 from dgemma_viz.figures.marks import CHANGED, Mark, decision_marks, decisions, shown_decisions
 from dgemma_viz.figures.place import resolve_run, resolve_step
-from dgemma_viz.figures.quantities import Quantity, quantity_of
+from dgemma_viz.figures.quantities import COLORBAR_TOP, Quantity, colorbar, quantity_of
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.model import CanvasRun, Trace
@@ -95,7 +94,7 @@ def token_canvas(
         ]
     )
     return figure.update_layout(
-        margin={"t": TOP, "b": 44, "l": 12, "r": 12},
+        margin={"t": COLORBAR_TOP, "b": 44, "l": 12, "r": 12},
         xaxis={"visible": False, "range": [-0.52, columns - 0.48], "fixedrange": True},
         yaxis={"visible": False, "range": [rows - 0.4, -0.52], "fixedrange": True},
         legend={"y": 0, "yref": "container", "yanchor": "bottom", "x": 0, "xanchor": "left"},

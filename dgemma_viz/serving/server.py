@@ -26,9 +26,8 @@ from dgemma_viz.serving import forked_kernels
 from dgemma_viz.serving.dashboards import Dashboard, read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
 from dgemma_viz.serving.settings import ServeSettings
-from dgemma_viz.serving.site import Site
+from dgemma_viz.serving.site import FOLDER, Site, ViewerFiles, viewer_files
 from dgemma_viz.serving.trace_store import TraceStore
-from dgemma_viz.serving.viewer_files import FOLDER, ViewerFiles, viewer_files
 from dgemma_viz.views.contents import PARTS
 from dgemma_viz.views.plotly_module import ADDRESS_VARIABLE
 

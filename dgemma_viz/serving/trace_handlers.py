@@ -19,8 +19,8 @@ from dgemma_viz.errors import TraceFileError
 from dgemma_viz.serving.making import PAGE, Part
 from dgemma_viz.serving.page_handler import PageHandler
 from dgemma_viz.serving.published_traces import edition_of, published_file, shown
+from dgemma_viz.serving.site import FOLDER
 from dgemma_viz.serving.trace_store import ReplacedError, TraceStore
-from dgemma_viz.serving.viewer_files import FOLDER
 from dgemma_viz.views.page import document
 
 STYLE = Path(__file__).parent / "static" / "published_trace.css"

@@ -24,7 +24,7 @@ class RunTask:
         Sampler of :mod:`dgemma_viz.labs.samplers` that ran, and all its parameters.
     interventions
         What was changed on purpose: JSON objects, read by
-        :func:`~dgemma_viz.trace.interventions.recorded_interventions.recorded_interventions`.
+        :func:`~dgemma_viz.trace.interventions.intervention.recorded_interventions`.
     fault
         Title of the fault that was planted in the model.
     way

@@ -12,7 +12,7 @@ from dgemma_viz.analysis.divergence import Divergence, divergence_of
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.figures.compared_curves import compared_curves
 from dgemma_viz.figures.difference_map import difference_map
-from dgemma_viz.figures.run_pair import A, B
+from dgemma_viz.figures.marks import A, B
 from dgemma_viz.views.answer import layout_of
 from dgemma_viz.views.charts import SCALES, for_both_looks, looks
 from dgemma_viz.views.comparison_head import first_difference_html, run_heading_html, table_html

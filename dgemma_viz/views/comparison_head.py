@@ -20,7 +20,7 @@ from dgemma_viz.analysis.outcomes import differing_tokens, outcomes
 from dgemma_viz.analysis.passages import drafted
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import TraceError
-from dgemma_viz.figures.run_pair import A, B, RunStyle
+from dgemma_viz.figures.marks import A, B, RunStyle
 from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.passage import characters_of, whole_words
 from dgemma_viz.plain_text import isolated

@@ -14,7 +14,7 @@ from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.divergence import divergence_of
 from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.diagnosis import Diagnosis
-from dgemma_viz.figures.run_pair import A, B
+from dgemma_viz.figures.marks import A, B
 from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.plain_text import CUT, NO_FORMULAS
 from dgemma_viz.rules.finding import Severity

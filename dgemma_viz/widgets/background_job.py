@@ -19,7 +19,7 @@ import ipywidgets as ipw
 
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.redaction import text_of
-from dgemma_viz.widgets.notices import alert, status
+from dgemma_viz.widgets.panels import alert, status
 from dgemma_viz.work_limits import SECONDS, most, time_is_up
 
 

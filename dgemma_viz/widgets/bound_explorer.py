@@ -15,8 +15,7 @@ from dgemma_viz.figures.frame import no_bound
 from dgemma_viz.plain_text import nats
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.widgets.chart import Chart
-from dgemma_viz.widgets.notices import status
-from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.panels import close_tree, columns, panel, status
 from dgemma_viz.widgets.viewer import Viewer
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dgemma_viz.plain_text import visible
 from dgemma_viz.views.modules import style_sheets
 from dgemma_viz.views.run_header import readable
 from dgemma_viz.widgets import STATIC
-from dgemma_viz.widgets.notices import alert, status
+from dgemma_viz.widgets.panels import alert, status
 
 if TYPE_CHECKING:
     Answer = float | str

@@ -26,8 +26,7 @@ from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.plain_text import visible
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import Trace
-from dgemma_viz.widgets.notices import alert
-from dgemma_viz.widgets.panels import close_tree
+from dgemma_viz.widgets.panels import alert, close_tree
 from dgemma_viz.widgets.viewer import Viewer
 
 _LONGEST_VALUE = 60

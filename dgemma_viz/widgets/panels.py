@@ -1,4 +1,4 @@
-"""Containers that let charts shrink and stack, and the closing of everything in a container."""
+"""What panels are made of: containers that let charts shrink and stack, their closing, and one-line messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
 
+from dgemma_viz.markup import tag
+from dgemma_viz.views.run_header import readable
+
 _NARROWEST = "400px"
+_WRAP = "line-height:1.5;overflow-wrap:anywhere;max-height:12em;overflow:auto"
+"""A message may quote a prompt without a space in it, of any length."""
+_ALERT = f"padding:.55rem .8rem;border-left:4px solid #b3261e;background:rgba(179,38,30,.1);border-radius:2px;{_WRAP}"
 
 
 def panel(child: widgets.Widget) -> widgets.Box:
@@ -49,3 +55,13 @@ def close_with_looks(widget: widgets.Widget, closing: Callable[[], None] | None 
         look = getattr(widget, name, None)
         if isinstance(look, widgets.Widget):
             look.close()
+
+
+def status(message: str) -> str:
+    """What goes on, as HTML; the message is escaped. It is announced when the reader is idle."""
+    return str(tag("div", readable(message), role="status", aria_live="polite", style=f"margin:.5rem 0;{_WRAP}"))
+
+
+def alert(message: str) -> str:
+    """What went wrong, as HTML; the message is escaped. It is announced at once."""
+    return str(tag("div", readable(message), role="alert", style=_ALERT))

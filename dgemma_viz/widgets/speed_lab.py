@@ -19,8 +19,7 @@ from dgemma_viz.views.modules import style_sheets
 from dgemma_viz.widgets import STATIC
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.chart import Chart
-from dgemma_viz.widgets.notices import alert
-from dgemma_viz.widgets.panels import close_tree, columns, panel
+from dgemma_viz.widgets.panels import alert, close_tree, columns, panel
 from dgemma_viz.widgets.settings_form import SettingsForm
 from dgemma_viz.widgets.speed_settings import groups_for, known_machines, scenario_of
 from dgemma_viz.widgets.speed_table import WAY_TITLES, crossings, hardware_table, speed_table, validation_table

@@ -24,7 +24,7 @@ from dgemma_viz.redaction import text_of
 from dgemma_viz.trace import Trace, load_trace
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
-from dgemma_viz.widgets.notices import alert, status
+from dgemma_viz.widgets.panels import alert, status
 from dgemma_viz.widgets.viewer import Viewer
 
 MEGABYTE: Final = 2**20

@@ -13,9 +13,8 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.drift import binned_divergence, kl_to_final, kl_to_previous
 from dgemma_viz.analysis.order import decoding_order, neighbour_effect
 from dgemma_viz.analysis.positions import answer_positions, commit_steps, confidence_gaps, re_noised_again, returns
-from dgemma_viz.analysis.step_table import step_table
+from dgemma_viz.analysis.step_table import TRANSITIONS, step_table, transitions
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
-from dgemma_viz.analysis.transitions import KINDS, transitions
 from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
 from tests.synthetic import synthetic_trace
@@ -93,7 +92,7 @@ def test_transitions_by_hand():
     trace = synthetic_trace(length=4, steps=[[3]])
     accepted = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0]], dtype=bool)
     counts = transitions(replace(trace, accepted=accepted[:, None], decision=None).canvas_run())
-    assert {kind: counts[kind].tolist() for kind in KINDS} == {
+    assert {kind: counts[kind].tolist() for kind in TRANSITIONS} == {
         "accept_accept": [0, 1, 2],
         "accept_re_noise": [0, 1, 0],
         "re_noise_accept": [0, 1, 1],
@@ -176,7 +175,7 @@ def test_the_columns_of_a_step_agree_with_each_other(run):
     steps = step_table(run)
     assert len(steps) == run.n_steps
     assert steps["accept_re_noise"].sum() == re_noised_again(run).sum()
-    assert (steps[list(KINDS)].iloc[1:].sum(axis=1) == run.canvas_length).all()
+    assert (steps[list(TRANSITIONS)].iloc[1:].sum(axis=1) == run.canvas_length).all()
     assert (steps["next_costs"].dropna() > 0).all()
 
 

@@ -18,9 +18,8 @@ from dgemma_viz.analysis.judged_drafts import judged_drafts
 from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.seed_agreement import seed_agreement
-from dgemma_viz.analysis.step_table import step_table
+from dgemma_viz.analysis.step_table import step_table, transitions
 from dgemma_viz.analysis.steps import accepted_counts, noise_ratios, tokens_per_forward
-from dgemma_viz.analysis.transitions import transitions
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.figures.marks import decision_marks, outcome
 from dgemma_viz.figures.quantities import quantity_of

@@ -4,8 +4,7 @@ Doing it is for :mod:`dgemma_viz.labs.interventions`; reading and describing it 
 """
 
 from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForceRenoise
-from dgemma_viz.trace.interventions.intervention import Intervention, from_json
-from dgemma_viz.trace.interventions.recorded_interventions import recorded_interventions
+from dgemma_viz.trace.interventions.intervention import Intervention, from_json, recorded_interventions
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters, DropSelfConditioning
 from dgemma_viz.trace.interventions.tokens_read import AddNoise, Pin, Replace
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, fields
 from inspect import isabstract
 from typing import Any, ClassVar, Self
 
-from dgemma_viz.errors import SettingError
+from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.range_check import checked_range
+from dgemma_viz.trace.model import Trace
 
 Token = int | str
 """An id, or the text of one token."""
@@ -127,6 +128,22 @@ def from_json(data: Mapping[str, Any]) -> Intervention:
         return kind(**values)
     except TypeError as error:
         raise SettingError(f"{data!r} is no {kind.__name__}: {error}") from error
+
+
+def recorded_interventions(trace: Trace) -> tuple[Intervention, ...]:
+    """From ``facts.task.interventions``; empty for a run that was left alone.
+
+    Raises
+    ------
+    TraceError
+        What stands there cannot be read.
+    """
+    task = trace.facts.task
+    told = task.more.get("interventions", task.interventions)
+    try:
+        return tuple(from_json(one) for one in told)
+    except (SettingError, TypeError) as error:
+        raise TraceError(f"this trace says that its run was intervened in, but not legibly: {error}") from error
 
 
 def whole_numbers(values: Any, name: str) -> tuple[int, ...]:
