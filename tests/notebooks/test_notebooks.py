@@ -1,16 +1,20 @@
 """Every published notebook runs from top to bottom, and is committed without outputs."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import nbformat
 import pytest
+from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
 import dgemma_viz as dv
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.labs.run import run
 from dgemma_viz.labs.samplers import SAMPLERS
+from dgemma_viz.serving.forked_kernels import AVAILABLE, ForkingProvisioner
 from dgemma_viz.tiny.tasks import TASKS
 
 SOLVE = """
@@ -24,6 +28,16 @@ for exercise in [found for found in gc.get_objects() if type(found) is Exercise]
 """
 """Gives each exercise of a page the answer that the page computes."""
 
+
+class ForkedKernel(AsyncKernelManager):
+    """A kernel as the server of dashboards makes them, which has torch loaded: importing it anew takes seconds."""
+
+    async def start_kernel(self, **options):
+        if AVAILABLE:
+            self.provisioner = ForkingProvisioner(kernel_id=uuid4().hex, kernel_spec=self.kernel_spec, parent=self)
+        await super().start_kernel(**options)
+
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
@@ -32,7 +46,10 @@ def test_runs_top_to_bottom(path, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(SOLVE))
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    place = {"metadata": {"path": tmp_path}}
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources=place, kernel_manager_class=ForkedKernel
+    ).execute()
     *code, solving = [cell for cell in notebook.cells if cell.cell_type == "code"]
     in_course = path.stem[:2].isdigit()
     solved = "".join(output["text"] for output in solving.outputs if output["name"] == "stdout").splitlines()
@@ -41,6 +58,15 @@ def test_runs_top_to_bottom(path, tmp_path, monkeypatch):
     assert all(cell.execution_count for cell in code)
     shown = [output for cell in code for output in cell.outputs if "data" in output]
     assert any("application/vnd.jupyter.widget-view+json" in output["data"] for output in shown)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_it_takes_of_the_package_is_public(path):
+    """A kernel that has modules loaded would also give those that the notebook does not import."""
+    code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    taken = set(re.findall(r"\bdv\.(\w+)", code))
+    assert taken <= set(dv.__all__)
+    assert "import dgemma_viz." not in code
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
