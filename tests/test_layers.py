@@ -18,7 +18,7 @@ ALLOWED = {
     "conformance": {"rules", "analysis", "trace"},
     "diagnosis": {"conformance", "rules", "analysis", "trace"},
     "figures": {"diagnosis", "conformance", "analysis", "trace", "costs"},
-    "tiny": {"upstream"},
+    "tiny": {"upstream", "analysis"},
     "recorders": {"trace", "upstream"},
     "views": {"figures", "diagnosis", "conformance", "rules", "analysis", "trace"},
     "labs": {"recorders", "tiny", "upstream", "diagnosis", "conformance", "analysis", "trace", "costs"},

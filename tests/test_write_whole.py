@@ -67,9 +67,11 @@ def test_notebooks_are_copied_whole(tmp_path):
 
 
 def test_a_state_of_training_is_written_whole(tmp_path):
-    from dgemma_viz.tiny.masked.training import MaskedRecipe, MaskedTrainingRun
+    from dgemma_viz.tiny.courses import COURSES
+    from dgemma_viz.tiny.training import Recipe, TrainingRun
 
-    path, run = tmp_path / "state.pt", MaskedTrainingRun(MaskedRecipe())
+    drafter = COURSES["drafter"]
+    path, run = tmp_path / "state.pt", TrainingRun(drafter.learner, Recipe(drafter.schedule))
     path.write_text("before")
     with full_disk(), pytest.raises(SettingError, match="cannot write"):
         run.save(path)

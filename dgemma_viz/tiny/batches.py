@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgemma_viz.tiny.tasks import TASKS, Example, Task, sample_example
+from dgemma_viz.tiny.tasks import TAUGHT_TASKS, Example, Task, sample_example
 from dgemma_viz.tiny.vocabulary import EOS_ID, PAD_ID, vocabulary
 
 _TRAINING_STREAM = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """Tasks that are batched together.
 
@@ -30,9 +30,10 @@ class Bucket:
     examples
         Batch size, a multiple of twice the number of tasks.
     prompt_length
-        Columns for the left-padded prompt.
+        Columns for the left-padded prompt. The mask-token model, whose batches are as long as their texts, reads
+        neither this nor the other lengths.
     answer_length
-        Response columns that the encoder reads: at least the longest answer and its EOS, and all canvases but the
+        Response columns that a causal pass reads: at least the longest answer and its EOS, and all canvases but the
         last, which the decoder needs.
     canvas_length
         Tokens denoised together.
@@ -42,16 +43,32 @@ class Bucket:
         Factor of its losses.
     longest_text
         Only examples whose answer has at most so many characters.
+    skew
+        Of the noise levels, see `noise_levels`.
     """
 
     tasks: tuple[str, ...]
     examples: int
-    prompt_length: int
-    answer_length: int
-    canvas_length: int
+    prompt_length: int = 0
+    answer_length: int = 0
+    canvas_length: int = 0
     canvases: int = 1
     weight: float = 1.0
     longest_text: int = 1000
+    skew: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a batch is a function of, besides its bucket: the run's seed, the step, the bucket's number in it."""
+
+    seed: int
+    step: int
+    index: int
+
+    def generator(self, stream: int) -> np.random.Generator:
+        """The random numbers of one kind of batch."""
+        return np.random.default_rng((stream, self.seed, self.step, self.index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +112,13 @@ def add_noise(clean: NDArray[np.int64], levels: NDArray[np.float64], rng: np.ran
     return np.where(replaced, rng.integers(len(vocabulary()), size=clean.shape), clean)
 
 
-def make_batch(bucket: Bucket, tokenizer: Any, *, seed: int, step: int, index: int, skew: float) -> Batch:
-    """Make the batch of bucket number `index` for one step."""
+def make_batch(bucket: Bucket, tokenizer: Any, draw: Draw) -> Batch:
+    """Make the batch of a bucket for one step."""
     canvas_length = bucket.canvas_length
-    rng = np.random.default_rng((_TRAINING_STREAM, seed, step, index))
+    rng = draw.generator(_TRAINING_STREAM)
     per_task = bucket.examples // len(bucket.tasks)
     names = np.tile(np.array(bucket.tasks), per_task)
-    examples = [_sample_within(TASKS[name], rng, bucket.longest_text) for name in names]
+    examples = [_sample_within(TAUGHT_TASKS[name], rng, bucket.longest_text) for name in names]
     # Encoding the texts in two calls is several times faster than one by one.
     prompts = tokenizer([example.prompt for example in examples])["input_ids"]
     answers = tokenizer([example.answer for example in examples], add_special_tokens=False)["input_ids"]
@@ -121,7 +138,7 @@ def make_batch(bucket: Bucket, tokenizer: Any, *, seed: int, step: int, index: i
         block[row] = rng.integers(len(answer) // canvas_length + 1)
         first = start + block[row] * canvas_length
         clean[row] = tokens[row, first : first + canvas_length]
-    noised = add_noise(clean, noise_levels(rng, len(examples), skew), rng)
+    noised = add_noise(clean, noise_levels(rng, len(examples), bucket.skew), rng)
     return Batch(tokens, is_token, supervised, block, noised)
 
 

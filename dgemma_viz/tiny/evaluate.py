@@ -8,17 +8,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
 
+from dgemma_viz.analysis.intervals import wilson
 from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.loading import KINDS, load_tiny
-from dgemma_viz.tiny.tasks import TASKS, Example, sample_example
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, TAUGHT_TASKS, Example, sample_example
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 from dgemma_viz.write_whole import write_whole
@@ -28,19 +30,14 @@ DEFAULT = "default settings"
 AUTOREGRESSIVE = "autoregressive, greedy"
 SAMPLERS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
-    "at most 4 steps": {"max_denoising_steps": 4},
-    "at most 2 steps": {"max_denoising_steps": 2},
     "1 step": {"max_denoising_steps": 1},
-    "entropy bound 50, at most 8 steps": {
-        "max_denoising_steps": 8,
-        "sampler_config": EntropyBoundSamplerConfig(entropy_bound=50.0),
-    },
-    "entropy bound 50, temperature 1.6 to 1.2": {
-        "t_max": 1.6,
-        "t_min": 1.2,
-        "sampler_config": EntropyBoundSamplerConfig(entropy_bound=50.0),
+    **{f"at most {steps} steps": {"max_denoising_steps": steps} for steps in (2, 4, 8, 16)},
+    **{
+        f"entropy bound {bound:g}": {"sampler_config": EntropyBoundSamplerConfig(entropy_bound=bound)}
+        for bound in (0.01, 1.0, 10.0, 100.0)
     },
 }
+"""Settings of `generate()`, by name; what they leave out is the default: 48 steps, entropy bound 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +46,8 @@ class Score:
 
     Attributes
     ----------
-    exact
-        Share of prompts with a right answer.
+    right
+        Prompts with a right answer.
     forwards
         Mean decoder passes per answer, all its canvases together (autoregressive: one per token).
     tokens_per_forward
@@ -60,15 +57,20 @@ class Score:
     decoder: str
     task: str
     examples: int
-    exact: float
+    right: int
     forwards: float
     tokens_per_forward: float
+
+    @property
+    def exact(self) -> float:
+        """Share of prompts with a right answer."""
+        return self.right / self.examples
 
 
 def held_out_examples(task: str, count: int, seed: int = 0) -> list[Example]:
     """Draw examples that training never sees, from a stream of their own."""
-    rng = np.random.default_rng((_EVALUATION_STREAM, seed, sorted(TASKS).index(task)))
-    return [sample_example(TASKS[task], rng, held_out=True) for _ in range(count)]
+    rng = np.random.default_rng((_EVALUATION_STREAM, seed, crc32(task.encode())))
+    return [sample_example(TAUGHT_TASKS[task], rng, held_out=True) for _ in range(count)]
 
 
 def score(model: Any, tokenizer: Any, task: str, decoder: str, *, count: int, batch: int = 64, seed: int = 0) -> Score:
@@ -92,8 +94,8 @@ def score(model: Any, tokenizer: Any, task: str, decoder: str, *, count: int, ba
         forwards += int(passes.sum())
         for example, ids, length in zip(part, new.tolist(), lengths.tolist(), strict=True):
             text = tokenizer.decode([token for token in ids[:length] if token != tokenizer.eos_token_id])
-            right += TASKS[task].check(example.prompt, text)
-    return Score(decoder, task, count, right / count, forwards / count, tokens / max(forwards, 1))
+            right += TAUGHT_TASKS[task].check(example.prompt, text)
+    return Score(decoder, task, count, right, forwards / count, tokens / max(forwards, 1))
 
 
 def emitted_lengths(new: torch.Tensor, tokenizer: Any) -> torch.Tensor:
@@ -103,27 +105,39 @@ def emitted_lengths(new: torch.Tensor, tokenizer: Any) -> torch.Tensor:
     return before_end.sum(-1)
 
 
-def evaluate(model: Any, tokenizer: Any, *, count: int, decoders: tuple[str, ...] | None = None) -> Iterator[Score]:
-    """Score every task under every decoder (default: all)."""
-    for decoder in decoders or (*SAMPLERS, AUTOREGRESSIVE):
-        for task in TASKS:
+def evaluate(model: Any, tokenizer: Any, tasks: Iterable[str] = TASKS, *, count: int) -> Iterator[Score]:
+    """Score every task under every decoder."""
+    for decoder in (*SAMPLERS, AUTOREGRESSIVE):
+        for task in tasks:
             yield score(model, tokenizer, task, decoder, count=count)
 
 
 def as_markdown(scores: list[Score]) -> str:
-    """Write the scores as a table: exact match, mean decoder passes, tokens per forward."""
-    lines = ["| decoder | " + " | ".join(TASKS) + " |", "| --- |" + " ---: |" * len(TASKS)]
+    """Write the scores as tables, one of the closed and one of the open tasks: right, mean decoder passes."""
+    tasks = list(dict.fromkeys(entry.task for entry in scores))
+    halves = ([task for task in tasks if task not in OPEN_TASKS], [task for task in tasks if task in OPEN_TASKS])
+    return "\n\n".join(_table(scores, half) for half in halves if half)
+
+
+def _table(scores: list[Score], tasks: Sequence[str]) -> str:
+    lines = ["| decoder | " + " | ".join(tasks) + " |", "| --- |" + " ---: |" * len(tasks)]
     for decoder in dict.fromkeys(entry.decoder for entry in scores):
         row = {entry.task: entry for entry in scores if entry.decoder == decoder}
-        cells = (f"{row[t].exact:.1%} · {row[t].forwards:.1f} · {row[t].tokens_per_forward:.1f}" for t in row)
+        cells = (f"{percent_range(row[t].right, row[t].examples)} · {row[t].forwards:.1f}" for t in tasks)
         lines.append(f"| {decoder} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def percent_range(right: int, count: int) -> str:
+    """A share and its 95 % interval by Wilson (1927), all in percent: ``96 % [93-98]``."""
+    low, high = (f"{100 * float(end):.0f}" for end in wilson(right, count))
+    return f"{100 * right / count:.0f} % [{low}–{high}]"
 
 
 def write_report(scores: list[Score], folder: Path) -> str:
     """Save `evaluation.md` and `evaluation.json` in the folder and return the former's text."""
     text = (
-        f"Each cell: exact match · mean decoder passes per answer · emitted tokens per decoder pass, over "
+        f"Each cell: right answers with their 95 % interval · mean decoder passes per answer, over "
         f"{scores[0].examples} held-out prompts a task.\n"
         "Measured with `python -m dgemma_viz.tiny.evaluate`, through the "
         "unmodified `generate()` of transformers; the last row decodes the same weights token by token.\n\n"

@@ -29,7 +29,7 @@ class Bundled:
     weights
         Folder with its weights and, unless it shares that of the first kind, its tokenizer.
     made_by
-        Module whose command makes such a folder.
+        Command, after ``python -m``, that makes such a folder.
     dtype
         Of torch, in which it is loaded; None for that of the file.
     """
@@ -71,13 +71,13 @@ KINDS: Mapping[str, Bundled] = MappingProxyType(
             "dgemma-viz-tiny-masked",
             "ModernBertForMaskedLM",
             _HERE / "masked" / "weights",
-            "dgemma_viz.tiny.masked.train",
+            "dgemma_viz.tiny.train masked",
         ),
         "drafter": Bundled(
             "dgemma-viz-tiny-drafter",
             "LlamaForCausalLM",
             _HERE / "drafter" / "weights",
-            "dgemma_viz.tiny.drafter.train",
+            "dgemma_viz.tiny.train drafter",
         ),
     }
 )

@@ -10,13 +10,19 @@ Recipe: google-deepmind/gemma `gemma/diffusion`, NVIDIA-NeMo/Automodel dllm reci
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 
+from dgemma_viz.tiny.batches import Bucket, Draw, make_batch
 from dgemma_viz.upstream.transformers import CACHE
+
+_IGNORED = -100
+"""Label that transformers' loss leaves out."""
 
 
 def encoder_masks(is_token: torch.Tensor, window: int) -> dict[str, torch.Tensor]:
@@ -114,3 +120,27 @@ def _next_token_loss(
     each = cross_entropy(logits.flatten(0, 1), tokens[:, prompt:].flatten(), reduction="none")
     weight = supervised[:, prompt:].flatten().float()
     return (each * weight).sum() / weight.sum()
+
+
+def diffusion_losses(
+    model: Any, tokenizer: Any, bucket: Bucket, draw: Draw, share: Callable[[Any], Any]
+) -> dict[str, torch.Tensor]:
+    """Both losses over a worker's share of a batch."""
+    batch = {
+        name: torch.from_numpy(share(array)) for name, array in asdict(make_batch(bucket, tokenizer, draw)).items()
+    }
+    denoising, next_token = losses(model, batch, prompt=bucket.prompt_length, answer=bucket.answer_length)
+    return {"denoising": denoising, "next token": next_token}
+
+
+def causal_losses(
+    model: Any, tokenizer: Any, bucket: Bucket, draw: Draw, share: Callable[[Any], Any]
+) -> dict[str, torch.Tensor]:
+    """Next-token loss of a causal model over the answers of a worker's share of a batch."""
+    batch = make_batch(bucket, tokenizer, draw)
+    tokens, supervised, mask = (
+        torch.from_numpy(share(array)) for array in (batch.tokens, batch.supervised, batch.is_token)
+    )
+    labels = tokens.masked_fill(~supervised, _IGNORED)
+    positions = (mask.long().cumsum(-1) - 1).clamp(min=0)
+    return {"next token": model(tokens, attention_mask=mask, position_ids=positions, labels=labels).loss}

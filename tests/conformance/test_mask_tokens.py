@@ -9,9 +9,9 @@ import torch
 
 import dgemma_viz as dv
 from dgemma_viz.conformance import check_conformance
-from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.tiny.vocabulary import MASK_ID
 
 LENGTH = 16
 

@@ -8,9 +8,9 @@ import torch
 import dgemma_viz as dv
 from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.tiny import load_tiny
-from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.tiny.vocabulary import MASK_ID
 from tests.handmade import masked_trace
 from tests.recorders.pipelines import called, pipeline_of
 

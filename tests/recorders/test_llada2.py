@@ -9,10 +9,9 @@ from dgemma_viz.diagnosis import diagnose
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.tiny import load_tiny
-from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
-from dgemma_viz.tiny.vocabulary import EOS_ID
+from dgemma_viz.tiny.vocabulary import EOS_ID, MASK_ID
 from dgemma_viz.trace import Decision, Phase, load_trace
 
 SUDOKU = TASKS["sudoku"].example_prompts[0]

@@ -16,9 +16,9 @@ from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.recorders.own_loop import Recorder
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
 from dgemma_viz.tiny import load_tiny
-from dgemma_viz.tiny.masked.tokenizer import MASK_ID
 from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
+from dgemma_viz.tiny.vocabulary import MASK_ID
 from dgemma_viz.trace import Decision, Phase, load_trace
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.notice import NoticeCode

@@ -56,7 +56,8 @@ def test_folder_is_a_standard_one(tiny):
 
 def test_files_agree_with_the_code(tiny):
     model, tokenizer = tiny
-    assert tokenizer.get_vocab() == build_tokenizer().get_vocab()
+    # Tokens that were appended since the weights were trained leave every id as it was.
+    assert tokenizer.get_vocab().items() <= build_tokenizer().get_vocab().items()
     assert tokenizer.padding_side == "left"
     saved, ours = model.generation_config.to_dict(), tiny_generation_config().to_dict()
     assert {

@@ -1,28 +1,23 @@
-"""Training of the mask-token model: what a batch looks like, and a run that goes on where it stopped."""
-
-from dataclasses import replace
+"""Training batches of the mask-token model."""
 
 import numpy as np
-import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.tiny.batches import Bucket, Draw
 from dgemma_viz.tiny.masked import MASKED_TASKS
-from dgemma_viz.tiny.masked.batches import make_masked_batch
-from dgemma_viz.tiny.masked.tokenizer import MASK_ID, build_masked_tokenizer
-from dgemma_viz.tiny.masked.training import MaskedRecipe, MaskedTrainingRun
+from dgemma_viz.tiny.masked.objective import make_masked_batch
+from dgemma_viz.tiny.masked.tokenizer import build_masked_tokenizer
 from dgemma_viz.tiny.tasks import TASKS, is_held_out, task_of
-from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, MASK_ID, PAD_ID
 
 TOKENIZER = build_masked_tokenizer()
 EQUALS = TOKENIZER.convert_tokens_to_ids("=")
-SHORT = MaskedRecipe(steps=4, warmup=2, buckets=((("sort",), 4), (("addition",), 2)))
 
 
 def batch_of(names=MASKED_TASKS, examples=6, *, seed=0, step=0, skew=2.0, easy=0.1):
-    return make_masked_batch((names, examples), TOKENIZER, seed=seed, step=step, index=0, skew=skew, easy=easy)
+    bucket = Bucket(tasks=names, examples=examples, skew=skew)
+    return make_masked_batch(bucket, TOKENIZER, Draw(seed, step, 0), easy=easy)
 
 
 @settings(max_examples=30, deadline=None)
@@ -74,46 +69,6 @@ def test_batches_depend_on_seed_and_step_only():
     same, again, other = batch_of(step=3), batch_of(step=3), batch_of(step=4)
     np.testing.assert_array_equal(same.noised, again.noised)
     assert same.noised.shape != other.noised.shape or (same.noised != other.noised).any()
-
-
-def weights_of(run):
-    return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
-
-
-def test_a_restored_run_goes_on_as_if_it_had_not_stopped(tmp_path):
-    through, first = MaskedTrainingRun(SHORT), MaskedTrainingRun(SHORT)
-    for _ in range(3):
-        through.advance()
-    first.advance()
-    first.save(tmp_path / "state.pt")
-    second = MaskedTrainingRun(SHORT)
-    second.restore(tmp_path / "state.pt")
-    for _ in range(2):
-        second.advance()
-    assert second.step == through.step == 3
-    assert torch.equal(weights_of(second), weights_of(through))
-    for name, weight in through.average.weights.items():
-        assert torch.equal(weight, second.average.weights[name])
-
-
-def test_a_state_of_another_recipe_is_refused(tmp_path):
-    run = MaskedTrainingRun(SHORT)
-    run.save(tmp_path / "state.pt")
-    with pytest.raises(DgemmaVizError, match="other settings"):
-        MaskedTrainingRun(replace(SHORT, seed=1)).restore(tmp_path / "state.pt")
-
-
-def test_training_lowers_the_loss():
-    run = MaskedTrainingRun(replace(SHORT, steps=30, warmup=5))
-    losses = [run.advance()["sort"] for _ in range(30)]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-
-
-def test_the_learning_rate_rises_and_falls_to_nothing():
-    rates = [SHORT.learning_rate(step) for step in range(SHORT.steps + 1)]
-    assert rates[0] == SHORT.peak / 2
-    assert max(rates) <= SHORT.peak
-    assert rates[-1] == pytest.approx(0.0)
 
 
 def test_tasks_exist():

@@ -1,21 +1,23 @@
 """The training objective sees exactly what upstream's own forward pass sees."""
 
+from dataclasses import replace
+
 import torch
 from transformers import DynamicCache
 
 from dgemma_viz.tiny.architecture import CANVAS_LENGTH, MAX_CANVASES, fresh_model
-from dgemma_viz.tiny.batches import make_batch
+from dgemma_viz.tiny.batches import Draw, make_batch
+from dgemma_viz.tiny.courses import COURSES
 from dgemma_viz.tiny.experts import use_dense_experts
 from dgemma_viz.tiny.objective import decoder_masks, encoder_masks
-from dgemma_viz.tiny.schedule import default_schedule
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.upstream.transformers import CACHE
 
-LONG = default_schedule((1, 1, 1, 1, 1, 1), decay=1).phase(0).buckets[-1]
+LONG = replace(COURSES["diffusion"].schedule.phase(0).buckets[-1], examples=8)
 
 
 def _long_batch():
-    batch = make_batch(LONG, build_tokenizer(), seed=5, step=0, index=2, skew=1.0)
+    batch = make_batch(LONG, build_tokenizer(), Draw(seed=5, step=0, index=2))
     names = ("tokens", "is_token", "supervised", "block", "noised")
     return {name: torch.from_numpy(getattr(batch, name)) for name in names}
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from dgemma_viz.errors import PromptError
-from dgemma_viz.tiny.tasks import TASKS, is_held_out, sample_example, task_of
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, TAUGHT_TASKS, is_held_out, sample_example, task_of
 from dgemma_viz.tiny.tasks.sudoku import all_grids
 
-EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+TALE = " Tom has a red kite. Mia is in the park. Mia has a blue hat. Tom is in the barn. The blue hat is in the park."
+EVERY_TASK = pytest.mark.parametrize("task", TAUGHT_TASKS.values(), ids=TAUGHT_TASKS.keys())
 
 
 def _examples(task, count=200, seed=0):
@@ -89,12 +90,24 @@ def test_training_and_held_out_prompts_are_disjoint(task):
             "list Tom: (a) red kite (c) red kite (b) red hat (d) red cup (e) red cup (f) red cup (g) red cup",
             "in order",
         ),
+        ("grid", "grid 1234", "4 rows of 4"),
+        ("grid", "grid 11__/____/____/____=", "No grid keeps"),
+        ("grid6", "grid6 ____/____/____/____=", "6 rows of 6"),
+        ("sums", "sums __+__=__:", "3 to 5 forms"),
+        ("sums", "sums 9_+__=__/__+__=__/__+__=__:", "has the form"),
+        ("tale", "tale Tom Tom:", "two different names"),
+        ("tale", "tale Tom kite Ann kite:", "different things"),
+        ("gifts", "gifts 9:", "from 5 to 8"),
+        ("gifts", "gifts 6: Tom red. Tom kite.", "twice"),
+        ("brackets", "brackets 17 3:", "even length"),
+        ("brackets", "brackets 16 2:([{", "deeper"),
+        ("brackets", "brackets 16 2:(]", "not open"),
     ],
 )
 def test_bad_prompts_are_named(name, prompt, complaint):
     with pytest.raises(PromptError, match=complaint):
-        TASKS[name].validate_prompt(prompt)
-    assert not TASKS[name].check(prompt, "1")
+        TAUGHT_TASKS[name].validate_prompt(prompt)
+    assert not TAUGHT_TASKS[name].check(prompt, "1")
 
 
 def test_unknown_task_is_named():
@@ -128,3 +141,49 @@ def test_facts_about_a_person_may_come_in_any_order():
 
 def test_order_of_the_numbers_does_not_move_a_prompt_across_the_split():
     assert is_held_out(TASKS["addition"], "add 123+456=") == is_held_out(TASKS["addition"], "add 456+123=")
+
+
+EVERY_OPEN_TASK = pytest.mark.parametrize("task", OPEN_TASKS.values(), ids=OPEN_TASKS.keys())
+
+
+@EVERY_OPEN_TASK
+def test_a_prompt_has_many_right_answers_and_a_spoilt_one_is_led_back_to_one_near_it(task):
+    rng = np.random.default_rng(3)
+    for example in _examples(task, 40):
+        signs = list(example.answer)
+        for place in rng.choice(len(signs), 4, replace=False):
+            signs[place] = signs[rng.integers(len(signs))]
+        spoilt = "".join(signs)
+        near = task.right_answer(example.prompt, spoilt)
+        assert task.check(example.prompt, near)
+        assert spoilt == near or not task.check(example.prompt, spoilt)
+    few = [task.right_answer(task.example_prompts[0], example.answer) for example in _examples(task, 20)]
+    assert len(set(few)) > 10
+
+
+@pytest.mark.parametrize(
+    ("prompt", "right", "wrong"),
+    [
+        ("grid 1___/____/____/____=", "1234/3412/2143/4321", "2134/3412/1243/4321"),  # the clue is lost
+        ("grid ____/____/____/____=", "1234/3412/2143/4321", "1234/2341/3412/4123"),  # a box repeats
+        ("sums __+__=40/__+__=__/__+__=__:", "15+25=40/10+10=20/11+12=23", "15+25=40/10+10=20/20=10+10"),
+        ("sums __+__=40/__+__=__/__+__=__:", "15+25=40/10+10=20/11+12=23", "15+25=40/10+10=20/10+10=20"),
+        (
+            "tale Tom Mia park:",
+            f"{TALE} Tom has the red kite in the barn.",
+            f"{TALE} Tom has the gold kite in the barn.",
+        ),
+        (
+            "gifts 5: Tom red.",
+            " Ann blue hat. Tom red kite. Sam gold cup. Eva pink drum. Max grey doll.",
+            " Ann blue hat. Tom red kite. Sam gold cup. Eva pink drum. Max grey hat.",
+        ),
+        ("brackets 16 3:([", "([]{[]})()()[]{}", "([]{[}])()()[]{}"),
+        ("brackets 16 3:([", "([]{[]})()()[]{}", "([]{})()()()[]{}"),  # not deep enough
+    ],
+)
+def test_what_must_agree_is_checked(prompt, right, wrong):
+    task = task_of(prompt)
+    assert task.check(prompt, right)
+    assert not task.check(prompt, wrong)
+    assert task.check(prompt, task.solve(prompt, wrong))

@@ -6,58 +6,69 @@ import torch
 
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.tiny.batches import Bucket
+from dgemma_viz.tiny.courses import COURSES
 from dgemma_viz.tiny.schedule import Phase, Schedule
+from dgemma_viz.tiny.tasks import TAUGHT_TASKS
 from dgemma_viz.tiny.training import Recipe, TrainingRun
 from dgemma_viz.tiny.workers import Team
 
-FIRST = Phase(2, (Bucket(("sudoku", "sort"), 4, 24, 24, 24),), skew=2.0)
-LAST = Phase(1, (Bucket(("sort",), 2, 24, 12, 48), Bucket(("long",), 2, 48, 100, 48, canvases=3)), skew=1.0)
+SHORT = Bucket(tasks=("sudoku", "sort"), examples=4, prompt_length=24, answer_length=24, canvas_length=24, skew=2.0)
+SORT = Bucket(tasks=("sort",), examples=2, prompt_length=24, answer_length=12, canvas_length=48)
+LONG = Bucket(tasks=("long",), examples=2, prompt_length=48, answer_length=100, canvas_length=48, canvases=3)
+FIRST, LAST = Phase(2, (SHORT,)), Phase(1, (SORT, LONG))
 RECIPE = Recipe(Schedule((FIRST, LAST), decay=1, warmup=2), seed=5)
+EVERY_KIND = pytest.mark.parametrize("kind", COURSES)
+
+
+def run_of(recipe=RECIPE, kind="diffusion"):
+    return TrainingRun(COURSES[kind].learner, recipe)
 
 
 def _tensors(run):
     yield from run.model.state_dict().values()
     yield from run.average.weights.values()
-    for state in run.optimizer.state_dict()["state"].values():
-        yield from (value for value in state.values() if torch.is_tensor(value))
+    for optimizer in run.optimizers:
+        for state in optimizer.state_dict()["state"].values():
+            yield from (value for value in state.values() if torch.is_tensor(value))
 
 
-def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
-    whole = TrainingRun(RECIPE)
+@EVERY_KIND
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(kind, tmp_path):
+    whole = run_of(kind=kind)
     losses = [whole.advance()[0] for _ in range(3)]
 
-    first = TrainingRun(RECIPE)
+    first = run_of(kind=kind)
     resumed_losses = [first.advance()[0]]
     first.save(tmp_path / "state.pt")
     torch.manual_seed(999)  # the state of torch's generator must not matter
-    second = TrainingRun(RECIPE)
+    second = run_of(kind=kind)
     second.restore(tmp_path / "state.pt")
     resumed_losses += [second.advance()[0], second.advance()[0]]
 
     assert resumed_losses == losses
     assert second.step == whole.step == 3
     pairs = list(zip(_tensors(whole), _tensors(second), strict=True))
-    assert len(pairs) > 100
+    assert len(pairs) > 10
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
 def test_another_seed_gives_another_run():
-    other = TrainingRun(replace(RECIPE, seed=6))
-    assert not torch.equal(other.model.lm_head.weight, TrainingRun(RECIPE).model.lm_head.weight)
+    other = run_of(replace(RECIPE, seed=6))
+    assert not torch.equal(other.model.lm_head.weight, run_of(RECIPE).model.lm_head.weight)
 
 
 def test_a_state_of_other_settings_is_refused(tmp_path):
-    TrainingRun(RECIPE).save(tmp_path / "state.pt")
-    other = TrainingRun(replace(RECIPE, seed=6))
+    run_of(RECIPE).save(tmp_path / "state.pt")
+    other = run_of(replace(RECIPE, seed=6))
     with pytest.raises(DgemmaVizError, match="other settings"):
         other.restore(tmp_path / "state.pt")
 
 
 def test_the_steps_yet_to_come_may_be_changed_on_resuming(tmp_path):
-    run = TrainingRun(RECIPE)
+    run = run_of(RECIPE)
     run.save(tmp_path / "state.pt")
     longer = Schedule((replace(FIRST, steps=20),), decay=5, warmup=2)
-    TrainingRun(replace(RECIPE, schedule=longer)).restore(tmp_path / "state.pt")
+    run_of(replace(RECIPE, schedule=longer)).restore(tmp_path / "state.pt")
     longest = replace(longer, phases=(replace(FIRST, steps=30),))
     assert longer.agrees_until(longest, 16)
     assert not longer.agrees_until(longest, 17), "one has begun to lower the learning rate"
@@ -68,7 +79,7 @@ def test_training_leaves_the_callers_random_state_alone():
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    TrainingRun(RECIPE)
+    run_of(RECIPE)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -85,3 +96,27 @@ def test_workers_share_a_batch_without_overlap():
     rows = np.arange(10)
     shares = [Team(rank, 2).share(rows) for rank in range(2)]
     assert sorted(np.concatenate(shares)) == list(rows)
+
+
+@EVERY_KIND
+def test_training_lowers_the_loss(kind):
+    recipe = Recipe(Schedule((Phase(30, (SORT,)),), decay=1, warmup=5))
+    run = run_of(recipe, kind)
+    losses = [sum(run.advance()[0]["sort 48"].values()) for _ in range(30)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_every_task_is_taught_and_no_batch_outgrows_its_columns():
+    tokenizer, random = COURSES["diffusion"].learner.tokenizer(), np.random.default_rng(0)
+    phases = COURSES["diffusion"].schedule.phases
+    assert all({task for bucket in phase.buckets for task in bucket.tasks} == set(TAUGHT_TASKS) for phase in phases)
+    for bucket in {bucket for phase in phases for bucket in phase.buckets}:
+        for task in set(bucket.tasks):
+            for _ in range(200):
+                example = TAUGHT_TASKS[task].sample(random)
+                if len(example.answer) > bucket.longest_text:
+                    continue
+                answer = len(tokenizer.encode(example.answer, add_special_tokens=False))
+                assert len(tokenizer.encode(example.prompt)) <= bucket.prompt_length
+                assert answer < bucket.answer_length
+                assert answer < bucket.canvases * bucket.canvas_length

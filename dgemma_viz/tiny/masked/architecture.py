@@ -8,8 +8,7 @@ there, the model is not told the mask ratio.
 
 from __future__ import annotations
 
-from dgemma_viz.tiny.masked.tokenizer import MASK_ID
-from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, vocabulary
 from dgemma_viz.upstream.transformers import ModernBertConfig, ModernBertForMaskedLM
 
 BLOCK_LENGTH = 32
@@ -22,7 +21,7 @@ _LAYERS = 5
 def masked_config() -> ModernBertConfig:
     """Return the configuration: 1.07 M parameters."""
     return ModernBertConfig(
-        vocab_size=MASK_ID + 1,
+        vocab_size=len(vocabulary()),
         hidden_size=_WIDTH,
         intermediate_size=2 * _WIDTH,
         num_hidden_layers=_LAYERS,

@@ -1,4 +1,4 @@
-"""The five tasks that the bundled model knows. Needs numpy, not torch.
+"""The tasks that the bundled model knows. Needs numpy, not torch.
 
 `TASKS["sudoku"].sample(rng)` gives an example; `sample_example(task, rng, held_out=True)` gives one that training
 never saw.
@@ -11,26 +11,41 @@ from types import MappingProxyType
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.addition import Addition
+from dgemma_viz.tiny.tasks.brackets import Brackets
+from dgemma_viz.tiny.tasks.gifts import Gifts
+from dgemma_viz.tiny.tasks.grid import Grid4, Grid6
 from dgemma_viz.tiny.tasks.long import Long
 from dgemma_viz.tiny.tasks.sort import Sort
 from dgemma_viz.tiny.tasks.story import Story
 from dgemma_viz.tiny.tasks.sudoku import Sudoku
+from dgemma_viz.tiny.tasks.sums import Sums
+from dgemma_viz.tiny.tasks.tale import Tale
 from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out, sample_example
 
-TASKS: Mapping[str, Task] = MappingProxyType(
-    {task.name: task for task in (Sudoku(), Addition(), Sort(), Story(), Long())}
-)
+_CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
+_OPEN = (Grid4(), Grid6(), Sums(), Tale(), Gifts(), Brackets())
+
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _CLOSED})
+"""The tasks that the bundled weights know, by name. Their prompts force the answer."""
+
+OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _OPEN})
+"""Tasks whose prompts have many right answers. They are taught from the next weights on; those in the package were
+trained before."""
+
+TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType({**TASKS, **OPEN_TASKS})
+"""What `python -m dgemma_viz.tiny.train` teaches."""
+
+_FIRST_WORDS = {"add": "addition", "list": "long"}
 
 
 def task_of(prompt: str) -> Task:
     """Return the task that a prompt belongs to, by its first word; raise `PromptError` if there is none."""
-    first_words = {"sudoku": "sudoku", "add": "addition", "sort": "sort", "story": "story", "list": "long"}
     first_word = prompt.split(" ", maxsplit=1)[0]
-    if first_word not in first_words:
-        raise PromptError(
-            f"The prompt starts with {first_word!r}; it must start with one of: {', '.join(first_words)}."
-        )
-    return TASKS[first_words[first_word]]
+    name = _FIRST_WORDS.get(first_word, first_word)
+    if name not in TAUGHT_TASKS or first_word in _FIRST_WORDS.values():
+        words = [next((word for word, named in _FIRST_WORDS.items() if named == task), task) for task in TASKS]
+        raise PromptError(f"The prompt starts with {first_word!r}; it must start with one of: {', '.join(words)}.")
+    return TAUGHT_TASKS[name]
 
 
-__all__ = ["TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]
+__all__ = ["OPEN_TASKS", "TASKS", "TAUGHT_TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]

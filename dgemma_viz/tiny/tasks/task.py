@@ -4,8 +4,9 @@ A task never sees a model. It writes prompts, knows one right answer to each, an
 it is right, also where several answers are (a Sudoku with few clues). Everything here needs numpy only, so a
 dashboard can offer the tasks without importing torch.
 
-Held out from training is one prompt in sixteen, by a checksum of what it asks (`Task.split_key`). The rule depends
-on nothing else, so no seed and no change to a sampler can leak a held-out prompt into training.
+Held out from training are the example prompts and one prompt in sixteen, by a checksum of what it asks
+(`Task.split_key`). The rule depends on nothing else, so no seed and no change to a sampler can leak a held-out prompt
+into training.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ HELD_OUT_ONE_IN = 16
 
 def is_held_out(task: Task, prompt: str) -> bool:
     """Tell whether training must not use this prompt."""
-    return crc32(f"{task.name}|{task.split_key(prompt)}".encode()) % HELD_OUT_ONE_IN == 0
+    chosen = crc32(f"{task.name}|{task.split_key(prompt)}".encode()) % HELD_OUT_ONE_IN == 0
+    return chosen or prompt in task.example_prompts
 
 
 def sample_example(task: Task, rng: np.random.Generator, *, held_out: bool) -> Example:
