@@ -144,4 +144,4 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
         self._draw_charts()
         trouble = f" · {len(runs.problems)} could not be run: {runs.problems[0].what}" if runs.problems else ""
         right = sum(run.right is True for run in runs)
-        self.job.say(f"{right} of {len(runs)} answers right, says the checker{trouble}")
+        self.job.say(f"{right} of {len(runs)} answers right, by the rules of the task{trouble}")

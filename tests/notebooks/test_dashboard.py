@@ -9,7 +9,7 @@ from tests.browser import TEMPLATES, assert_fits, open_page, serve_dashboards
 
 pytestmark = pytest.mark.browser
 
-VERDICT = "says the checker"
+VERDICT = "by the rules of the task"
 LONG_RUN = TASKS["story"].example_prompts[1]
 
 
@@ -149,8 +149,8 @@ def test_a_run_in_slow_motion_is_followed_scrubbed_and_stopped_and_so_is_the_nex
     [
         ("Prompt", "", "The prompt is empty"),
         ("Prompt", "sort ☃<img src=x onerror=alert(1)>", "☃"),
-        ("Steps", "0", "max_denoising_steps of 0 is out of range"),
-        ("Steps", "-5", "max_denoising_steps of -5 is out of range"),
+        ("Steps", "0", "Steps: max_denoising_steps of 0 is out of range"),
+        ("Steps", "-5", "Steps: max_denoising_steps of -5 is out of range"),
         ("Seed", "-1", "seed of -1 is out of range"),
     ],
 )

@@ -93,7 +93,7 @@ def test_many_runs_are_sorted_and_opened(visit):
     page.get_by_label("Prompts").fill("8")
     page.get_by_label("Prompts").press("Tab")
     page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("of 8 answers right, says the checker").wait_for()
+    page.get_by_text("of 8 answers right, by the rules of the task").wait_for()
     kind, runs = page.get_by_label("Kind"), page.get_by_label("Runs", exact=True)
     if kind.evaluate("(select) => select.selectedIndex"):
         first = runs.locator("option").first.inner_text()

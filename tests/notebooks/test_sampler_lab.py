@@ -13,7 +13,7 @@ from tests.browser import assert_fits, open_page
 
 pytestmark = pytest.mark.browser
 
-VERDICT = "says the checker"
+VERDICT = "by the rules of the task"
 LONG_RUN = TASKS["story"].example_prompts[1]
 
 
@@ -134,8 +134,8 @@ def test_defaults_put_everything_back(visit):
 @pytest.mark.parametrize(
     ("label", "value", "message"),
     [
-        ("Steps", "0", "max_denoising_steps of 0 is out of range"),
-        ("First temperature", "0.3", "t_max of 0.3 must be above t_min of 0.4"),
+        ("Steps", "0", "Steps: max_denoising_steps of 0 is out of range"),
+        ("First temperature", "0.3", "First temperature: t_max of 0.3 must be above t_min of 0.4"),
         ("Seed", "-1", "seed of -1 is out of range"),
         ("Prompt", "", "prompt is empty"),
         ("Prompt", "sort ☃<img src=x onerror=alert(1)>", "☃"),

@@ -28,7 +28,7 @@ def test_too_many_steps_are_refused(monkeypatch):
     assert "49 denoising steps a canvas are more than this server allows: choose at most 48" in run(panel)
     assert panel.trace is shown
     panel.steps.value = 48
-    assert "says the checker" in run(panel)
+    assert "by the rules of the task" in run(panel)
     lab = SamplerLab(autorun=False, parameters={"max_denoising_steps": 60})
     assert "choose at most 48" in run(lab)
 
@@ -50,11 +50,11 @@ def test_a_run_that_takes_too_long_is_stopped_and_shown(monkeypatch):
     assert panel.trace.facts.status == "interrupted"
     assert panel.trace.n_steps == 1
     monkeypatch.delenv("DGEMMA_VIZ_MOST_RUN_SECONDS")
-    assert "says the checker" in run(panel)
+    assert "by the rules of the task" in run(panel)
     assert panel.trace.facts.status == "complete"
 
 
 @pytest.mark.parametrize("value", ["", "many"])
 def test_a_limit_that_is_no_number_is_none(monkeypatch, value):
     monkeypatch.setenv("DGEMMA_VIZ_MOST_STEPS", value)
-    assert "says the checker" in status_of(RunPanel())
+    assert "by the rules of the task" in status_of(RunPanel())

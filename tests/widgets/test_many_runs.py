@@ -75,7 +75,7 @@ def test_the_panel_runs_counts_and_shows(bundled):
     panel.wait(PATIENCE)
     assert len(panel.runs) == 6
     assert {run.seed for run in panel.runs} == {0, 1}
-    assert "of 6 answers right, says the checker" in panel.job.status_line.value
+    assert "of 6 answers right, by the rules of the task" in panel.job.status_line.value
     assert not panel.job.run_button.disabled
 
 

@@ -38,7 +38,7 @@ def test_autorun_shows_a_run_at_once(bundled):
     panel = RunPanel(*bundled)
     assert panel.trace.facts.status == "complete"
     assert panel.viewer.trace is panel.trace
-    assert "says the checker" in panel.job.status_line.value
+    assert "by the rules of the task" in panel.job.status_line.value
 
 
 def test_nothing_recorded_yet(panel):
@@ -98,7 +98,7 @@ def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
     assert "<b>" not in status
     for name, value in before.items():
         controls[name].value = value
-    assert "says the checker" in run(panel)
+    assert "by the rules of the task" in run(panel)
 
 
 def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
@@ -114,7 +114,7 @@ def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
     assert panel.trace.facts.status == "interrupted"
     assert "stopped after" in panel.job.status_line.value
     panel.slowly.value = False
-    assert "says the checker" in run(panel)
+    assert "by the rules of the task" in run(panel)
 
 
 def test_other_examples_were_not_trained_on(panel):
@@ -133,7 +133,7 @@ def test_a_failure_of_the_model_itself_is_a_message(panel, bundled, monkeypatch)
     monkeypatch.setattr(type(bundled[0]), "generate", broken)
     assert "MemoryError: no memory &lt;left&gt;" in run(panel)
     monkeypatch.undo()
-    assert "says the checker" in run(panel)
+    assert "by the rules of the task" in run(panel)
 
 
 def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel, bundled):
@@ -150,4 +150,4 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel, bundled)
     assert 'role="alert"' in status
     assert panel.trace.facts.status == "failed"
     assert panel.viewer.trace is panel.trace
-    assert "says the checker" in run(panel)
+    assert "by the rules of the task" in run(panel)

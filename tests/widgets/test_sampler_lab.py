@@ -70,7 +70,7 @@ def wait_until(fulfilled):
 def test_it_opens_with_a_run(bundled):
     lab = SamplerLab(*bundled)
     assert shown(lab) == [lab.trace]
-    assert "says the checker" in lab.job.status_line.value
+    assert "by the rules of the task" in lab.job.status_line.value
     lab.close()
 
 
@@ -178,7 +178,7 @@ def test_a_mistake_is_a_message_and_the_runs_are_kept(lab, change, message):
     lab.seed.value = 0
     lab.prompts.task.value = "sort"
     lab.controls.reset()
-    assert "says the checker" in press_run(lab)
+    assert "by the rules of the task" in press_run(lab)
 
 
 def _set(lab, **values):
@@ -220,7 +220,7 @@ def test_cancel_ends_within_a_step_and_keeps_what_there_is(lab):
     assert "stopped after" in lab.job.status_line.value
     assert lab.history.rows[0]["verdict"] == "‖ cancelled"
     lab.slowly.value = False
-    assert "says the checker" in press_run(lab)
+    assert "by the rules of the task" in press_run(lab)
 
 
 def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab, bundled):
@@ -238,7 +238,7 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_kept(lab, bundled):
     assert lab.history.rows[0]["verdict"] == "✕ failed"
     assert lab.history.rows[0]["error"]
     assert shown(lab) == [lab.trace]
-    assert "says the checker" in press_run(lab)
+    assert "by the rules of the task" in press_run(lab)
 
 
 def test_every_change_runs_and_only_the_last_one_is_kept(lab):
@@ -309,7 +309,7 @@ def test_runs_while_the_reader_chooses_never_break_it(lab):
     try:
         for seed in range(3):
             lab.seed.value = seed
-            assert "says the checker" in press_run(lab)
+            assert "by the rules of the task" in press_run(lab)
     finally:
         stop.set()
         chooser.join(PATIENCE)

@@ -63,8 +63,8 @@ def rising_temperatures(values: Values) -> None:
     """``DiffusionGemmaGenerationConfig.validate`` wants ``t_max`` above ``t_min``."""
     if values["t_max"] <= values["t_min"]:
         raise SettingError(
-            f"t_max of {values['t_max']:g} must be above t_min of {values['t_min']:g}: the temperature falls from the "
-            "first to the last step"
+            f"{T_MAX.in_messages} of {values['t_max']:g} must be above t_min of {values['t_min']:g}: the temperature "
+            "falls from the first to the last step"
         )
 
 

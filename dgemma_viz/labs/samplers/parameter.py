@@ -50,6 +50,11 @@ class Parameter:
     optional: bool = False
     choices: tuple[str, ...] = ()
 
+    @property
+    def in_messages(self) -> str:
+        """What messages call it: first as on screen, where a reader looks for the field, then as in code."""
+        return f"{self.label}: {self.name}"
+
     def checked(self, value: Any) -> float | int | str | None:
         """The value, as the type that the sampler wants.
 
@@ -62,9 +67,9 @@ class Parameter:
             return None
         if self.kind == "choice":
             if value not in self.choices:
-                raise SettingError(f"{self.name} cannot be {value!r}; choose one of {', '.join(self.choices)}")
+                raise SettingError(f"{self.in_messages} cannot be {value!r}; choose one of {', '.join(self.choices)}")
             return str(value)
         unit = f"{self.unit} or None".strip() if self.optional else self.unit
         if self.kind == "whole":
-            return checked_range(self.name, value, self.least, self.most, whole=True, unit=unit)
-        return checked_range(self.name, value, self.least, self.most, unit=unit)
+            return checked_range(self.in_messages, value, self.least, self.most, whole=True, unit=unit)
+        return checked_range(self.in_messages, value, self.least, self.most, unit=unit)
