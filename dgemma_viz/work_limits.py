@@ -10,6 +10,8 @@ import os
 from dgemma_viz.errors import WorkLimitError
 
 SECONDS, STEPS, RUNS = "DGEMMA_VIZ_MOST_RUN_SECONDS", "DGEMMA_VIZ_MOST_STEPS", "DGEMMA_VIZ_MOST_RUNS"
+ALL = (SECONDS, STEPS, RUNS)
+"""Each is the variable of a field of ``ServeSettings``."""
 _ELSEWHERE = "dgemma_viz on your own machine has no such limit"
 
 

@@ -48,6 +48,8 @@ class Quantity:
         What a NaN means.
     recorded
         Whether the trace holds what it is made of.
+    on_page
+        Offered on pages, too: ``views/static/colour.js`` has an entry of this name.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Quantity:
     categories: tuple[str, ...] = ()
     missing: str = "not a number"
     recorded: bool = True
+    on_page: bool = False
 
     @property
     def kind(self) -> Literal["continuous", "categorical"]:
@@ -186,8 +189,26 @@ def _last_step(values: Array) -> float:
 QUANTITIES: dict[str, Quantity] = {
     quantity.name: quantity
     for quantity in (
-        Quantity("confidence", "confidence", "", ARRAYS["confidence"].provenance, "blue", _free("confidence"), _one),
-        Quantity("entropy", "entropy", "nats", ARRAYS["entropy"].provenance, "orange", _free("entropy"), _largest),
+        Quantity(
+            "confidence",
+            "confidence",
+            "",
+            ARRAYS["confidence"].provenance,
+            "blue",
+            _free("confidence"),
+            _one,
+            on_page=True,
+        ),
+        Quantity(
+            "entropy",
+            "entropy",
+            "nats",
+            ARRAYS["entropy"].provenance,
+            "orange",
+            _free("entropy"),
+            _largest,
+            on_page=True,
+        ),
         Quantity(
             "accepted",
             "accepted",
@@ -197,8 +218,9 @@ QUANTITIES: dict[str, Quantity] = {
             _accepted,
             _one,
             ("re-noised", "accepted"),
+            on_page=True,
         ),
-        Quantity("flips", "flips so far", "", "derived", "purple", _flips_so_far, _largest),
+        Quantity("flips", "flips so far", "", "derived", "purple", _flips_so_far, _largest, on_page=True),
         Quantity(
             "commit_step",
             "commit step",
@@ -208,6 +230,7 @@ QUANTITIES: dict[str, Quantity] = {
             _commit_step_once_reached,
             _last_step,
             missing="draft still changes later",
+            on_page=True,
         ),
         Quantity(
             "candidate_probability",

@@ -15,9 +15,10 @@ from tornado.web import HTTPError, authenticated
 from voila.handler import VoilaHandler
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
-from dgemma_viz.serving.page_handler import THEMES, PageHandler
+from dgemma_viz.serving.page_handler import PageHandler
 from dgemma_viz.serving.published_traces import list_traces, shown
 from dgemma_viz.serving.sessions import ALL_YOURS, visitor_at
+from dgemma_viz.serving.settings import THEMES
 
 _RETRY_SECONDS = 10
 _KERNEL_ID = re.compile(r'"kernelId": "([\w-]+)"')

@@ -11,9 +11,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 from voila.handler import BaseVoilaHandler
 
+from dgemma_viz.serving.settings import THEMES
 from dgemma_viz.serving.site import Site
-
-THEMES = ("light", "dark")
 
 
 class PageHandler(BaseVoilaHandler):  # type: ignore[misc]

@@ -25,7 +25,7 @@ from dgemma_viz.redaction import without_secrets
 from dgemma_viz.serving import forked_kernels
 from dgemma_viz.serving.dashboards import Dashboard, read_dashboards
 from dgemma_viz.serving.notebooks import find_notebook, notebooks_folder
-from dgemma_viz.serving.settings import ServeSettings
+from dgemma_viz.serving.settings import PREFIX, ServeSettings
 from dgemma_viz.serving.site import FOLDER, Site, ViewerFiles, viewer_files
 from dgemma_viz.serving.trace_store import TraceStore
 from dgemma_viz.views.contents import PARTS
@@ -170,13 +170,9 @@ def _prepare_environment(settings: ServeSettings, files: ViewerFiles) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for variable, value in KERNEL_MEMORY.items():
         os.environ.setdefault(variable, value)
-    for variable, limit in (
-        (work_limits.SECONDS, settings.most_run_seconds),
-        (work_limits.STEPS, settings.most_steps),
-        (work_limits.RUNS, settings.most_runs),
-    ):
+    for variable in work_limits.ALL:
         os.environ.pop(variable, None)
-        if limit is not None:
+        if (limit := getattr(settings, variable.removeprefix(PREFIX).lower())) is not None:
             os.environ[variable] = str(limit)
     os.environ[ADDRESS_VARIABLE] = f"{settings.base_url}{FOLDER}/{files.plotly}"
 

@@ -1,7 +1,8 @@
 """What can be chosen for a server, and where it comes from: defaults < JSON file < environment < flags.
 
 Every field has one name in all places: ``idle_seconds`` is a key of the JSON file, ``DGEMMA_VIZ_IDLE_SECONDS`` in the
-environment, and ``--idle-seconds`` on the command line.
+environment, and ``--idle-seconds`` on the command line. All three follow from the field: a new one is written here
+alone, and heeded where it counts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,13 @@ _FRAME_ANCESTOR = re.compile(r"\*|https?://(\*\.)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]
 _STEPS_AT_FIRST = 48
 """Dashboards open with a run of so many denoising steps a canvas, which has to be allowed."""
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+THEMES = ("light", "dark")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def _option(default: Any, words: str = "", metavar: str | None = None, **more: Any) -> Any:
+    """A field, and how the command line asks for it (:mod:`dgemma_viz.serving.command`); ``{}`` is the default."""
+    return field(default=default, metadata={"help": words.format(default) or None, "metavar": metavar, **more})
 
 
 @dataclass(frozen=True)
@@ -87,36 +94,42 @@ class ServeSettings:
         On construction, for a value out of range.
     """
 
-    notebook: str | None = None
-    host: str = "127.0.0.1"
-    port: int | None = None
-    base_url: str = "/"
-    theme: str = "light"
-    traces: str | None = None
-    trace_cache_megabytes: int = 200
-    most_sessions: int = 10
-    most_sessions_per_visitor: int | None = None
-    forked_kernels: bool = True
-    preheated: int = 0
-    preheated_dashboards: str = "01_watch_a_canvas_denoise"
-    idle_seconds: float = 1800
-    disconnected_seconds: float = 120
-    most_session_megabytes: int = 2000
-    most_run_seconds: float | None = 120
-    most_steps: int | None = None
-    most_runs: int | None = None
-    proxied: bool = False
-    allow_origin: str | None = None
-    frame_ancestors: str | None = None
-    open_browser: bool = False
-    log_level: str = "ERROR"
+    notebook: str | None = _option(None, "path, or start of a published notebook's name (default: a gallery of all)")
+    host: str = _option("127.0.0.1", "address to listen on (default: {})")
+    port: int | None = _option(None, "port to listen on (default: 8866 or the next free one)")
+    base_url: str = _option("/", "what every address begins with, e.g. /dgemma/ (default: {})", "PATH")
+    theme: str = _option("light", choices=THEMES)
+    traces: str | None = _option(None, "publish the recorded traces of a folder, read-only", "DIR")
+    trace_cache_megabytes: int = _option(200, "memory for what is shown of traces (default: {})", "MB")
+    most_sessions: int = _option(10, "most visitors of dashboards at once; traces have no bound (default: {})", "N")
+    most_sessions_per_visitor: int | None = _option(None, "most of them for one address (default: no bound)", "N")
+    forked_kernels: bool = _option(
+        default=True, words="fork kernels from one process that has the libraries loaded (default: yes, on Linux)"
+    )
+    preheated: int = _option(0, "kernels kept ready per dashboard (default: {})", "N")
+    preheated_dashboards: str = _option("01_watch_a_canvas_denoise", "which, by commas (default: {})", "NAMES")
+    idle_seconds: float = _option(1800, "end idle sessions after (default: {})", "S")
+    disconnected_seconds: float = _option(120, "end sessions whose page is gone after (default: {})", "S")
+    most_session_megabytes: int = _option(2000, "most memory of one session (default: {})", "MB")
+    most_run_seconds: float | None = _option(120, "longest run (default: {})", "S")
+    most_steps: int | None = _option(None, "most denoising steps a canvas (default: the model's own limit)", "N")
+    most_runs: int | None = _option(None, "most runs at one press (default: 1000)", "N")
+    proxied: bool = _option(default=False, words="believe the X-Forwarded headers of a reverse proxy")
+    allow_origin: str | None = _option(None, "origin that may open websockets, e.g. https://example.org", "ORIGIN")
+    frame_ancestors: str | None = _option(
+        None,
+        "origins whose pages may show these in a frame, e.g. 'https://example.org' (default: only our own)",
+        "ORIGINS",
+    )
+    open_browser: bool = _option(default=False, words="open the page in the default browser", flag="--open")
+    log_level: str = _option("ERROR", "DEBUG, INFO, WARNING, ERROR or CRITICAL (default: {})")
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 < self.port <= _HIGHEST_PORT:
             raise SettingError(f"port {self.port} is not a port; choose one from 1 to {_HIGHEST_PORT}")
         if not _BASE_URL.fullmatch(self.base_url) or "/./" in self.base_url or "/../" in self.base_url:
             raise SettingError(f"base_url '{self.base_url}' must begin and end with a slash, e.g. /dgemma/")
-        if self.theme not in ("light", "dark"):
+        if self.theme not in THEMES:
             raise SettingError(f"there is no theme '{self.theme}'; choose 'light' or 'dark'")
         if self.log_level not in _LOG_LEVELS:
             raise SettingError(f"there is no log level '{self.log_level}'; choose from {', '.join(_LOG_LEVELS)}")
@@ -173,7 +186,7 @@ def gather(
     """
     values: dict[str, Any] = _from_file(Path(file)) if file else {}
     environment = os.environ if environment is None else environment
-    for name in _kinds():
+    for name in kinds_of_settings():
         variable = PREFIX + name.upper()
         if variable in environment:
             values[name] = _parsed(name, environment[variable], variable)
@@ -190,7 +203,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise SettingError(f"the configuration {path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise SettingError(f'the configuration {path} must be a JSON object, e.g. {{"port": 8866}}')
-    kinds = _kinds()
+    kinds = kinds_of_settings()
     if unknown := sorted(set(content) - set(kinds)):
         raise SettingError(
             f"the configuration {path} has unknown keys: {', '.join(unknown)}; known: {', '.join(kinds)}"
@@ -210,7 +223,7 @@ def _is_a(value: Any, kind: type) -> bool:
 
 
 def _parsed(name: str, text: str, place: str) -> Any:
-    kind, optional = _kinds()[name]
+    kind, optional = kinds_of_settings()[name]
     if optional and text.strip().lower() in ("", "none"):
         return None
     if kind is bool and text.strip().lower() in _YES + _NO:
@@ -227,12 +240,12 @@ def _words(kind: type) -> str:
     return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
 
 
-def _kinds() -> dict[str, tuple[type, bool]]:
+def kinds_of_settings() -> dict[str, tuple[type, bool]]:
     """Type of each setting, and whether it may be None."""
     hints = typing.get_type_hints(ServeSettings)
     kinds = {}
-    for field in fields(ServeSettings):
-        hint = hints[field.name]
+    for setting in fields(ServeSettings):
+        hint = hints[setting.name]
         parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kinds[field.name] = (parts[0], type(None) in parts)
+        kinds[setting.name] = (parts[0], type(None) in parts)
     return kinds

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Spec = dict[str, Any]
 
-QUANTITIES = ("confidence", "entropy", "accepted", "flips", "commit_step")
+QUANTITIES = tuple(name for name, quantity in DESCRIBED.items() if quantity.on_page)
 """What the colour of a token can stand for; keys of :data:`dgemma_viz.figures.quantities.QUANTITIES`."""
 
 SHOWS = ("draft", "noised", "candidate")
