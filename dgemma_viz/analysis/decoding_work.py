@@ -2,6 +2,10 @@
 
 The same for every way of decoding, from the trace alone, so that diffusion, autoregressive decoding and drafting can be
 set side by side. Passes over the prompt are not counted: every way makes one.
+
+Two things are called waste, and they have nothing to do with each other. A position of the answer is computed several
+times, because a draft is refined or dropped: fewer steps, or better drafts, would save that. And what lies outside the
+answer is computed because a canvas is longer than the answer: only a longer answer, or a shorter canvas, would.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ class DecodingWork:
         Passes of a drafter, which is a smaller model.
     positions
         Positions that the passes computed a distribution for.
+    outside
+        Those of them that lie behind the answer's end, or before its start where blocks begin in the prompt.
     canvases
         Canvases begun; 1 where decoding goes left to right.
     """
@@ -37,6 +43,7 @@ class DecodingWork:
     forwards: int
     drafter_forwards: int
     positions: int
+    outside: int
     canvases: int
 
     @property
@@ -46,28 +53,41 @@ class DecodingWork:
 
     @property
     def wasted(self) -> float:
-        """Share of the computed positions that gave no token; NaN without a position.
+        """Share of the computed positions that gave no token: both shares below; NaN without a position."""
+        return self.refined_share + self.outside_share
 
-        Dropped drafts, steps before the last, and what lies past the end of the answer.
+    @property
+    def refined_share(self) -> float:
+        """Share of the computed positions at which the answer was computed once more than it has tokens.
+
+        Steps before a position's last, and dropped drafts; NaN without a position.
         """
-        return 1 - self.tokens / self.positions if self.positions else float("nan")
+        return (self.positions - self.outside - self.tokens) / self.positions if self.positions else float("nan")
+
+    @property
+    def outside_share(self) -> float:
+        """Share of the computed positions that lie outside the answer; NaN without a position."""
+        return self.outside / self.positions if self.positions else float("nan")
 
 
 def decoding_work(trace: Trace, sample: int = 0) -> DecodingWork:
     """The work behind one sample's answer."""
     active = trace.active[:, sample]
     causal = sampler_kind(trace) is SamplerKind.CAUSAL
+    computed = trace.in_canvas[active]
     if causal:
-        new = predicted(trace)[:, sample] & (trace.decision[:, sample] != Decision.KEPT)
-        positions = int(new[active].sum())
-    else:
-        positions = int(trace.length[active].sum())
-    ids = trace.emitted_ids(sample)[slice(*trace.output_span)]
-    answer = len(trace.output_ids(sample))
+        computed = (predicted(trace)[:, sample] & (trace.decision[:, sample] != Decision.KEPT))[active]
+    begin, end = trace.output_span
+    ids = trace.emitted_ids(sample)[begin:end]
+    tokens = min(len(trace.output_ids(sample)) + 1, len(ids))
+    starts = np.array([trace.index(int(canvas)) for canvas in trace.canvas[active]], dtype=int)
+    places = starts[:, None] + np.arange(trace.canvas_length)
+    within = (places >= begin) & (places < begin + tokens)
     return DecodingWork(
-        tokens=min(answer + 1, len(ids)),
+        tokens=tokens,
         forwards=int(active.sum()),
         drafter_forwards=int(trace.facts.settings.get("drafter_forwards") or 0),
-        positions=positions,
+        positions=int(computed.sum()),
+        outside=int((computed & ~within).sum()),
         canvases=1 if causal else len(np.unique(trace.canvas[active])),
     )

@@ -24,7 +24,9 @@ _ROUND = [digit * 10**power for power in range(-2, 7) for digit in (1, 2, 5)]
 def measured_times(
     table: pd.DataFrame, by: Literal["length", "batch"] = "length", theme: str | Theme = "light"
 ) -> go.Figure:
-    """Milliseconds against length, or tokens a second against batch; the subtitle says which way leads from where on.
+    """Milliseconds against length, or tokens a second against batch; the subtitle says which way leads from where.
+
+    Of several rounds the fastest is drawn, and a bar reaches to the slowest.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def measured_times(
     Returns
     -------
     go.Figure
-        Data: one line for each way of decoding.
+        Data: one line for each way of decoding, with an error bar where there are several rounds.
 
     Raises
     ------
@@ -50,8 +52,11 @@ def measured_times(
     value = "seconds" if of_length else "tokens_per_second"
     if by not in ("length", "batch") or not {"way", by, value} <= set(table.columns) or table.empty:
         raise SettingError(f"give a table with rows and the columns 'way', 'length' or 'batch', and '{value}'")
-    wide = table.pivot_table(index=by, columns="way", values=value, sort=False).sort_index()
-    values = wide.to_numpy() * (1e3 if of_length else 1)
+    rounds = table.pivot_table(index=by, columns="way", values=value, aggfunc=list, sort=False).sort_index()
+    best, worst = (min, max) if of_length else (max, min)
+    wide, slowest = rounds.map(best), rounds.map(worst)
+    scale = 1e3 if of_length else 1
+    values, spread = wide.to_numpy() * scale, np.abs(slowest.to_numpy() - wide.to_numpy()) * scale
     told = _leaders([str(way) for way in wide.columns], wide.index.to_numpy(), values, of_length=of_length)
     lines = told.count("<br>")
     title = "How long did an answer take?" if of_length else "How much was served at once?"
@@ -67,6 +72,7 @@ def measured_times(
                 mode="lines+markers",
                 line=way_line(look, number),
                 marker=way_marker(look, number),
+                error_y=_to_the_slowest(spread[:, number], up=of_length),
                 hovertemplate=f"<b>{label}</b><br>%{{x}} {what}: %{{y:.4~g}} {unit} · measured<extra></extra>",
             )
         )
@@ -77,6 +83,14 @@ def measured_times(
         | ({"rangemode": "tozero"} if of_length else {"type": "log", "tickvals": _ROUND}),
         **key_below(lines),
     )
+
+
+def _to_the_slowest(spread: np.ndarray, *, up: bool) -> dict[str, object] | None:
+    """Bars that reach from the fastest round to the slowest; None where there is one round."""
+    if not spread.any():
+        return None
+    none = np.zeros_like(spread)
+    return {"array": spread if up else none, "arrayminus": none if up else spread, "symmetric": False, "width": 3}
 
 
 def _leaders(ways: list[str], places: np.ndarray, values: np.ndarray, *, of_length: bool) -> str:

@@ -1,4 +1,4 @@
-"""What each way of decoding cost: forwards, tokens per forward, wasted positions, time, and answers right."""
+"""What each way of decoding cost: forwards, tokens per forward, both kinds of waste, time, and answers right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ NAME = "race_bars"
 _PANELS = (
     ("forwards", "forwards", "{:.0f}", 1.0),
     ("tokens_per_forward", "tokens per forward", "{:.2g}", 1.0),
-    ("wasted", "positions wasted", "{:.0f} %", 100.0),
+    ("refined_share", "computed again within the answer", "{:.0f} %", 100.0),
+    ("outside_share", "computed outside the answer", "{:.0f} %", 100.0),
     ("seconds", "ms, this machine", "{:.0f}", 1e3),
     ("right", "answers right", "{:.0f} %", 100.0),
 )

@@ -77,6 +77,7 @@ def test_places_of_an_answer(ragged):
 def test_work_counts_the_positions_that_there_are(ragged):
     work = decoding_work(ragged)
     assert (work.positions, work.tokens, work.canvases) == (5 * 8 + 4 * 8 + 4 * 3, 19, 3)
+    assert work.outside == 0, "the answer fills all of them"
     assert tokens_per_forward(ragged) == 19 / 13
 
 

@@ -55,7 +55,8 @@ def test_bars_are_the_summary(raced):
     summary = raced.summary()
     figure = race_bars(summary)
     assert list(figure.data[0].x) == summary["forwards"].tolist()
-    assert figure.data[2].x == pytest.approx(100 * summary["wasted"].to_numpy())
+    for place, share in ((2, "refined_share"), (3, "outside_share")):
+        assert figure.data[place].x == pytest.approx(100 * summary[share].to_numpy())
     unknown = race_bars(summary.assign(right=np.nan))
     assert set(unknown.data[-1].text) == {"unknown"}
 
@@ -69,6 +70,19 @@ def test_measured_times_name_who_leads_from_where():
     assert list(figure.data[1].y) == [50, 50, 50]
     table = pd.DataFrame(rows, columns=["way", "batch", "tokens_per_second"])
     assert "from 1: canvas<br>from 8: &lt;one&gt;" in measured_times(table, "batch").layout.title.subtitle.text
+
+
+def test_the_fastest_round_is_drawn_and_a_bar_reaches_to_the_slowest():
+    rows = [("one", n, turn, n / 100 + turn) for n in (1, 8) for turn in (0, 2)]
+    figure = measured_times(pd.DataFrame(rows, columns=["way", "length", "round", "seconds"]))
+    assert list(figure.data[0].y) == [10, 80]
+    assert list(figure.data[0].error_y.array) == [2000, 2000]
+    rates = pd.DataFrame(
+        [("one", 1, 0, 9.0), ("one", 1, 1, 6.0)], columns=["way", "batch", "round", "tokens_per_second"]
+    )
+    figure = measured_times(rates, "batch")
+    assert list(figure.data[0].y) == [9]
+    assert list(figure.data[0].error_y.arrayminus) == [3]
 
 
 def test_nothing_to_draw_is_said(runs):

@@ -85,6 +85,11 @@ def test_what_each_way_costs(raced):
         assert drafts.drafter_forwards >= drafts.forwards - 1
         canvas = rows.loc["diffusion"]
         assert canvas.positions == canvas.forwards * 48
+        assert rows["refined_share"] + rows["outside_share"] == pytest.approx(rows["wasted"])
+        assert rows.loc[["autoregressive", "drafted", "looked up"], "outside"].eq(0).all()
+        if canvas.canvases == 1:
+            assert canvas.outside == canvas.forwards * (48 - canvas.tokens)
+            assert canvas.refined_share == pytest.approx((canvas.forwards - 1) * canvas.tokens / canvas.positions)
     assert (table["seconds"] > 0).all()
     summary = raced.summary()
     assert summary.loc["drafted", "tokens_per_forward"] > 2
@@ -122,8 +127,9 @@ def test_a_failed_way_keeps_its_trace(bundled):
 
 def test_times_against_length_and_batch(bundled):
     model, tokenizer = bundled
-    lengths = time_by_length(model, tokenizer, "sort 53918=", (1, 48, 49), repeats=1)
-    assert list(lengths.columns) == ["way", "length", "seconds"]
+    lengths = time_by_length(model, tokenizer, "sort 53918=", (1, 48, 49), repeats=2)
+    assert list(lengths.columns) == ["way", "length", "round", "seconds"]
+    assert lengths.groupby(["way", "length"])["round"].apply(list).map(lambda turns: turns == [0, 1]).all()
     assert set(break_even_lengths(lengths)) == {"diffusion, 4 steps", "diffusion, 9 steps"}
     batches = time_by_batch(model, tokenizer, ["sort 53918=", "add 347+678="], (1, 3), length=6, repeats=1)
     assert np.allclose(batches["tokens_per_second"], batches["batch"] * 6 / batches["seconds"])
@@ -148,6 +154,19 @@ def test_the_crossing_is_found_in_a_table():
     assert break_even_lengths(pd.DataFrame(rows, columns=["way", "length", "seconds"])) == pytest.approx(
         {"diffusion": 5.0}
     )
+
+
+def test_the_fastest_round_counts_and_the_rounds_give_the_range():
+    """One slow call, as when the machine had other work to do, moves the range and not the crossing."""
+    rows = [("autoregressive", n, turn, 2.0 * n) for n in (1, 10) for turn in (0, 1)]
+    rows += [("diffusion", n, turn, took) for turn, took in ((0, 10.0), (1, 16.0)) for n in (1, 10)]
+    table = pd.DataFrame(rows, columns=["way", "length", "round", "seconds"])
+    assert break_even_lengths(table) == pytest.approx({"diffusion": 5.0})
+    assert decoding.ranges(break_even_lengths, table)["diffusion"] == pytest.approx((5.0, 8.0))
+    never = table.assign(seconds=table["seconds"] * (1 + 9 * ((table["way"] == "diffusion") & (table["round"] == 1))))
+    assert decoding.ranges(break_even_lengths, never)["diffusion"] == pytest.approx((5.0, np.nan), nan_ok=True)
+    cut_short = table.iloc[:-1]
+    assert decoding.ranges(break_even_lengths, cut_short)["diffusion"] == pytest.approx((5.0, 5.0))
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,9 @@ class Race:
         -------
         pd.DataFrame
             ``way``, ``prompt``, ``task``; ``tokens``, ``forwards``, ``drafter_forwards``, ``tokens_per_forward``,
-            ``positions``, ``wasted`` (see :class:`~dgemma_viz.analysis.decoding_work.DecodingWork`); ``canvases``;
-            ``seconds``, ``tokens_per_second``; ``right``; ``output``.
+            ``positions``, ``wasted`` and its two parts, ``refined_share`` and ``outside_share`` (see
+            :class:`~dgemma_viz.analysis.decoding_work.DecodingWork`); ``canvases``; ``seconds``,
+            ``tokens_per_second``; ``right``; ``output``.
         """
         return pd.DataFrame([_row(run) for run in self.runs])
 
@@ -100,17 +101,20 @@ class Race:
         -------
         pd.DataFrame
             By ``way``: ``prompts``, ``tokens``, ``forwards``, ``drafter_forwards``, ``seconds``,
-            ``tokens_per_forward``, ``wasted``, ``tokens_per_second``, ``right`` (share; NaN where none is known).
+            ``tokens_per_forward``, ``wasted``, ``refined_share``, ``outside_share``, ``tokens_per_second``, ``right``
+            (share; NaN where none is known).
         """
         table = self.table()
         grouped = table.groupby("way", sort=False)
-        sums = grouped[["tokens", "forwards", "drafter_forwards", "positions", "seconds"]].sum()
+        sums = grouped[["tokens", "forwards", "drafter_forwards", "positions", "outside", "seconds"]].sum()
         sums.insert(0, "prompts", grouped.size())
         sums["tokens_per_forward"] = sums["tokens"] / sums["forwards"]
         sums["wasted"] = 1 - sums["tokens"] / sums["positions"]
+        sums["outside_share"] = sums["outside"] / sums["positions"]
+        sums["refined_share"] = sums["wasted"] - sums["outside_share"]
         sums["tokens_per_second"] = sums["tokens"] / sums["seconds"]
         sums["right"] = grouped["right"].apply(lambda known: pd.to_numeric(known).mean())
-        return sums.drop(columns="positions")
+        return sums.drop(columns=["positions", "outside"])
 
 
 def race(  # noqa: PLR0913 - everything but what to run is optional, and named
@@ -240,7 +244,10 @@ def _row(run: Raced) -> dict[str, Any]:
         "drafter_forwards": work.drafter_forwards,
         "tokens_per_forward": work.tokens_per_forward,
         "positions": work.positions,
+        "outside": work.outside,
         "wasted": work.wasted,
+        "refined_share": work.refined_share,
+        "outside_share": work.outside_share,
         "canvases": work.canvases,
         "seconds": run.seconds,
         "tokens_per_second": work.tokens / run.seconds,

@@ -2,11 +2,16 @@
 
 The end of the text is ignored, so that every way writes exactly what was asked for, and diffusion takes a fixed number
 of steps: what is compared is the loop, not the answer. Times are this machine's; see :mod:`.race`.
+
+Everything is timed in several rounds, each of which times every way at every place once, so that a moment in which the
+machine had other work to do falls on all of them. What else runs can only slow a call down: of a place's rounds the
+fastest counts. How far that can be trusted, the rounds themselves say: each has a crossing of its own, and the lowest
+and the highest of them are the range (:func:`ranges`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.decoding.race import seconds_of
+from dgemma_viz.labs.decoding.race import MOST_REPEATS, seconds_of
 from dgemma_viz.labs.grid import Progress, listed, run_grid
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.samplers import Choice, Choices, Sampler, Values, labelled
@@ -53,10 +58,13 @@ def time_by_length(  # noqa: PLR0913 - everything but what to time is optional
     ways
         As for :func:`dgemma_viz.labs.decoding.race`; default :func:`fixed_ways`.
 
+    repeats
+        Rounds.
+
     Returns
     -------
     pd.DataFrame
-        ``way``, ``length``, ``seconds``: one row for each.
+        ``way``, ``length``, ``round``, ``seconds``: one row for each.
 
     Raises
     ------
@@ -67,8 +75,8 @@ def time_by_length(  # noqa: PLR0913 - everything but what to time is optional
     checked = [checked_range("a length", length, 1, most, whole=True) for length in listed("lengths", lengths)]
     cells = [(label, 1, length) for length in checked for label in chosen]
     timed = _timed(model, tokenizer, [prompt], chosen, cells, repeats=repeats, seed=seed, progress=progress)
-    rows = [(label, length, seconds) for (label, _, length), seconds in timed.items()]
-    return pd.DataFrame(rows, columns=["way", "length", "seconds"])
+    rows = [(label, length, turn, seconds) for (turn, label, _, length), seconds in timed.items()]
+    return pd.DataFrame(rows, columns=["way", "length", "round", "seconds"])
 
 
 def time_by_batch(  # noqa: PLR0913 - everything but what to time is optional, and named
@@ -91,11 +99,13 @@ def time_by_batch(  # noqa: PLR0913 - everything but what to time is optional, a
         Taken in turn until a batch is full.
     length
         Tokens of each answer; default one canvas.
+    repeats
+        Rounds.
 
     Returns
     -------
     pd.DataFrame
-        ``way``, ``batch``, ``seconds``, ``tokens_per_second`` (of all answers together).
+        ``way``, ``batch``, ``round``, ``seconds``, ``tokens_per_second`` (of all answers together).
 
     Raises
     ------
@@ -110,8 +120,8 @@ def time_by_batch(  # noqa: PLR0913 - everything but what to time is optional, a
         raise SettingError(f"'{alone[0]}' takes one prompt at a time (so does transformers' assisted generation)")
     cells = [(label, size, length) for size in sizes for label in chosen]
     timed = _timed(model, tokenizer, prompts, chosen, cells, repeats=repeats, seed=seed, progress=progress)
-    rows = [(label, size, seconds, size * length / seconds) for (label, size, _), seconds in timed.items()]
-    return pd.DataFrame(rows, columns=["way", "batch", "seconds", "tokens_per_second"])
+    rows = [(label, size, turn, took, size * length / took) for (turn, label, size, _), took in timed.items()]
+    return pd.DataFrame(rows, columns=["way", "batch", "round", "seconds", "tokens_per_second"])
 
 
 def overtaking(x: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -131,23 +141,38 @@ def overtaking(x: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike) ->
 
 
 def break_even_lengths(table: pd.DataFrame, slow: str = "autoregressive") -> dict[str, float]:
-    """Way to the length from which on it is the faster one, of :func:`time_by_length`; NaN if it never is."""
-    wide = table.pivot_table(index="length", columns="way", values="seconds", sort=False).sort_index()
-    return {
-        str(way): overtaking(wide.index.to_numpy(), wide[slow].to_numpy(), wide[way].to_numpy())
-        for way in wide.columns
-        if way != slow
-    }
+    """Way to the length from which it is the faster one, of :func:`time_by_length`; NaN if it never is."""
+    wide = _fastest(table, "length")
+    return {way: overtaking(wide.index, wide[slow], wide[way]) for way in map(str, wide.columns) if way != slow}
 
 
 def crossover_batches(table: pd.DataFrame, fast: str = "autoregressive") -> dict[str, float]:
-    """Way to the batch from which on ``fast`` serves more tokens a second, of :func:`time_by_batch`; NaN if never."""
-    wide = table.pivot_table(index="batch", columns="way", values="seconds", sort=False).sort_index()
-    return {
-        str(way): overtaking(wide.index.to_numpy(), wide[way].to_numpy(), wide[fast].to_numpy())
-        for way in wide.columns
-        if way != fast
-    }
+    """Way to the batch from which ``fast`` serves more tokens a second, of :func:`time_by_batch`; NaN if never."""
+    wide = _fastest(table, "batch")
+    return {way: overtaking(wide.index, wide[way], wide[fast]) for way in map(str, wide.columns) if way != fast}
+
+
+def ranges(
+    crossings: Callable[[pd.DataFrame], dict[str, float]], table: pd.DataFrame
+) -> dict[str, tuple[float, float]]:
+    """Way to the lowest and the highest crossing of single rounds; NaN stands for a round without one, and is highest.
+
+    Parameters
+    ----------
+    crossings
+        :func:`break_even_lengths` or :func:`crossover_batches`.
+    table
+        What it takes.
+    """
+    places = table.drop(columns=["round", "seconds", "tokens_per_second"], errors="ignore").drop_duplicates()
+    whole = [turn for _, turn in table.groupby("round") if len(turn) == len(places)]  # an interrupt cuts the last
+    found = pd.DataFrame([crossings(turn) for turn in whole])
+    return {str(way): (float(those.min()), float(those.max(skipna=False))) for way, those in found.items()}
+
+
+def _fastest(table: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Seconds of the fastest round: a row for each place, a column for each way."""
+    return table.pivot_table(index=place, columns="way", values="seconds", aggfunc="min", sort=False).sort_index()
 
 
 def _endless(model: Any, ways: Choices | None) -> dict[str, tuple[Sampler, Values]]:
@@ -169,18 +194,20 @@ def _timed(  # noqa: PLR0913 - all of it is needed
     repeats: int,
     seed: int,
     progress: Progress | None,
-) -> dict[tuple[str, int, int], float]:
-    """Seconds of each label, number of prompts and length; prompts are taken in turn."""
-    seconds: dict[tuple[str, int, int], float] = {}
+) -> dict[tuple[int, str, int, int], float]:
+    """Seconds of each round, label, number of prompts and length; prompts are taken in turn."""
+    seconds: dict[tuple[int, str, int, int], float] = {}
+    rounds = range(checked_range("repeats", repeats, 1, MOST_REPEATS, whole=True))
 
-    def run_cell(cell: tuple[str, int, int]) -> float:
-        label, size, length = cell
+    def run_cell(cell: tuple[int, str, int, int]) -> float:
+        turn, label, size, length = cell
         encoded = encode(tokenizer, [prompts[i % len(prompts)] for i in range(size)])
         inputs = {name: tensor.to(model.device) for name, tensor in encoded.items()} | {"eos_token_id": None}
         sampler, given = ways[label]
         run = sampler.prepare(model, tokenizer, inputs, given, length).run
-        run()
-        return seconds_of(run, model.device, repeats=repeats, seed=seed)
+        if not turn:
+            run()  # warms up
+        return seconds_of(run, model.device, repeats=1, seed=seed)
 
-    run_grid(cells, run_cell, seconds.__setitem__, progress=progress)
+    run_grid([(turn, *cell) for turn in rounds for cell in cells], run_cell, seconds.__setitem__, progress=progress)
     return seconds
