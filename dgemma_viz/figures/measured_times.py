@@ -52,9 +52,9 @@ def measured_times(
     value = "seconds" if of_length else "tokens_per_second"
     if by not in ("length", "batch") or not {"way", by, value} <= set(table.columns) or table.empty:
         raise SettingError(f"give a table with rows and the columns 'way', 'length' or 'batch', and '{value}'")
-    rounds = table.pivot_table(index=by, columns="way", values=value, aggfunc=list, sort=False).sort_index()
-    best, worst = (min, max) if of_length else (max, min)
-    wide, slowest = rounds.map(best), rounds.map(worst)
+    low = table.pivot_table(index=by, columns="way", values=value, aggfunc="min", sort=False).sort_index()
+    high = table.pivot_table(index=by, columns="way", values=value, aggfunc="max", sort=False).sort_index()
+    wide, slowest = (low, high) if of_length else (high, low)
     scale = 1e3 if of_length else 1
     values, spread = wide.to_numpy() * scale, np.abs(slowest.to_numpy() - wide.to_numpy()) * scale
     told = _leaders([str(way) for way in wide.columns], wide.index.to_numpy(), values, of_length=of_length)

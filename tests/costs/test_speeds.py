@@ -1,5 +1,7 @@
 """Speeds: what was published and fitted comes back, more hardware is never slower, impossible things are refused."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from dgemma_viz.costs import (
     Acceptance,
     Efficiency,
     Hardware,
+    Scenario,
     autoregressive,
     break_even,
     calibrated,
@@ -41,6 +44,24 @@ def test_fitted_points_come_back_and_held_out_ones_are_kept_apart():
     far = held_out[held_out["error"].abs() > 0.2]
     assert (far["remark"] != "").all(), "where the model fails, the table says why"
     assert held_out.loc[held_out["source"] == "JV", "error"].abs().max() < 0.2
+
+
+def test_the_guide_says_how_far_the_model_is_off():
+    """Of docs/hardware.md."""
+    guide = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text(encoding="utf-8")
+    guide = " ".join(guide.split())
+    held_out = validation().query("kind == 'held out'").set_index(["hardware", "unit", "what"])
+    off = held_out["predicted"] / held_out["published"]
+    batches = held_out.loc[held_out["source"] == "JV", "error"]
+    assert f"come within {batches.abs().max():.0%}".replace("%", " %") in guide
+    assert f"on an L4 by a factor of {1 / off['L4'].item():.1f}" in guide
+    by_token, by_diffusion = off["M1 Ultra"]["tokens/s"].item(), 1 / off["M1 Ultra"]["ms"].item()
+    assert f"on an M1 Ultra by {by_token:.1f} token by token and {by_diffusion:.1f} by diffusion" in guide
+    assert by_token > 1, "on the fast side"
+    assert f"up to {1 / off['H100 SXM']['ms'].min():.1f} times later" in guide
+    fit = CALIBRATED["autoregressive"]
+    assert f"{fit.bandwidth:.0%}".replace("%", " %") in guide
+    assert 0.72 < Scenario(RELEASED, FP8, H100).speed("autoregressive").step.overhead / 5.1 < 0.78, "three quarters"
 
 
 @pytest.mark.parametrize(("steps", "tokens"), [(4, 12), (6, 18), (9, 26), (16, 47)])

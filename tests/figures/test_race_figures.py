@@ -76,7 +76,7 @@ def test_the_fastest_round_is_drawn_and_a_bar_reaches_to_the_slowest():
     rows = [("one", n, turn, n / 100 + turn) for n in (1, 8) for turn in (0, 2)]
     figure = measured_times(pd.DataFrame(rows, columns=["way", "length", "round", "seconds"]))
     assert list(figure.data[0].y) == [10, 80]
-    assert list(figure.data[0].error_y.array) == [2000, 2000]
+    assert list(figure.data[0].error_y.array) == pytest.approx([2000, 2000])
     rates = pd.DataFrame(
         [("one", 1, 0, 9.0), ("one", 1, 1, 6.0)], columns=["way", "batch", "round", "tokens_per_second"]
     )
