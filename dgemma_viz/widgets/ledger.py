@@ -1,4 +1,4 @@
-"""A claim's ledger: rows of evidence that say what they are, and a verdict that the reader gives before ours is shown."""
+"""A claim's ledger: rows of evidence that say what they are, and a verdict, the reader's before ours is shown."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.markup import tag
 from dgemma_viz.views.modules import style_sheets
 from dgemma_viz.widgets import STATIC
-from dgemma_viz.widgets.notices import status
+from dgemma_viz.widgets.panels import status
 from dgemma_viz.widgets.reading_table import reading_table
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 Kind = Literal["measured here", "published", "calculated"]
-Opinion = Literal["it holds", "it depends", "it does not hold", "nobody has measured it"]
+Opinion = Literal["it holds", "it depends", "it does not hold", "neither shown nor refuted"]
 OPINIONS: Final[tuple[Opinion, ...]] = get_args(Opinion)
 _STYLE = f"<style>{style_sheets('exercises.css', folder=STATIC)}</style>"
 

@@ -21,7 +21,7 @@ SOLVE = """
 import gc
 from dgemma_viz.widgets.exercises import Exercise
 
-for exercise in [found for found in gc.get_objects() if type(found) is Exercise]:
+for exercise in [found for found in gc.get_objects() if issubclass(type(found), Exercise)]:
     exercise.given.value = str(exercise.right_answer())
     exercise.check.click()
     print("solved" if exercise.solved else f"unsolved: {exercise.said.value}")
