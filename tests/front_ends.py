@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
@@ -165,4 +165,5 @@ def _has_kernel(page: Page) -> bool:
 
 def _answer_dialogs(page: Page) -> None:
     for button in page.locator(".jp-Dialog .jp-mod-accept").all():
-        button.click(timeout=10_000)
+        with suppress(PlaywrightError):  # it may have gone by itself
+            button.click(timeout=2_000)
