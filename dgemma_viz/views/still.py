@@ -39,7 +39,7 @@ MOST_BYTES = 100_000
 _FOR_FINDINGS, _FOR_HEAD, _AROUND = 30_000, 12_000, 4_000
 _LONGEST_TEXT, _LONGEST_PLACE, _LONGEST_NAME = 400, 200, 80
 _MARKS = {severity.word: severity.mark for severity in Severity}
-_FRAME = "border:1px solid #888888;border-radius:6px;padding:6px 12px;font-size:13px;line-height:1.5"
+FRAME = "border:1px solid #888888;border-radius:6px;padding:6px 12px;font-size:13px;line-height:1.5"
 
 
 def still_html(what: Trace | TracePair, diagnosis: Diagnosis | None = None, *, sample: int = 0, names: str = "") -> str:
@@ -63,7 +63,7 @@ def still_html(what: Trace | TracePair, diagnosis: Diagnosis | None = None, *, s
     """
     parts = _of_pair(what, sample) if isinstance(what, TracePair) else _of_trace(what, diagnosis, sample)
     remark = paragraph(tag("em", "A picture of interactive views: run this cell to step through the run."))
-    return str(tag("div", parts, remark, class_=f"{names} {NO_FORMULAS}", style=_FRAME))
+    return str(tag("div", parts, remark, class_=f"{names} {NO_FORMULAS}", style=FRAME))
 
 
 def _of_trace(trace: Trace, diagnosis: Diagnosis | None, sample: int) -> Iterator[Markup]:

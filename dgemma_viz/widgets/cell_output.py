@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakSet
 
 import ipywidgets
@@ -33,17 +33,46 @@ _NO_VIEW_YET: Final = (
 """Hides what JupyterLab says of a view that it cannot draw ("model not found"), which the picture follows."""
 
 
+_ONE_OF_BOTH: Final = (
+    "<style>.jp-NotebookPanel .jp-OutputArea-child:has(.{view}) + .jp-OutputArea-child:has(.dgs-{picture}),"
+    " .jp-NotebookPanel .jp-OutputArea-child:has(+ .jp-OutputArea-child .dgs-{picture}):not(:has(.{view})),"
+    " body:not(:has(.jp-NotebookPanel)) .jp-OutputArea-child:has(+ .jp-OutputArea-child .dgs-{picture})"
+    " {{ display: none }}</style>"
+)
+"""The same for a view without a module of its own: in a notebook the picture goes where the view is drawn; in a page
+that was made of one the view goes, whose buttons would do nothing."""
+
+
+class LeavesPicture(Protocol):
+    """A widget that leaves a picture of itself, an element of class ``dgs-`` and the name of the ``picture``."""
+
+    picture: str
+
+    def still(self) -> str:
+        """The picture as HTML that needs neither kernel nor JavaScript; empty: none."""
+
+
 def show_in_cell(viewer: Viewer) -> None:
     """Show the view, and leave the picture."""
     viewer.reopen()
-    bundle = viewer._repr_mimebundle_()
-    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-    publish_display_data({**data, "text/plain": ""}, metadata)
+    _show_view(viewer)
     SHOWN.note(viewer)
     leave_still(viewer, before=_NO_VIEW_YET.format(picture=viewer.picture))
 
 
-def leave_still(viewer: Viewer, before: str = "") -> None:
+def show_box_in_cell(box: LeavesPicture, view: str) -> None:
+    """The same for a container of plain controls, in which something has the class ``view`` once it is drawn."""
+    _show_view(box)
+    leave_still(box, before=_ONE_OF_BOTH.format(picture=box.picture, view=view))
+
+
+def _show_view(widget: Any) -> None:
+    bundle = widget._repr_mimebundle_()
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    publish_display_data({**data, "text/plain": ""}, metadata)
+
+
+def leave_still(viewer: LeavesPicture, before: str = "") -> None:
     """Put the picture of what a viewer shows into the cell that runs; nothing in Voila, or where there is no run."""
     if not _in_voila() and (still := viewer.still()):
         publish_display_data({"text/html": f"{before}{still}", "text/plain": repr(viewer)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,21 +10,12 @@ import ipywidgets as widgets
 import traitlets
 
 from dgemma_viz.errors import DgemmaVizError, SettingError
-from dgemma_viz.markup import Markup, tag
-from dgemma_viz.plain_text import visible
-from dgemma_viz.views.modules import style_sheets
-from dgemma_viz.views.run_header import readable
-from dgemma_viz.widgets import STATIC
+from dgemma_viz.markup import tag
+from dgemma_viz.widgets.answer_fields import STYLE, choice, field, number, prose
 from dgemma_viz.widgets.panels import alert, status
 
 if TYPE_CHECKING:
     Answer = float | str
-
-_NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+|(?=\.\d))(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
-"""Each piece begins where the one before cannot go on, so that a long answer is read in one pass."""
-_QUOTED = 60
-"""Most characters of an answer that are repeated back."""
-_STYLE = f"<style>{style_sheets('exercises.css', folder=STATIC)}</style>"
 
 
 class Exercise(widgets.VBox):  # type: ignore[misc]
@@ -77,7 +67,7 @@ class Exercise(widgets.VBox):  # type: ignore[misc]
             raise SettingError(f"the right answer {answer!r} is none of the options {list(options)}")
         self._answer = answer
         self._unit, self._tolerance, self._hint, self._because = unit, tolerance, hint, because
-        self.given = _choice(options) if options else _field(unit)
+        self.given = choice(options) if options else field("Answer", unit)
         self.check = widgets.Button(description="Check", tooltip="Check the answer", button_style="primary")
         self.reveal = widgets.Button(description="Show the answer", layout=widgets.Layout(display="none"))
         self.said = widgets.HTML()
@@ -86,7 +76,7 @@ class Exercise(widgets.VBox):  # type: ignore[misc]
         if isinstance(self.given, widgets.Text):
             self.given.observe(lambda _change: self._checked(), "value")
         row = widgets.HBox([self.check, self.reveal], layout=widgets.Layout(flex_flow="row wrap", grid_gap="0 4px"))
-        asked = widgets.HTML(f"{_STYLE}{tag('p', _prose(question), class_='dgx-question')}")
+        asked = widgets.HTML(f"{STYLE}{tag('p', prose(question), class_='dgx-question')}")
         super().__init__([asked, self.given, row, self.said], layout=widgets.Layout(width="100%", min_width="0"))
         self.add_class("dgx-exercise")
 
@@ -127,7 +117,7 @@ class Exercise(widgets.VBox):  # type: ignore[misc]
     def _agrees(self, given: str, right: Answer) -> bool:
         if isinstance(right, str):
             return given.casefold().split() == right.casefold().split()
-        return math.isclose(_number(given, self._unit), right, rel_tol=1e-9, abs_tol=self._tolerance)
+        return math.isclose(number(given, self._unit), right, rel_tol=1e-9, abs_tol=self._tolerance)
 
 
 class Exercises(widgets.VBox):  # type: ignore[misc]
@@ -153,27 +143,3 @@ class Exercises(widgets.VBox):  # type: ignore[misc]
 
 def _head(number: int) -> widgets.HTML:
     return widgets.HTML(str(tag("h4", f"Exercise {number}", style="margin:12px 0 0")))
-
-
-def _choice(options: Sequence[str]) -> widgets.RadioButtons:
-    return widgets.RadioButtons(options=list(options), value=None, layout=widgets.Layout(width="100%"))
-
-
-def _field(unit: str) -> widgets.Text:
-    """A field that reports what was typed when Enter is pressed or it is left, not at every key."""
-    description = f"Answer ({unit})" if unit else "Answer"
-    style = {"description_width": "initial"}
-    return widgets.Text(description=description, continuous_update=False, style=style)
-
-
-def _number(text: str, unit: str) -> float:
-    """A number as people write it: with commas between thousands or not, with its unit or not; not 0,5."""
-    bare = text.removesuffix(unit).strip() if unit else text
-    if not _NUMBER.fullmatch(bare):
-        shown = visible(text, _QUOTED)
-        raise SettingError(f"'{shown}' is not a number; write it in digits with a point, such as 12 or 0.5")
-    return float(bare.replace(",", ""))
-
-
-def _prose(text: str) -> Markup:
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", readable(text)))

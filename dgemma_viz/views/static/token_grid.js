@@ -1,16 +1,14 @@
 // The layout of equal cells, one a position: each token's text made visible, and cut where it is long.
 
 import { createTokenCells } from "./token_cells.js";
+import { labelOf } from "./token_label.js";
 
-const LONGEST = 14;
-const LED = /^␣[^␣]/u; // a leading space, which is drawn faintly so that words read as words
 const MASK = "▒"; // fits the narrowest cell; a screen reader is told "mask"
 
 function writeCells(cells, { ids, masked, store }) {
   for (const [position, entry] of cells.entries()) {
-    const text = masked[position] ? MASK : store.text(ids[position]), led = LED.test(text);
-    const shown = led ? text.slice(1) : text;
-    entry.words = shown.length > LONGEST ? `${shown.slice(0, LONGEST - 1)}…` : shown;
+    const { words, led } = labelOf(masked[position] ? MASK : store.text(ids[position]));
+    entry.words = words;
     entry.extra = led ? "dgv-led" : "";
     entry.said = null;
   }
