@@ -7,6 +7,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
+from dgemma_viz.widgets.prediction import NEEDS_A_PAGE
 from tests.browser import assert_fits, open_page
 from tests.front_ends import notebook_of, run_cell, serve_in
 from tests.synthetic import synthetic_trace
@@ -25,6 +26,7 @@ def saved(tmp_path_factory):
             f"import dgemma_viz as dv\ntrace = dv.load_trace({str(path)!r})",
             "dv.explore(trace)",
             "dv.compare(trace, trace)",
+            "from dgemma_viz.widgets.predict import Mark\nMark('Which?', trace, 0, lambda: 'what follows')",
         ]
     )
     NotebookClient(notebook).execute()
@@ -32,11 +34,13 @@ def saved(tmp_path_factory):
 
 
 def pictures_of(page):
-    expect(page.locator(".dgs:visible")).to_have_count(2)
-    explored, compared = page.locator(".dgs").all()
+    expect(page.locator(".dgs:visible")).to_have_count(3)
+    explored, compared, asked = page.locator(".dgs").all()
     expect(explored).to_contain_text("Findings")
     expect(explored).to_contain_text("✓ complete")
     expect(compared).to_contain_text("No difference")
+    expect(asked).to_contain_text("Predict first. Which?")
+    expect(asked).to_contain_text(NEEDS_A_PAGE)
 
 
 @pytest.mark.parametrize("with_state", [True, False])
@@ -75,13 +79,14 @@ def test_jupyterlab_shows_pictures_until_cells_are_run_and_after_the_kernel_is_g
         for n in range(len(saved.cells)):
             run_cell(page, n)
         page.locator(".dge").nth(1).get_by_text("No difference").wait_for()
-        expect(page.locator(".dgs")).to_have_count(2)
+        page.locator(".dgk-token").first.wait_for()
+        expect(page.locator(".dgs")).to_have_count(3)
         expect(page.locator(".dgs:visible")).to_have_count(0)
 
         page.keyboard.press("Control+s")
         page.locator(".jp-Document .jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty").first.wait_for(state="detached")
         page.evaluate(RESTART)
         page.goto(url)
-        page.get_by_text(NOT_FOUND).nth(1).wait_for(state="attached")
+        page.get_by_text(NOT_FOUND).nth(2).wait_for(state="attached")
         pictures_of(page)
         expect(page.get_by_text(NOT_FOUND).locator("visible=true")).to_have_count(0)

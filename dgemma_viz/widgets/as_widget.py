@@ -36,6 +36,7 @@ def as_widget(content: Any) -> ipw.Widget:
 def _made(content: Any) -> ipw.Widget:
     import pandas as pd
     import plotly.graph_objects as go
+    from IPython.core.formatters import HTMLFormatter
 
     from dgemma_viz.widgets.chart import Chart
     from dgemma_viz.widgets.reading_table import reading_table
@@ -43,7 +44,7 @@ def _made(content: Any) -> ipw.Widget:
     if isinstance(content, go.Figure):
         return panel(Chart(lambda _theme: content))
     shown = reading_table(content) if isinstance(content, pd.DataFrame) else content
-    html = shown._repr_html_() if hasattr(shown, "_repr_html_") else None
+    html = HTMLFormatter()(shown)
     if html is None:
         raise SettingError(f"a {type(content).__name__} cannot be shown here; give {_WHAT}")
     # Tables may be wider than the page: what scrolls is within the reach of keys.

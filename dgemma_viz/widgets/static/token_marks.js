@@ -20,17 +20,24 @@ function render({ model, el }) {
   const cells = tokens.map(({ position, text }, n) => {
     const { words, led } = labelOf(text), label = element("span", { class: "dgv-text" }, words);
     const button = element(
-      "button", { type: "button", class: `dgv-token dgk-token ${led ? "dgv-led" : ""}`, tabindex: n ? -1 : 0, "data-position": position, title: text, onclick: () => toggle(n) },
+      "button",
+      {
+        type: "button", class: `dgv-token dgk-token ${led ? "dgv-led" : ""}`, tabindex: n ? -1 : 0, "data-position": position,
+        title: text, onclick: () => toggle(n),
+      },
       label,
     );
     return { button, label, words, position };
   });
   const longest = Math.max(2, ...cells.map(({ words }) => words.length));
-  const grid = element("div", { class: "dgv-tokens dgv-grid", role: "group", "aria-label": model.get("title") }, ...cells.map(({ button }) => button));
+  const named = { role: "group", "aria-label": model.get("title") };
+  const grid = element("div", { class: "dgv-tokens dgv-grid", ...named }, ...cells.map(({ button }) => button));
   grid.style.setProperty("--dgv-characters", longest + 1);
   const scale = element("span", { class: "dgv-scale" }), count = element("span", { class: "dgk-count", role: "status" });
-  const shaded = element("span", { class: "dgv-key" }, "confidence 0", scale, "1", element("span", { class: "dgv-tag" }, "measured"));
-  const keys = Object.entries(VERDICTS).slice(0, 3).map(([name, [sign, words]]) => element("span", { class: "dgv-key" }, element("b", { class: `dgk-${name}` }, sign), words));
+  const source = element("span", { class: "dgv-tag" }, "measured");
+  const shaded = element("span", { class: "dgv-key" }, "confidence 0", scale, "1", source);
+  const signs = Object.values(VERDICTS).filter(([sign]) => sign);
+  const keys = signs.map(([sign, words]) => element("span", { class: "dgv-key" }, element("b", {}, sign), words));
   const verdicts = element("span", { class: "dgk-verdicts" }, ...keys);
   const legend = element("div", { class: "dgv-legend" }, count, shaded, verdicts);
   const root = element("div", { class: "dgv dgk" }, legend, grid);
