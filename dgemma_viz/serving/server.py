@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import tempfile
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -92,7 +93,10 @@ def _pools(settings: ServeSettings, dashboards: dict[str, Dashboard]) -> dict[st
 
 
 def _traits(settings: ServeSettings, port: int, pools: dict[str, Any]) -> dict[str, Any]:
-    """Configuration of Voila and Jupyter, by class and trait."""
+    """Configuration of Voila and Jupyter, by class and trait. Limits of sessions have their settings' names."""
+    from dgemma_viz.serving.sessions import SessionManager
+
+    limits = SessionManager.class_own_traits(config=True)
     traits = {
         "Voila.ip": settings.host,
         "Voila.port": port,
@@ -114,11 +118,7 @@ def _traits(settings: ServeSettings, port: int, pools: dict[str, Any]) -> dict[s
         },
         "VoilaConfiguration.multi_kernel_manager_class": "dgemma_viz.serving.sessions.SessionManager",
         "VoilaExecutor.cell_error_instruction": _NO_TRACEBACK,
-        "SessionManager.most_sessions": settings.most_sessions,
-        "SessionManager.most_sessions_per_visitor": settings.most_sessions_per_visitor,
-        "SessionManager.idle_seconds": settings.idle_seconds,
-        "SessionManager.disconnected_seconds": settings.disconnected_seconds,
-        "SessionManager.most_megabytes": settings.most_session_megabytes,
+        **{f"SessionManager.{name}": value for name, value in asdict(settings).items() if name in limits},
         "SessionManager.forked": settings.forked_kernels and forked_kernels.AVAILABLE,
         "SessionManager.cull_idle_timeout": _CULL_SECONDS,
         "SessionManager.cull_interval": _CULL_SECONDS,

@@ -33,7 +33,7 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
     most_sessions_per_visitor = Int(None, allow_none=True, config=True)
     idle_seconds = Float(1800, config=True)
     disconnected_seconds = Float(120, config=True)
-    most_megabytes = Int(2000, config=True)
+    most_session_megabytes = Int(2000, config=True)
     forked = Bool(default_value=False, config=True)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -136,7 +136,7 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
             return
         if not await kernel.is_alive():
             await self.end(kernel_id, DIED)
-        elif _megabytes(kernel) > self.most_megabytes:
+        elif _megabytes(kernel) > self.most_session_megabytes:
             await self.end(kernel_id, TOO_LARGE)
         elif kernel.execution_state != "busy":
             idle = (datetime.now(UTC) - kernel.last_activity).total_seconds()
