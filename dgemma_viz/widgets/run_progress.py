@@ -69,6 +69,6 @@ def run_summary(trace: Trace, prompt: str) -> str:
         parts.append(f"no program can check this answer. {error}")
     else:
         right = task.check(prompt, output)
-        parts.append("✓ right, by the rules of the task" if right else "✗ wrong, says the checker")
+        parts.append("✓ right, by the rules of the task" if right else "✗ wrong, by the rules of the task")
     parts.append(f"{trace.n_steps} steps, {tokens_per_forward(trace):.1f} tokens per forward")
     return " · ".join(parts)
