@@ -209,10 +209,10 @@ def test_only_some_positions_may_be_asked_for(trace, accepted):
         (lambda _: Choose("?", ["a", "b"], "a"), "must be a function"),
         (lambda _: Guess("?", 3), "must be a function"),
         (lambda _: Guess("?", lambda: 3, tolerance=-1), "tolerance of -1 is out of range"),
-        (lambda _: Guess("?", lambda: 3, 5), "a int cannot be shown here; give a widget"),
+        (lambda _: Guess("?", lambda: 3, 5), "type int cannot be shown here; give a widget"),
     ],
 )
-def test_bad_use_is_refused_in_words(trace, bad, said):
+def test_bad_use_is_refused(trace, bad, said):
     with pytest.raises(SettingError, match=said):
         bad(trace)
 
