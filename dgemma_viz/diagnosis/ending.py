@@ -152,7 +152,8 @@ RULES = (
         says="The model ended its turn without saying anything.",
         remedy="Ask for more than one word: 'reply with only X' invites an empty canvas. Look at the second-best "
         "alternatives at position 0.",
-        source="Deveraux-Parker/diffusiongemma-fieldguide: 7 of 8 'reply with ONLY the number' empty",
+        source="Deveraux-Parker/diffusiongemma-fieldguide: 7 of 8 'reply with ONLY the number' empty, with an INT4 "
+        "quantisation on vLLM",
         needs=(need.EMITTED, need.COMPLETE),
         check=per_sample(_empty),
     ),

@@ -46,13 +46,13 @@ def _made(content: Any) -> ipw.Widget:
     shown = reading_table(content) if isinstance(content, pd.DataFrame) else content
     html = HTMLFormatter()(shown)
     if html is None:
-        raise SettingError(f"a {type(content).__name__} cannot be shown here; give {_WHAT}")
+        raise SettingError(f"an object of type {type(content).__name__} cannot be shown here; give {_WHAT}")
     # Tables may be wider than the page: what scrolls is within the reach of keys.
     box = tag(
         "div",
         Markup(html),
         class_="jp-RenderedHTMLCommon",
-        style="overflow-x:auto;width:fit-content;max-width:100%",
+        style="overflow-x:auto",
         tabindex=0,
         role="group",
         aria_label="Table",

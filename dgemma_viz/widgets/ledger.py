@@ -12,8 +12,7 @@ import traitlets as t
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.markup import tag
-from dgemma_viz.views.modules import style_sheets
-from dgemma_viz.widgets import STATIC
+from dgemma_viz.widgets.answer_fields import STYLE, choice
 from dgemma_viz.widgets.panels import status
 from dgemma_viz.widgets.reading_table import reading_table
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 Kind = Literal["measured here", "published", "calculated"]
 Opinion = Literal["it holds", "it depends", "it does not hold", "neither shown nor refuted"]
 OPINIONS: Final[tuple[Opinion, ...]] = get_args(Opinion)
-_STYLE = f"<style>{style_sheets('exercises.css', folder=STATIC)}</style>"
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,8 @@ class Verdict(ipw.VBox):  # type: ignore[misc]
 
     Attributes
     ----------
+    claim, ours
+        As given.
     given
         The choice.
     compare
@@ -104,16 +104,20 @@ class Verdict(ipw.VBox):  # type: ignore[misc]
     def __init__(self, claim: str, ours: Opinion, why: str) -> None:
         if ours not in OPINIONS:
             raise SettingError(f"a verdict is one of {', '.join(OPINIONS)}, not {ours!r}")
-        self._ours, self._why = ours, why
-        self.given = ipw.RadioButtons(options=list(OPINIONS), value=None, layout=ipw.Layout(width="100%"))
-        self.compare = ipw.Button(description="Compare with ours", button_style="primary", layout={"width": "auto"})
+        self.claim, self.ours, self._why = claim, ours, why
+        self.given = choice(OPINIONS)
+        self.compare = ipw.Button(
+            description="Compare with ours",
+            button_style="primary",
+            layout={"width": "auto", "align_self": "flex-start"},
+        )
         self.said = ipw.HTML()
         self.compare.on_click(lambda _button: self._compared())
         question = tag(
             "p", tag("strong", "Your verdict first. "), f"“{claim}”: what do these rows say?", class_="dgx-question"
         )
         super().__init__(
-            [ipw.HTML(f"{_STYLE}{question}"), self.given, self.compare, self.said],
+            [ipw.HTML(f"{STYLE}{question}"), self.given, self.compare, self.said],
             layout=ipw.Layout(width="100%", min_width="0"),
         )
         self.add_class("dgx-exercise")
@@ -124,5 +128,25 @@ class Verdict(ipw.VBox):  # type: ignore[misc]
             return
         if not self.readers:
             self.set_trait("readers", self.given.value)
-        same = "as ours" if self.readers == self._ours else f"ours is: {self._ours}"
+        same = "as ours" if self.readers == self.ours else f"ours is: {self.ours}"
         self.said.value = status(f"You said: {self.readers}, {same}. {self._why}")
+
+
+class Tally(ipw.VBox):  # type: ignore[misc]
+    """The reader's verdicts beside ours, claim by claim; ours of a claim only once the reader has given theirs."""
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self.verdicts = verdicts
+        self.table = ipw.HTML()
+        super().__init__([self.table], layout=ipw.Layout(width="100%", min_width="0", overflow="auto"))
+        for verdict in verdicts:
+            verdict.observe(lambda _change: self._tell(), "readers")
+        self._tell()
+
+    def _tell(self) -> None:
+        rows = [
+            (number, one.claim, one.readers or "–", one.ours if one.readers else "after yours")
+            for number, one in enumerate(self.verdicts, 1)
+        ]
+        table = pd.DataFrame(rows, columns=["", "claim", "yours", "ours"])
+        self.table.value = reading_table(table).to_html()

@@ -3,7 +3,7 @@
 import pytest
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.widgets.ledger import Evidence, Verdict, ledger
+from dgemma_viz.widgets.ledger import Evidence, Tally, Verdict, ledger
 
 PUBLISHED = Evidence("published", "1.9 times <b>", "one H100", "not told", "VR, 2026-09-23")
 MEASURED = Evidence("measured here", "3 times fewer passes", "bundled model only", "8 prompts", "this run")
@@ -44,3 +44,15 @@ def test_ours_is_shown_after_the_readers_and_the_first_choice_stands():
     assert asked.readers == "it holds", "what was said before ours was known"
     with pytest.raises(SettingError, match="one of it holds"):
         Verdict("much faster", "true", "")
+
+
+def test_a_tally_holds_ours_back_until_the_reader_has_spoken():
+    first, second = Verdict("much <i>faster</i>", "it depends", "-"), Verdict("open", "it holds", "-")
+    tally = Tally(first, second)
+    assert "it depends" not in tally.table.value
+    assert "<i>" not in tally.table.value
+    first.given.value = "it does not hold"
+    first.compare.click()
+    assert "it does not hold" in tally.table.value
+    assert "it depends" in tally.table.value
+    assert "it holds" not in tally.table.value

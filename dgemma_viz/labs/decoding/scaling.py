@@ -155,7 +155,7 @@ def crossover_batches(table: pd.DataFrame, fast: str = "autoregressive") -> dict
 def ranges(
     crossings: Callable[[pd.DataFrame], dict[str, float]], table: pd.DataFrame
 ) -> dict[str, tuple[float, float]]:
-    """Way to the lowest and the highest crossing of single rounds; NaN stands for a round without one, and is highest.
+    """Way to the lowest and the highest crossing of single rounds and of the fastest; NaN, no crossing, is the highest.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def ranges(
     """
     places = table.drop(columns=["round", "seconds", "tokens_per_second"], errors="ignore").drop_duplicates()
     whole = [turn for _, turn in table.groupby("round") if len(turn) == len(places)]  # an interrupt cuts the last
-    found = pd.DataFrame([crossings(turn) for turn in whole])
+    found = pd.DataFrame([crossings(turn) for turn in (*whole, table)])
     return {str(way): (float(those.min()), float(those.max(skipna=False))) for way, those in found.items()}
 
 
