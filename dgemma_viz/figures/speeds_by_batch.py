@@ -123,7 +123,7 @@ def _fastest(sizes: Sequence[int], cases: Sequence[Mapping[str, np.ndarray]]) ->
     told = "most tokens a second, modelled:<br>" + "<br>".join(
         f"{_users(sizes[first], sizes[last])}: {best[first]}" for first, last in zip(starts, ends, strict=True)
     )
-    return told + ("<br>(two named: it depends on the assumed share of compute)" if " or " in told else "")
+    return told + ("<br>(two named: it depends on<br>the assumed share of compute)" if " or " in told else "")
 
 
 def _users(first: int, last: int) -> str:
