@@ -61,7 +61,7 @@ WORDS: Final = (
         "Guo et al. 2017, on how far to trust it",
         "https://arxiv.org/abs/1706.04599",
     ),
-    Word("entropy", "of that distribution, in nats: 0 is certain, ln n is undecided among n tokens alike"),
+    Word("entropy", "of that distribution, in nats: 0 is certain, ln n stands for n equally likely tokens"),
     Word(
         "entropy bound",
         "a step accepts the surest positions while the entropies of those before them sum to no more than this",
