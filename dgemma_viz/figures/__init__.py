@@ -11,6 +11,7 @@ from dgemma_viz.figures.agreement_bars import agreement_bars
 from dgemma_viz.figures.alternatives import alternatives
 from dgemma_viz.figures.answer_curves import answer_curves
 from dgemma_viz.figures.answer_times import answer_times
+from dgemma_viz.figures.architecture import architecture
 from dgemma_viz.figures.calibration_curves import calibration_curves
 from dgemma_viz.figures.commit_order import commit_order
 from dgemma_viz.figures.compared_curves import compared_curves
@@ -39,6 +40,7 @@ __all__ = [
     "alternatives",
     "answer_curves",
     "answer_times",
+    "architecture",
     "calibration_curves",
     "commit_order",
     "compared_curves",

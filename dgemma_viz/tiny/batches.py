@@ -102,14 +102,18 @@ def noise_levels(rng: np.random.Generator, size: int, skew: float) -> NDArray[np
     return levels
 
 
-def add_noise(clean: NDArray[np.int64], levels: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+def add_noise(
+    clean: NDArray[np.int64], levels: NDArray[np.float64], rng: np.random.Generator, tokens: int | None = None
+) -> NDArray[np.int64]:
     """Replace each token, with its example's probability t, by one drawn uniformly from the whole vocabulary.
+
+    `tokens` is its size, for a model that was trained with fewer than :func:`~dgemma_viz.tiny.vocabulary.vocabulary`.
 
     This is uniform-state diffusion: there is no mask token, and the model is not told t. (google-deepmind/gemma
     `gemma/diffusion`, NVIDIA-NeMo/Automodel dllm recipes and TRL `sft_diffusion_gemma.py` agree.)
     """
     replaced = rng.random(clean.shape) < levels[:, None]
-    return np.where(replaced, rng.integers(len(vocabulary()), size=clean.shape), clean)
+    return np.where(replaced, rng.integers(tokens or len(vocabulary()), size=clean.shape), clean)
 
 
 def make_batch(bucket: Bucket, tokenizer: Any, draw: Draw) -> Batch:

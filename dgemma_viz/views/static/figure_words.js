@@ -85,7 +85,7 @@ function figureWords(figure) {
   const { title = {}, annotations = [] } = figure.layout, drawn = figure.data.filter(({ visible = true }) => visible === true);
   const said = [title.text, title.subtitle?.text].map(plain).filter(Boolean);
   const heads = said.map((text) => sentence(text.replace(/^colour: /, "")));
-  const notes = drawn.length ? [] : annotations.map(({ text }) => sentence(plain(text)));
+  const notes = drawn.length ? [] : annotations.map(({ text }) => plain(text)).filter(Boolean).map(sentence); // arrows have none
   const parts = drawn.map((trace) => (trace.type === "heatmap" ? mapWords : lineWords)(figure, trace)).filter(Boolean);
   const more = parts.length > MOST_PARTS ? [`And ${parts.length - MOST_PARTS} more.`] : [];
   return [...heads, ...notes, ...parts.slice(0, MOST_PARTS), ...more].join(" ");
