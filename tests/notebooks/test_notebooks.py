@@ -11,6 +11,7 @@ from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
 import dgemma_viz as dv
+from dgemma_viz.analysis.positions import answer_positions
 from dgemma_viz.errors import MissingDependencyError
 from dgemma_viz.labs.run import run
 from dgemma_viz.labs.samplers import SAMPLERS
@@ -112,3 +113,26 @@ def test_the_notebooks_of_the_course_lead_to_one_another():
         prose = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
         title = nbformat.read(following, as_version=4).metadata.title
         assert f"[{title}]({following.name})" in prose[-1]
+
+
+def test_the_encoder_reads_the_prompt_and_each_canvas_that_another_one_follows():
+    """What page 09 asks, and answers with a run."""
+    model, tokenizer = dv.load_tiny()
+    reads = []
+    hook = model.model.encoder.register_forward_pre_hook(
+        lambda _module, _args, given: reads.append(given["input_ids"][0].tolist()), with_kwargs=True
+    )
+    try:
+        trace = run(model, tokenizer, TASKS["long"].example_prompts[1], seed=0)
+    finally:
+        hook.remove()
+    assert trace.n_canvases > 1
+    assert reads == [trace.prompt[0].tolist(), *trace.emitted[:-1, 0].tolist()]
+
+
+def test_the_fill_behind_a_short_answer_dilutes_the_mean_that_stops_the_run():
+    """What page 09 says of its short run, at every step."""
+    canvas = run(*dv.load_tiny(), TASKS["story"].example_prompts[0], seed=0).canvas_run()
+    inside = answer_positions(canvas)
+    assert inside.sum() < canvas.canvas_length / 2
+    assert (canvas.array("entropy")[:, inside].mean(axis=1) > 2 * canvas.array("mean_entropy")).all()
