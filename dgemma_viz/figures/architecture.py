@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.figures.frame import framed
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.figures.token_text import name_label
 
 NAME = "architecture"
 _HEIGHT = 640
@@ -150,7 +151,7 @@ class _Drawing:
 
 def _shared(text: Any) -> list[str]:
     """What both halves share, with sizes."""
-    kinds = Counter(_KINDS.get(kind, kind) for kind in text.layer_types)
+    kinds = Counter(_KINDS.get(kind, name_label(kind)) for kind in text.layer_types)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     experts = f"{text.num_experts} experts of {text.moe_intermediate_size:,}, {text.top_k_experts} a token"
     return [

@@ -1,5 +1,7 @@
 """The picture of encoder and decoder has the sizes of the model that it is drawn for, bundled or released."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from dgemma_viz.figures import architecture
@@ -63,3 +65,10 @@ def test_the_encoder_is_causal_and_the_decoder_sees_everything():
     assert sum(cell.fillcolor != blank for cell in encoder) == side * (side + 1) // 2
     assert all(cell.fillcolor != blank for cell in decoder)
     assert len(decoder) == 2 * len(encoder), "half of what it sees is the cache"
+
+
+def test_a_kind_of_layer_that_is_not_known_is_text():
+    strange = SimpleNamespace(**vars(released().text_config) | {"layer_types": ["<a href='x'>kind</a>"] * 30})
+    words = said(architecture(SimpleNamespace(canvas_length=256, text_config=strange)))
+    assert "<a" not in words
+    assert "30 &lt;a" in words
