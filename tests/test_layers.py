@@ -29,8 +29,8 @@ ALLOWED = {
 ALLOWED["widgets"] = set(ALLOWED) - {"export", "serving"}
 HEAVY = ("torch", "transformers", "diffusers")
 WIDGETS = ("ipywidgets", "anywidget", "voila", "IPython")
-ASKED_FOR = {"_esm", "_css", "_name_or_path"}
-"""Names with an underscore that base classes in anywidget and transformers ask for."""
+ASKED_FOR = {"_esm", "_css", "_name_or_path", "_pools"}
+"""Names with an underscore that base classes in anywidget, transformers and Voila ask for or have."""
 CONTENTS = """
 from dataclasses import replace
 from dgemma_viz.analysis.comparison import pair_of

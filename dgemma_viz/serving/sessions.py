@@ -47,13 +47,16 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
     @property
     def sessions(self) -> int:
         """Sessions now, those about to start included."""
-        pooled = {
+        return self._admitted.total() + len(self._staying() - self._pooled() - self._heating)
+
+    def _pooled(self) -> set[str]:
+        """Kernels that wait, preheated, for a visitor."""
+        return {
             task.result()["kernel_id"]
             for pool in getattr(self, "_pools", {}).values()  # Voila's, if it preheats
             for task in pool
             if task.done() and not task.cancelled() and task.exception() is None
         }
-        return self._admitted.total() + len(self._staying() - pooled - self._heating)
 
     def sessions_of(self, visitor: str) -> int:
         """Sessions of one visitor now, those about to start included."""
@@ -96,6 +99,8 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
         self._admitted[visitor] -= 1
         if kernel_id is not None:
             self._visitors[kernel_id] = visitor
+            # One that was kept ready has done nothing for long; its page has yet to connect.
+            self.get_kernel(kernel_id).last_activity = datetime.now(UTC)
 
     async def state(self, kernel_id: str) -> str:
         """How a session stands: running, or why it has ended."""
@@ -141,7 +146,10 @@ class SessionManager(AsyncMappingKernelManager):  # type: ignore[misc]
         elif kernel.execution_state != "busy":
             idle = (datetime.now(UTC) - kernel.last_activity).total_seconds()
             connected = self._kernel_connections.get(kernel_id, 0) > 0
-            if idle > (self.idle_seconds if connected else self.disconnected_seconds):
+            # No page has left a kernel that is still kept ready for one.
+            if kernel_id not in self._pooled() and idle > (
+                self.idle_seconds if connected else self.disconnected_seconds
+            ):
                 await self.end(kernel_id, IDLE)
 
 
