@@ -112,7 +112,7 @@ def test_the_slider_by_keyboard_in_a_page(chromium, serve):
             page.keyboard.press("ArrowRight")
         # The last press has arrived: ipywidgets holds a slider's changes back while the kernel is busy, and a button
         # that is pressed meanwhile overtakes them.
-        page.get_by_text("With 3.16 nats").wait_for()
+        page.get_by_role("status").get_by_text("With 3.16 nats").wait_for()
         page.get_by_text("is the first to change").wait_for()
         page.get_by_text("derived, not measured").wait_for()
         page.get_by_role("button", name="As recorded").click()
