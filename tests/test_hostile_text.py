@@ -12,6 +12,7 @@ from dgemma_viz import figures
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.cli import main
 from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, autoregressive, canvas_pass
+from dgemma_viz.tiny.architecture import tiny_config
 from tests.browser import open_page, serve_dashboards
 from tests.figures.of_a_table import TABLES, healing_row, pareto_summary
 from tests.hostile_page import CELLS, HARM, HARMLESS, assert_harmless, point_at
@@ -111,6 +112,9 @@ def figures_of(a, b):
     drawn["roofline"] = figures.roofline(
         replace(HARDWARE["H100 SXM"], name=hostile), FORMATS["FP8"], {way: canvas_pass(RELEASED, FORMATS["FP8"])}
     )
+    config = tiny_config()
+    config.text_config.layer_types = [hostile] * len(config.text_config.layer_types)
+    drawn["architecture"] = figures.architecture(config)
     return drawn
 
 

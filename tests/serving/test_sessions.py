@@ -1,6 +1,7 @@
 """Which kernels are ended: those that a page left, not those that are kept ready for one."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from dgemma_viz.serving.sessions import IDLE, SessionManager
@@ -32,4 +33,6 @@ def test_a_preheated_kernel_lasts_until_a_page_has_had_and_left_it():
         left = await lasts_a_long_rest()
         return in_the_pool, on_its_way, left, await manager.state(kernel_id)
 
-    assert asyncio.run(kept_and_ended()) == (True, True, False, IDLE)
+    # In a thread: where browser tests ran before, Playwright has a loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asyncio.run, kept_and_ended()).result() == (True, True, False, IDLE)
