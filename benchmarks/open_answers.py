@@ -1,7 +1,9 @@
 """What the bundled model's open tasks show: haste at the first step, rejected tokens, self-conditioning, other seeds.
 
     python benchmarks/open_answers.py                # 256 held-out prompts a task
-    python benchmarks/open_answers.py --examples 64
+    python benchmarks/open_answers.py --examples 64 --folder weights
+
+The weights in the package do not know these tasks yet: give a folder that ``python -m dgemma_viz.tiny.train`` wrote.
 
 All runs are unmodified ``generate()`` calls with default settings, but for what a row names: in *kept* and *masked*,
 the sampler puts the rejected candidate, or ``<mask>``, where it would put a random token; *not self-conditioned*

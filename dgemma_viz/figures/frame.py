@@ -111,7 +111,7 @@ def word_ticks(run: CanvasRun) -> dict[str, Any]:
 
 
 def key_below(subtitle_lines: int) -> dict[str, Any]:
-    """Layout for a subtitle of so many lines beyond the first, and a key below the plot."""
+    """Layout for a subtitle that goes on for ``subtitle_lines`` more lines, and a key below the plot."""
     return {
         "margin": {"t": 66 + LINE * subtitle_lines, "b": 96, "l": 64},
         "legend": _BELOW,

@@ -78,7 +78,7 @@ _LONG = Bucket(
 
 
 def diffusion_schedule(shorter: int, whole: int, decay: int) -> Schedule:
-    """The schedule of the bundled DiffusionGemma, with so many steps on shorter and on whole canvases."""
+    """The schedule of the bundled DiffusionGemma, by the number of steps on shorter and on whole canvases."""
     on_whole_canvases = (
         replace(_SHORT, canvas_length=CANVAS_LENGTH),
         replace(_QUESTION, examples=24),
@@ -134,7 +134,7 @@ class Course:
     check
         A line about a model and its tokenizer, while training.
     report
-        Writes the model's table into a folder, over so many prompts a task, and returns it.
+        Takes model, tokenizer, folder and number of prompts a task; writes the model's table and returns it.
     """
 
     learner: Learner

@@ -18,7 +18,7 @@ class OwnTry(Exercise):
         Takes what was typed, makes the run, and returns whether it is what was looked for, with a sentence that says
         what happened. Its own errors are shown.
     example
-        Something that will do, for who wants to be shown one.
+        Something that works, for readers who want to see one.
     """
 
     def __init__(self, question: str, judge: Callable[[str], tuple[bool, str]], example: str) -> None:

@@ -63,7 +63,7 @@ class Task(ABC):
 
     @abstractmethod
     def solve(self, prompt: str, completion: str = "") -> str:
-        """A right answer to a valid prompt: where there are several, the one nearest to ``completion``."""
+        """A right answer to a valid prompt: where there are several, one that keeps what it can of ``completion``."""
 
     def right_answer(self, prompt: str, completion: str = "") -> str:
         """:meth:`solve`, for a prompt as a trace holds it: with the beginning-of-sequence token before it.
