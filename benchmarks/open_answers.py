@@ -24,7 +24,7 @@ import transformers
 import dgemma_viz as dv
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.tiny.evaluate import DEFAULT, held_out_examples, percent_range, score
-from dgemma_viz.tiny.tasks import OPEN_TASKS, TAUGHT_TASKS
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.tiny.vocabulary import MASK_ID
 from dgemma_viz.upstream.transformers import PREPARE_SAMPLER
@@ -95,7 +95,7 @@ def print_first_steps(model: Any, tokenizer: Any, count: int) -> None:
     """Shares of positions accepted and of drafts right at step 0, and different right answers from other seeds."""
     print(f"| task | accepted at step 0 | first drafts right | different right answers of {SEEDS} seeds |")
     print("| --- | ---: | ---: | ---: |")
-    for task in TAUGHT_TASKS:
+    for task in TASKS:
         prompts = [example.prompt for example in held_out_examples(task, count)]
         accepted, positions, drafts = 0, 0, 0
         for start in range(0, count, BATCH):
@@ -113,13 +113,13 @@ def print_first_steps(model: Any, tokenizer: Any, count: int) -> None:
                 positions += length
                 first = run.array("draft")[0].tolist()
                 end = first.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in first else len(first)
-                drafts += TAUGHT_TASKS[task].check(prompt, tokenizer.decode(first[:end]))
-        prompt = TAUGHT_TASKS[task].example_prompts[0]
+                drafts += TASKS[task].check(prompt, tokenizer.decode(first[:end]))
+        prompt = TASKS[task].example_prompts[0]
         torch.manual_seed(0)
         output = model.generate(**encode_prompt(tokenizer, [prompt] * SEEDS)).sequences
         new = output[:, -(output.shape[1] - encode_prompt(tokenizer, prompt)["input_ids"].shape[1]) :].tolist()
         texts = [tokenizer.decode([token for token in ids if token not in (0, tokenizer.eos_token_id)]) for ids in new]
-        right = [text for text in texts if TAUGHT_TASKS[task].check(prompt, text)]
+        right = [text for text in texts if TASKS[task].check(prompt, text)]
         print(
             f"| {task} | {accepted / positions:.0%} | {percent_range(drafts, count)} | "
             f"{len(set(right))} of {len(right)} right |",

@@ -24,7 +24,7 @@ from dgemma_viz.tiny.masked.objective import masked_losses
 from dgemma_viz.tiny.masked.tokenizer import build_masked_tokenizer
 from dgemma_viz.tiny.objective import causal_losses, diffusion_losses
 from dgemma_viz.tiny.schedule import Phase, Schedule
-from dgemma_viz.tiny.tasks import TAUGHT_TASKS
+from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.tiny.training import Learner
 
@@ -34,7 +34,7 @@ _CHECK_SEED = 1
 
 _SHORT = Bucket(
     tasks=("sudoku", "grid", "addition", "grid", "sort", "grid"),
-    examples=48,
+    examples=24,
     prompt_length=24,
     answer_length=24,
     canvas_length=CANVAS_LENGTH // 2,
@@ -42,7 +42,7 @@ _SHORT = Bucket(
 )
 _QUESTION = Bucket(
     tasks=("story",),
-    examples=32,
+    examples=16,
     prompt_length=48,
     answer_length=8,
     canvas_length=8,
@@ -52,7 +52,7 @@ _QUESTION = Bucket(
 )
 _STORY = Bucket(
     tasks=("story",),
-    examples=12,
+    examples=6,
     prompt_length=48,
     answer_length=40,
     canvas_length=CANVAS_LENGTH,
@@ -60,10 +60,10 @@ _STORY = Bucket(
     skew=2.0,
 )
 _FORMS = Bucket(
-    tasks=("grid6", "sums", "grid6"), examples=36, prompt_length=48, answer_length=48, canvas_length=CANVAS_LENGTH
+    tasks=("grid6", "sums", "grid6"), examples=18, prompt_length=48, answer_length=48, canvas_length=CANVAS_LENGTH
 )
 _INVENTED = Bucket(
-    tasks=("tale", "brackets", "gifts"), examples=36, prompt_length=16, answer_length=48, canvas_length=CANVAS_LENGTH
+    tasks=("tale", "brackets", "gifts"), examples=18, prompt_length=16, answer_length=48, canvas_length=CANVAS_LENGTH
 )
 _LONG = Bucket(
     tasks=("long",),
@@ -81,8 +81,8 @@ def diffusion_schedule(shorter: int, whole: int, decay: int) -> Schedule:
     """The schedule of the bundled DiffusionGemma, by the number of steps on shorter and on whole canvases."""
     on_whole_canvases = (
         replace(_SHORT, canvas_length=CANVAS_LENGTH),
-        replace(_QUESTION, examples=24),
-        replace(_STORY, examples=16, weight=0.5),
+        replace(_QUESTION, examples=12),
+        replace(_STORY, examples=8, weight=0.5),
         _FORMS,
         _INVENTED,
         _LONG,
@@ -145,12 +145,12 @@ class Course:
 
 
 def _check(model: Any, tokenizer: Any) -> str:
-    scores = [score(model, tokenizer, task, DEFAULT, count=_CHECK_EXAMPLES, seed=_CHECK_SEED) for task in TAUGHT_TASKS]
+    scores = [score(model, tokenizer, task, DEFAULT, count=_CHECK_EXAMPLES, seed=_CHECK_SEED) for task in TASKS]
     return ", ".join(f"{entry.task} {entry.exact:.0%} in {entry.forwards:.1f} passes" for entry in scores)
 
 
 def _report(model: Any, tokenizer: Any, folder: Path, count: int) -> str:
-    return write_report(list(evaluate(model, tokenizer, TAUGHT_TASKS, count=count)), folder)
+    return write_report(list(evaluate(model, tokenizer, TASKS, count=count)), folder)
 
 
 def _check_masked(model: Any, tokenizer: Any) -> str:
@@ -171,7 +171,7 @@ COURSES: Mapping[str, Course] = MappingProxyType(
     {
         "diffusion": Course(
             Learner(fresh_model, build_tokenizer, diffusion_losses, experts.use_dense_experts),
-            diffusion_schedule(3000, 600, decay=1200),
+            diffusion_schedule(4200, 800, decay=1800),
             check=_check,
             report=_report,
         ),

@@ -20,7 +20,7 @@ import torch
 from dgemma_viz.analysis.intervals import wilson
 from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.loading import KINDS, load_tiny
-from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, TAUGHT_TASKS, Example, sample_example
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, Example, sample_example
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 from dgemma_viz.write_whole import write_whole
@@ -70,7 +70,7 @@ class Score:
 def held_out_examples(task: str, count: int, seed: int = 0) -> list[Example]:
     """Draw examples that training never sees, from a stream of their own."""
     rng = np.random.default_rng((_EVALUATION_STREAM, seed, crc32(task.encode())))
-    return [sample_example(TAUGHT_TASKS[task], rng, held_out=True) for _ in range(count)]
+    return [sample_example(TASKS[task], rng, held_out=True) for _ in range(count)]
 
 
 def score(model: Any, tokenizer: Any, task: str, decoder: str, *, count: int, batch: int = 64, seed: int = 0) -> Score:
@@ -94,7 +94,7 @@ def score(model: Any, tokenizer: Any, task: str, decoder: str, *, count: int, ba
         forwards += int(passes.sum())
         for example, ids, length in zip(part, new.tolist(), lengths.tolist(), strict=True):
             text = tokenizer.decode([token for token in ids[:length] if token != tokenizer.eos_token_id])
-            right += TAUGHT_TASKS[task].check(example.prompt, text)
+            right += TASKS[task].check(example.prompt, text)
     return Score(decoder, task, count, right, forwards / count, tokens / max(forwards, 1))
 
 

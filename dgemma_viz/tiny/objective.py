@@ -97,7 +97,7 @@ def losses(
         decoder_input_ids=noised,
         decoder_attention_mask=masks,
         decoder_position_ids=position,
-        self_conditioning_logits=torch.cat([first, torch.zeros_like(first)]),
+        self_conditioning_logits=torch.cat([first, first.new_zeros(len(noised) - half, *first.shape[1:])]),
         self_conditioning_mask=conditioned,
     ).logits
     clean = batch["tokens"].gather(1, position)

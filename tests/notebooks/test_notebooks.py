@@ -116,7 +116,7 @@ def test_the_notebooks_of_the_course_lead_to_one_another():
 
 
 def test_the_encoder_reads_the_prompt_and_each_canvas_that_another_one_follows():
-    """What page 09 asks, and answers with a run."""
+    """What page 11 asks, and answers with a run."""
     model, tokenizer = dv.load_tiny()
     reads = []
     hook = model.model.encoder.register_forward_pre_hook(
@@ -131,7 +131,7 @@ def test_the_encoder_reads_the_prompt_and_each_canvas_that_another_one_follows()
 
 
 def test_the_fill_behind_a_short_answer_dilutes_the_mean_that_stops_the_run():
-    """What page 09 says of its short run, at every step."""
+    """What page 11 says of its short run, at every step."""
     canvas = run(*dv.load_tiny(), TASKS["story"].example_prompts[0], seed=0).canvas_run()
     inside = answer_positions(canvas)
     assert inside.sum() < canvas.canvas_length / 2

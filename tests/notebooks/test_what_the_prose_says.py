@@ -16,10 +16,10 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PAGES = {
     name[:2]: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     for name in (
-        "05_where_the_speed_comes_from",
-        "06_short_answers_and_crowds",
-        "07_the_real_model",
-        "08_the_article_claim_by_claim",
+        "07_where_the_speed_comes_from",
+        "08_short_answers_and_crowds",
+        "09_the_real_model",
+        "10_the_article_claim_by_claim",
     )
 }
 USUAL = Scenario(RELEASED, FORMATS["FP8"], HARDWARE["H100 SXM"])
@@ -52,12 +52,12 @@ def text_of(page, kind="markdown"):
 
 def test_what_is_put_into_the_articles_mouth_is_the_articles():
     quoted = []
-    for cell in PAGES["08"].cells:
+    for cell in PAGES["10"].cells:
         if cell.cell_type == "markdown":
             for block in re.findall(r"(?:^> .*\n?)+", cell.source, re.MULTILINE):
                 quoted += re.findall(r'"([^"]+)"', " ".join(block.replace("> ", " ").split()))
     assert set(quoted) == set(ARTICLE)
-    for claim in re.findall(r'Verdict\(\s*"([^"]+)"', text_of("08", "code")):
+    for claim in re.findall(r'Verdict\(\s*"([^"]+)"', text_of("10", "code")):
         assert any(claim in sentence for sentence in ARTICLE), claim
 
 
@@ -77,23 +77,23 @@ def test_a_page_asks_for_a_prediction_and_for_something_of_the_readers_own(page)
 
 def test_a_pass_over_a_canvas_beside_a_pass_over_a_token():
     one, canvas = (USUAL.one_pass(way) for way in ("autoregressive", "diffusion"))
-    assert "some fifty times the arithmetic of a token" in text_of("05")
+    assert "some fifty times the arithmetic of a token" in text_of("07")
     assert (canvas.flops / canvas.bytes) / (one.flops / one.bytes) == pytest.approx(50, abs=5)
-    assert "about three times as long as a pass over one token" in text_of("05")
+    assert "about three times as long as a pass over one token" in text_of("07")
     took = [USUAL.speed(way).step.total for way in ("diffusion", "autoregressive")]
     assert took[0] / took[1] == pytest.approx(3, abs=0.2)
 
 
 def test_the_buffers_of_a_canvas():
-    assert f"{canvas_buffers(RELEASED) / 1e9:.1f} GB in vLLM" in text_of("06")
-    assert "six times in FP32" in text_of("07")
+    assert f"{canvas_buffers(RELEASED) / 1e9:.1f} GB in vLLM" in text_of("08")
+    assert "six times in FP32" in text_of("09")
     assert LOGITS_COPIES == 6
-    assert f"logits of one step are {256 * 262_144 * 4 / 1e6:.0f} MB" in text_of("07")
-    assert f"{CANVAS_LENGTH} tokens in this model" in text_of("06")
+    assert f"logits of one step are {256 * 262_144 * 4 / 1e6:.0f} MB" in text_of("09")
+    assert f"{CANVAS_LENGTH} tokens in this model" in text_of("08")
 
 
 def test_the_lead_of_drafting_grows_with_the_crowd_as_the_page_says():
-    assert "the lead of drafting over plain decoding *grows*" in text_of("06")
+    assert "the lead of drafting over plain decoding *grows*" in text_of("08")
     leads = []
     for batch in (8, 64):
         crowd = replace(USUAL, batch=batch)
@@ -102,7 +102,7 @@ def test_the_lead_of_drafting_grows_with_the_crowd_as_the_page_says():
 
 
 def test_the_models_size_and_its_temperatures():
-    prose = text_of("07")
+    prose = text_of("09")
     weights = RELEASED.dense_weights + RELEASED.expert_weights + RELEASED.head_weights
     assert f"{weights / 1e9:.1f} billion parameters" in prose
     assert "nine tenths of the weights" in prose
@@ -113,8 +113,8 @@ def test_the_models_size_and_its_temperatures():
 def test_differences_that_chance_makes_are_called_so():
     _, chance = fisher_exact([[23, 0], [18, 5]])
     assert chance == pytest.approx(1 / 20, abs=0.002)
-    assert "by chance one time in twenty" in text_of("07")
-    assert "chance does one time in twenty" in text_of("08", "code")
+    assert "by chance one time in twenty" in text_of("09")
+    assert "chance does one time in twenty" in text_of("10", "code")
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_differences_that_chance_makes_are_called_so():
 def test_ratios_are_those_of_the_figures_beside_them(before, after, told):
     ratio = max(before, after) / min(before, after)
     assert ratio == pytest.approx(float(told), abs=0.07 if "." in told else 0.2)
-    code = text_of("08", "code")
+    code = text_of("10", "code")
     assert f"{before} → {after}" in code
     assert f"{told} times" in code
 
 
 def test_the_pass_that_commits_a_canvas_adds_three_tokens():
-    assert "commits a canvas adds 3" in text_of("08", "code")
+    assert "commits a canvas adds 3" in text_of("10", "code")
     canvas, token = 256 / 1008 / 17, 1 / 197
     assert canvas / token == pytest.approx(3, abs=0.1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dgemma_viz.errors import PromptError
-from dgemma_viz.tiny.tasks import TAUGHT_TASKS
+from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.tiny.tokenizer import build_tokenizer, encode_prompt
 from dgemma_viz.tiny.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID, vocabulary
 
@@ -12,7 +12,7 @@ def tokenizer():
     return build_tokenizer()
 
 
-@pytest.mark.parametrize("task", TAUGHT_TASKS.values(), ids=TAUGHT_TASKS.keys())
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
 def test_round_trip_of_every_task(tokenizer, task):
     rng = np.random.default_rng(0)
     for _ in range(200):

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from dgemma_viz.tiny.batches import Bucket, Draw, noise_levels
-from dgemma_viz.tiny.tasks import TAUGHT_TASKS, sample_example
+from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.tiny.vocabulary import EOS_ID, MASK_ID, PAD_ID, vocabulary
 
 _STREAM = 3
@@ -68,7 +68,7 @@ def make_masked_batch(bucket: Bucket, tokenizer: Any, draw: Draw, *, easy: float
     """Make the batch of a bucket for one step; ``easy`` weighs positions that take no thought."""
     names, examples = bucket.tasks, bucket.examples
     rng = draw.generator(_STREAM)
-    drawn = [sample_example(TAUGHT_TASKS[names[row % len(names)]], rng, held_out=False) for row in range(examples)]
+    drawn = [sample_example(TASKS[names[row % len(names)]], rng, held_out=False) for row in range(examples)]
     prompts = tokenizer([example.prompt for example in drawn])["input_ids"]
     answers = tokenizer([example.answer for example in drawn], add_special_tokens=False)["input_ids"]
     padding = rng.integers(_MOST_PADDING, size=examples) * (rng.random(examples) < 0.5)  # noqa: PLR2004

@@ -25,15 +25,11 @@ from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out, sample_exampl
 _CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
 _OPEN = (Grid4(), Grid6(), Sums(), Tale(), Gifts(), Brackets())
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _CLOSED})
-"""The tasks that the bundled weights know, by name. Their prompts force the answer."""
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN)})
+"""The tasks that the bundled weights know, by name."""
 
 OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _OPEN})
-"""Tasks whose prompts have many right answers. They are taught from the next weights on; those in the package were
-trained before."""
-
-TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType({**TASKS, **OPEN_TASKS})
-"""What `python -m dgemma_viz.tiny.train` teaches."""
+"""Those of them whose prompts have many right answers; the prompts of the others force the answer."""
 
 _FIRST_WORDS = {"add": "addition", "list": "long"}
 
@@ -42,10 +38,10 @@ def task_of(prompt: str) -> Task:
     """Return the task that a prompt belongs to, by its first word; raise `PromptError` if there is none."""
     first_word = prompt.split(" ", maxsplit=1)[0]
     name = _FIRST_WORDS.get(first_word, first_word)
-    if name not in TAUGHT_TASKS or first_word in _FIRST_WORDS.values():
+    if name not in TASKS or first_word in _FIRST_WORDS.values():
         words = [next((word for word, named in _FIRST_WORDS.items() if named == task), task) for task in TASKS]
         raise PromptError(f"The prompt starts with {first_word!r}; it must start with one of: {', '.join(words)}.")
-    return TAUGHT_TASKS[name]
+    return TASKS[name]
 
 
-__all__ = ["OPEN_TASKS", "TASKS", "TAUGHT_TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]
+__all__ = ["OPEN_TASKS", "TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]
