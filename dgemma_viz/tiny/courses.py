@@ -96,8 +96,9 @@ MASKED_SCHEDULE = Schedule(
         Phase(
             3000,
             (
-                Bucket(tasks=("sudoku",), examples=24, skew=2.0),
-                Bucket(tasks=("addition", "addition", "sort"), examples=48, skew=2.0),
+                Bucket(tasks=("sudoku", "grid", "grid"), examples=24, skew=1.5),
+                Bucket(tasks=("addition", "sort"), examples=16, skew=2.0),
+                Bucket(tasks=("grid6", "tale", "sums", "grid6", "gifts", "brackets"), examples=24),
             ),
         ),
     ),

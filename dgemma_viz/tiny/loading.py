@@ -92,7 +92,7 @@ def load_tiny(kind: str = "diffusion", folder: str | PathLike[str] | None = None
     kind
         ``"diffusion"``: a ``DiffusionGemmaForBlockDiffusion``, for ``generate()`` and diffusers'
         ``DiffusionGemmaPipeline``. ``"masked"``: a mask-token model for diffusers' ``LLaDA2Pipeline``, which knows
-        three of the same tasks (:data:`dgemma_viz.tiny.masked.MASKED_TASKS`). ``"drafter"``: a small causal model that
+        most of the same tasks (:data:`dgemma_viz.tiny.masked.MASKED_TASKS`). ``"drafter"``: a small causal model that
         guesses what the first will write, for speculative decoding; its tokenizer is that of the first.
     folder
         Another folder in the same form, such as one that the kind's training command wrote with ``--folder``.

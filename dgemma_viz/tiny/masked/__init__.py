@@ -2,10 +2,11 @@
 
 ``load_tiny("masked")`` gives model and tokenizer. It exists so that everything which is said about mask-token
 diffusion (unmasking in order of confidence, blocks, editing) can be watched on a laptop, next to the bundled
-DiffusionGemma, which has no mask token. It knows three of the same tasks: ``MASKED_TASKS``.
+DiffusionGemma, which has no mask token. It knows the same tasks, but for the stories and
+lists: ``MASKED_TASKS``.
 """
 
-MASKED_TASKS = ("sudoku", "addition", "sort")
+MASKED_TASKS = ("sudoku", "addition", "sort", "grid", "grid6", "sums", "tale", "gifts", "brackets")
 """Names, in :data:`dgemma_viz.tiny.tasks.TASKS`, of the tasks that the model was trained on."""
 
 __all__ = ["MASKED_TASKS"]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from dgemma_viz.errors import MissingDependencyError
-from dgemma_viz.tiny.evaluate import held_out_examples
+from dgemma_viz.tiny.evaluate import held_out_examples, percent_range
 from dgemma_viz.tiny.loading import KINDS, load_tiny
 from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.tasks import TASKS
@@ -31,7 +31,8 @@ except ImportError as error:
     ) from error
 
 
-GEN_LENGTH = 32
+GEN_LENGTH = 48
+"""Room for every answer; the pipeline rounds prompt and answer together up to whole blocks."""
 DEFAULT = "default settings"
 SAMPLERS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
@@ -51,8 +52,8 @@ class MaskedScore:
 
     Attributes
     ----------
-    exact
-        Share of prompts with a right answer.
+    right
+        Prompts with a right answer.
     forwards
         Mean decoder passes of a call; per answer where one prompt is run at a time.
     """
@@ -60,8 +61,13 @@ class MaskedScore:
     sampler: str
     task: str
     examples: int
-    exact: float
+    right: int
     forwards: float
+
+    @property
+    def exact(self) -> float:
+        """Share of prompts with a right answer."""
+        return self.right / self.examples
 
 
 def score_masked(
@@ -83,7 +89,7 @@ def score_masked(
             end = ids.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in ids else len(ids)
             right += TASKS[task].check(example.prompt, tokenizer.decode(ids[:end]))
     counter.remove()
-    return MaskedScore(sampler, task, count, right / count, len(passes) / len(range(0, count, batch)))
+    return MaskedScore(sampler, task, count, right, len(passes) / len(range(0, count, batch)))
 
 
 def evaluate_masked(model: Any, tokenizer: Any, *, count: int) -> Iterator[MaskedScore]:
@@ -97,10 +103,12 @@ def write_masked_report(scores: list[MaskedScore], folder: Path) -> str:
     """Save ``evaluation.md`` and ``evaluation.json`` in the folder and return the former's text."""
     lines = ["| sampler | " + " | ".join(MASKED_TASKS) + " |", "| --- |" + " ---: |" * len(MASKED_TASKS)]
     for sampler in dict.fromkeys(entry.sampler for entry in scores):
-        cells = (f"{entry.exact:.1%} · {entry.forwards:.1f}" for entry in scores if entry.sampler == sampler)
+        row = [entry for entry in scores if entry.sampler == sampler]
+        cells = (f"{percent_range(entry.right, entry.examples)} · {entry.forwards:.1f}" for entry in row)
         lines.append(f"| {sampler} | " + " | ".join(cells) + " |")
     text = (
-        f"Each cell: exact match · mean decoder passes per answer, over {scores[0].examples} held-out prompts a task.\n"
+        f"Each cell: right answers with their 95 % interval · mean decoder passes per answer, over "
+        f"{scores[0].examples} held-out prompts a task.\n"
         "Measured with `python -m dgemma_viz.tiny.masked.evaluate`, through the unmodified `LLaDA2Pipeline` of\n"
         f"diffusers with `gen_length={GEN_LENGTH}` and its default settings (32 steps, blocks of 32, threshold 0.7,\n"
         "editing threshold 0.5, temperature 0) but for those named.\n\n" + "\n".join(lines) + "\n"

@@ -56,12 +56,15 @@ class MaskedBatch:
         (B, W) 1 on what the model may read: not the padding on the left, nothing behind the block; int64.
     weight
         (B, W) of each position's loss: 0 outside the corrupted block and on the prompt; float32.
+    begins
+        (B,) column at which the answer begins; int64.
     """
 
     clean: NDArray[np.int64]
     noised: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
     weight: NDArray[np.float32]
+    begins: NDArray[np.int64]
 
 
 def make_masked_batch(bucket: Bucket, tokenizer: Any, draw: Draw, *, easy: float = _EASY) -> MaskedBatch:
@@ -99,6 +102,7 @@ def make_masked_batch(bucket: Bucket, tokenizer: Any, draw: Draw, *, easy: float
         noised,
         ((column >= padding[:, None]) & (column < block_ends[:, None])).astype(np.int64),
         np.where(takes_thought, 1.0, easy * in_block).astype(np.float32),
+        begins,
     )
 
 
