@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dgemma_viz.analysis.positions import commit_steps, ever_accepted, flip_counts
+from dgemma_viz.analysis.positions import answer_positions, commit_steps, ever_accepted, flip_counts
 from dgemma_viz.figures.frame import framed, message_figure, no_steps, whole_ticks
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.marks import decision_marks
@@ -23,6 +23,8 @@ _TITLE = "In which order positions settled"
 def commit_order(trace: Trace, canvas: int = 0, sample: int = 0, theme: str | Theme = "light") -> go.Figure:
     """Commit step of every position; positions whose emitted token was never accepted have an open mark.
 
+    What lies behind the end of the answer is marked apart: it is emitted as padding, which no step can have accepted.
+
     Parameters
     ----------
     trace
@@ -35,8 +37,9 @@ def commit_order(trace: Trace, canvas: int = 0, sample: int = 0, theme: str | Th
     Returns
     -------
     go.Figure
-        Data: scatters ``"accepted at some step"`` and ``"never accepted"`` (unmasked, for mask tokens), or one of all
-        positions where the decisions were not recorded. A click gives x = position, y = step.
+        Data: scatters ``"accepted at some step"`` and ``"never accepted"`` (unmasked, for mask tokens) of the answer
+        and ``"behind the end of the answer"``, or one of all positions where the decisions were not recorded. A click
+        gives x = position, y = step.
 
     Raises
     ------
@@ -52,8 +55,11 @@ def commit_order(trace: Trace, canvas: int = 0, sample: int = 0, theme: str | Th
         figure.add_trace(_dots(run, everywhere, "decisions not recorded", "circle", look.accent))
     else:
         ever, words = ever_accepted(run), decision_marks(trace)[Decision.ACCEPTED].label
-        figure.add_trace(_dots(run, ever, f"{words} at some step", "circle", look.accent))
-        figure.add_trace(_dots(run, ~ever, f"never {words}", "diamond-open", look.warning))
+        inside = answer_positions(run)
+        figure.add_trace(_dots(run, ever & inside, f"{words} at some step", "circle", look.accent))
+        figure.add_trace(_dots(run, ~ever & inside, f"never {words}", "diamond-open", look.warning))
+        if not inside.all():
+            figure.add_trace(_dots(run, ~inside, "behind the end of the answer", "x-thin", look.faint))
     return figure.update_layout(
         margin={"t": 62, "b": 76, "l": 56},
         xaxis={

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dgemma_viz.analysis.positions import commit_steps
+import dgemma_viz as dv
+from dgemma_viz.analysis.positions import answer_positions, commit_steps
 from dgemma_viz.figures import commit_order
 from dgemma_viz.trace import ARRAYS, Trace
 from tests.synthetic import synthetic_trace
@@ -24,3 +25,11 @@ def test_tokens_emitted_without_ever_being_accepted_have_another_mark():
     assert never.x.tolist() == [4]
     assert 4 not in ever.x
     assert ever.marker.symbol != never.marker.symbol
+
+
+def test_the_fill_behind_the_end_is_neither_accepted_nor_never_accepted():
+    trace = dv.run(*dv.load_tiny(), "sort 53918=", seed=0)
+    ever, never, behind = commit_order(trace).data
+    assert behind.x.tolist() == np.flatnonzero(~answer_positions(trace.canvas_run())).tolist()
+    assert sorted([*ever.x, *never.x, *behind.x]) == list(range(48))
+    assert behind.name == "behind the end of the answer"
