@@ -1,8 +1,8 @@
 """What each bundled model learns, on which schedule, and how it is judged: the file to change to train them anew.
 
-The bundled DiffusionGemma learns all tasks. Phase 1 trains on canvases no longer than the answers need, which costs
-half as much; phase 2 on whole canvases, as they are run. Noise levels are uniform for most open tasks, as published,
-and lean towards pure noise for those whose prompt forces the answer: these are hard only there.
+The bundled DiffusionGemma learns all tasks. Phases 1 and 2 train on canvases no longer than the answers need, which
+costs half as much; phase 3 on whole canvases, as they are run. Noise levels are uniform for most open tasks, as
+published, and lean towards pure noise for those whose prompt forces the answer: these are hard only there.
 """
 
 from __future__ import annotations
@@ -77,18 +77,30 @@ _LONG = Bucket(
 )
 
 
-def diffusion_schedule(shorter: int, whole: int, decay: int) -> Schedule:
-    """The schedule of the bundled DiffusionGemma, by the number of steps on shorter and on whole canvases."""
-    on_whole_canvases = (
-        replace(_SHORT, canvas_length=CANVAS_LENGTH),
+_MORE_ADDITION = replace(
+    _SHORT,
+    tasks=("sudoku", "addition", "grid", "addition", "sort", "addition", "grid", "addition"),
+    examples=48,
+)
+
+
+def diffusion_schedule(first: int, shorter: int, whole: int) -> Schedule:
+    """The schedule of the bundled DiffusionGemma: steps with equal shares, with more addition, and on whole canvases.
+
+    The learning rate falls from the second phase on.
+    """
+    start = (_SHORT, _QUESTION, _STORY, _FORMS, _INVENTED, _LONG)
+    pairs = replace(_FORMS, tasks=("grid6", "sums"), examples=20)
+    middle = (_MORE_ADDITION, replace(_QUESTION, examples=24), _STORY, pairs, _INVENTED, _LONG)
+    end = (
+        replace(_MORE_ADDITION, examples=24, canvas_length=CANVAS_LENGTH),
         replace(_QUESTION, examples=12),
         replace(_STORY, examples=8, weight=0.5),
-        _FORMS,
+        pairs,
         _INVENTED,
         _LONG,
     )
-    short = (_SHORT, _QUESTION, _STORY, _FORMS, _INVENTED, _LONG)
-    return Schedule((Phase(shorter, short), Phase(whole, on_whole_canvases)), decay)
+    return Schedule((Phase(first, start), Phase(shorter, middle), Phase(whole, end)), decay=shorter + whole)
 
 
 MASKED_SCHEDULE = Schedule(
@@ -172,7 +184,7 @@ COURSES: Mapping[str, Course] = MappingProxyType(
     {
         "diffusion": Course(
             Learner(fresh_model, build_tokenizer, diffusion_losses, experts.use_dense_experts),
-            diffusion_schedule(4200, 800, decay=1800),
+            diffusion_schedule(1500, 2800, 600),
             check=_check,
             report=_report,
         ),
