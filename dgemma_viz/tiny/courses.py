@@ -1,7 +1,7 @@
 """What each bundled model learns, on which schedule, and how it is judged: the file to change to train them anew.
 
-The bundled DiffusionGemma learns all tasks. Phases 1 and 2 train on canvases no longer than the answers need, which
-costs half as much; phase 3 on whole canvases, as they are run. Noise levels are uniform for most open tasks, as
+The bundled DiffusionGemma learns all tasks. All phases but the last train on canvases no longer than the answers
+need, which costs half as much; the last one on whole canvases, as they are run. Noise levels are uniform for most open tasks, as
 published, and lean towards pure noise for those whose prompt forces the answer: these are hard only there.
 """
 
@@ -84,23 +84,31 @@ _MORE_ADDITION = replace(
 )
 
 
-def diffusion_schedule(first: int, shorter: int, whole: int) -> Schedule:
-    """The schedule of the bundled DiffusionGemma: steps with equal shares, with more addition, and on whole canvases.
+def diffusion_schedule(equal: int, addition: int, agreement: int, whole: int) -> Schedule:
+    """The schedule of the bundled DiffusionGemma.
 
-    The learning rate falls from the second phase on.
+    Steps with equal shares, with more addition, with more of what takes agreement or a look back at a story, and on
+    whole canvases. The learning rate falls from the second phase on.
     """
-    start = (_SHORT, _QUESTION, _STORY, _FORMS, _INVENTED, _LONG)
     pairs = replace(_FORMS, tasks=("grid6", "sums"), examples=20)
-    middle = (_MORE_ADDITION, replace(_QUESTION, examples=24), _STORY, pairs, _INVENTED, _LONG)
-    end = (
-        replace(_MORE_ADDITION, examples=24, canvas_length=CANVAS_LENGTH),
-        replace(_QUESTION, examples=12),
-        replace(_STORY, examples=8, weight=0.5),
-        pairs,
-        _INVENTED,
-        _LONG,
+    more_pairs, more_invented = replace(pairs, examples=28), replace(_INVENTED, examples=24)
+    phases = (
+        Phase(equal, (_SHORT, _QUESTION, _STORY, _FORMS, _INVENTED, _LONG)),
+        Phase(addition, (_MORE_ADDITION, replace(_QUESTION, examples=24), _STORY, pairs, _INVENTED, _LONG)),
+        Phase(agreement, (_SHORT, replace(_QUESTION, examples=40), _STORY, more_pairs, more_invented, _LONG)),
+        Phase(
+            whole,
+            (
+                replace(_SHORT, canvas_length=CANVAS_LENGTH),
+                replace(_QUESTION, examples=16),
+                replace(_STORY, examples=8, weight=0.5),
+                more_pairs,
+                more_invented,
+                _LONG,
+            ),
+        ),
     )
-    return Schedule((Phase(first, start), Phase(shorter, middle), Phase(whole, end)), decay=shorter + whole)
+    return Schedule(phases, decay=addition + agreement + whole)
 
 
 MASKED_SCHEDULE = Schedule(
@@ -184,7 +192,7 @@ COURSES: Mapping[str, Course] = MappingProxyType(
     {
         "diffusion": Course(
             Learner(fresh_model, build_tokenizer, diffusion_losses, experts.use_dense_experts),
-            diffusion_schedule(1500, 2800, 600),
+            diffusion_schedule(1500, 1300, 1500, 600),
             check=_check,
             report=_report,
         ),
