@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgemma_viz.tiny.tasks import TASKS, Example, Task, sample_example
+from dgemma_viz.tiny.tasks import TAUGHT_TASKS, Example, Task, sample_example
 from dgemma_viz.tiny.vocabulary import EOS_ID, PAD_ID, vocabulary
 
 _TRAINING_STREAM = 1
@@ -122,7 +122,7 @@ def make_batch(bucket: Bucket, tokenizer: Any, draw: Draw) -> Batch:
     rng = draw.generator(_TRAINING_STREAM)
     per_task = bucket.examples // len(bucket.tasks)
     names = np.tile(np.array(bucket.tasks), per_task)
-    examples = [_sample_within(TASKS[name], rng, bucket.longest_text) for name in names]
+    examples = [_sample_within(TAUGHT_TASKS[name], rng, bucket.longest_text) for name in names]
     # Encoding the texts in two calls is several times faster than one by one.
     prompts = tokenizer([example.prompt for example in examples])["input_ids"]
     answers = tokenizer([example.answer for example in examples], add_special_tokens=False)["input_ids"]

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from dgemma_viz.errors import PromptError
-from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, is_held_out, sample_example, task_of
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, TAUGHT_TASKS, is_held_out, sample_example, task_of
 from dgemma_viz.tiny.tasks.sudoku import all_grids
 
 TALE = " Tom has a red kite. Mia is in the park. Mia has a blue hat. Tom is in the barn. The blue hat is in the park."
-EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+EVERY_TASK = pytest.mark.parametrize("task", TAUGHT_TASKS.values(), ids=TAUGHT_TASKS.keys())
 
 
 def _examples(task, count=200, seed=0):
@@ -106,8 +106,8 @@ def test_training_and_held_out_prompts_are_disjoint(task):
 )
 def test_bad_prompts_are_named(name, prompt, complaint):
     with pytest.raises(PromptError, match=complaint):
-        TASKS[name].validate_prompt(prompt)
-    assert not TASKS[name].check(prompt, "1")
+        TAUGHT_TASKS[name].validate_prompt(prompt)
+    assert not TAUGHT_TASKS[name].check(prompt, "1")
 
 
 def test_unknown_task_is_named():

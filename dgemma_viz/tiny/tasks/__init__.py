@@ -23,13 +23,17 @@ from dgemma_viz.tiny.tasks.tale import Tale
 from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out, sample_example
 
 _CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
-_OPEN = (Grid4(), Grid6(), Sums(), Tale(), Gifts(), Brackets())
+_OPEN = (Grid4(), Sums(), Tale(), Gifts(), Brackets())
+_NOT_LEARNED = (Grid6(),)
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN)})
 """The tasks that the bundled weights know, by name."""
 
 OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _OPEN})
 """Those of them whose prompts have many right answers; the prompts of the others force the answer."""
+
+TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType({**TASKS, **{task.name: task for task in _NOT_LEARNED}})
+"""What the training run taught: the tasks that the weights know, and grids of 6x6, which they did not learn."""
 
 _FIRST_WORDS = {"add": "addition", "list": "long"}
 
@@ -44,4 +48,4 @@ def task_of(prompt: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["OPEN_TASKS", "TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]
+__all__ = ["OPEN_TASKS", "TASKS", "TAUGHT_TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]
