@@ -6,7 +6,7 @@ from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, TAUGHT_TASKS, is_held_out, 
 from dgemma_viz.tiny.tasks.sudoku import all_grids
 
 TALE = " Tom has a red kite. Mia is in the park. Mia has a blue hat. Tom is in the barn. The blue hat is in the park."
-EVERY_TASK = pytest.mark.parametrize("task", TAUGHT_TASKS.values(), ids=TAUGHT_TASKS.keys())
+EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
 
 
 def _examples(task, count=200, seed=0):
