@@ -102,9 +102,13 @@ class OpenGrid(Task):
     def _write(self, cells: Cells) -> str:
         return "/".join("".join(str(n or "_") for n in row) for row in cells.reshape(-1, self._size).tolist())
 
+    def _form(self, empty: str = "") -> str:
+        """Pattern of a written grid; with ``_`` as its sign, a cell may be empty."""
+        row = rf"[1-{self._size}{empty}]{{{self._size}}}"
+        return rf"{row}(?:/{row}){{{self._size - 1}}}"
+
     def _clues(self, prompt: str) -> Cells | None:
-        row = rf"[1-{self._size}_]{{{self._size}}}"
-        match = re.fullmatch(rf"{self.name} ({row}(?:/{row}){{{self._size - 1}}})=", prompt)
+        match = re.fullmatch(rf"{self.name} ({self._form('_')})=", prompt)
         return None if match is None else self._read(match[1])
 
     def sample(self, rng: np.random.Generator) -> Example:
@@ -143,12 +147,37 @@ class OpenGrid(Task):
     def check(self, prompt: str, completion: str) -> bool:
         """Accept every grid that keeps the clues and repeats no number in a row, column or box."""
         clues = self._clues(prompt)
-        row = rf"[1-{self._size}]{{{self._size}}}"
-        if clues is None or not re.fullmatch(rf"{row}(?:/{row}){{{self._size - 1}}}", completion):
+        if clues is None or not re.fullmatch(self._form(), completion):
             return False
         grid = self._read(completion)
         keeps = bool(((grid == clues) | (clues == 0)).all())
         return keeps and complete(grid, grid, *self.box) is not None
+
+    def clashes(self, written: str) -> tuple[tuple[int, int], ...]:
+        """Pairs of places in a text at which cells of one row, column or box hold the same number.
+
+        Parameters
+        ----------
+        written
+            Rows with / between them, `_` for a cell that is still empty.
+
+        Raises
+        ------
+        PromptError
+            It is not such a text.
+        """
+        if not re.fullmatch(self._form("_"), written):
+            raise PromptError(
+                f"Not a grid: {written!r}. Write {self._size} rows of {self._size} cells (1-{self._size}, _ for an "
+                "empty one), with / between them."
+            )
+        places = [place for place, sign in enumerate(written) if sign != "/"]
+        return tuple(
+            (places[cell], places[peer])
+            for cell, peers in enumerate(_peers(*self.box))
+            for peer in peers
+            if cell < peer and written[places[cell]] == written[places[peer]] != "_"
+        )
 
 
 class Grid4(OpenGrid):
