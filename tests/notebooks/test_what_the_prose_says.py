@@ -16,6 +16,8 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PAGES = {
     name[:2]: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     for name in (
+        "01_watch_a_canvas_denoise",
+        "02_confidence_and_the_entropy_budget",
         "07_where_the_speed_comes_from",
         "08_short_answers_and_crowds",
         "09_the_real_model",
