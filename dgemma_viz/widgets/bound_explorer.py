@@ -69,7 +69,7 @@ class BoundExplorer(ipw.VBox):  # type: ignore[misc]
         self._start = self.bound.value
         self.reset = ipw.Button(description="As recorded", tooltip=f"Back to the recorded bound of {nats(used, 6)}")
         self.words = ipw.HTML()
-        self.viewer = Viewer(quantity="accepted")
+        self.viewer = Viewer(quantity="accepted", views="canvas")
         self.viewer.show_canvas(self._recorded)
         self.budget = Chart(self._draw_budget, self._clicked)
         self.counts = Chart(self._draw_counts, self._step_clicked)

@@ -8,6 +8,7 @@ from typing import Any
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.widgets.viewer import VIEWS, Viewer
 
@@ -20,6 +21,7 @@ def explore(
     tokenizer: Any = None,
     place: Mapping[str, Any] | None = None,
     views: str = "all",
+    row: int = 0,
 ) -> Viewer:
     """Explore a trace, or a trace file, with linked interactive views, and what a diagnosis finds in it.
 
@@ -38,6 +40,9 @@ def explore(
         ``token_layout``.
     views
         ``"all"``, or ``"canvas"``: the tokens alone, which the reader can unfold.
+    row
+        How many tokens stand in a row where they are laid out as a grid, such as those of one line of the answer; 0 for
+        as many as fit.
 
     Raises
     ------
@@ -48,9 +53,9 @@ def explore(
     """
     if (model is None) != (tokenizer is None):
         raise SettingError("explore() needs both model and tokenizer to repeat the run, or neither")
-    return Viewer(
-        as_trace(trace, "explore()"), reference, model=model, tokenizer=tokenizer, place=place, views=_known(views)
-    )
+    rows = checked_range("tokens in a row", row, 0, whole=True)
+    shown = as_trace(trace, "explore()")
+    return Viewer(shown, reference, model=model, tokenizer=tokenizer, place=place, views=_known(views), row=rows)
 
 
 def compare(

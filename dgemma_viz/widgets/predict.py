@@ -191,6 +191,8 @@ class Mark(Prediction):
         Which can be marked, such as ``range(12)``; None: all that belong to the output.
     confidence
         Whether each token has the shade of its confidence.
+    row
+        How many tokens stand in a row; 0: as many as fit.
 
     Attributes
     ----------
@@ -220,10 +222,11 @@ class Mark(Prediction):
         sample: int = 0,
         positions: Sequence[int] | None = None,
         confidence: bool = False,
+        row: int = 0,
         because: str = "",
     ) -> None:
         run = as_trace(trace, "Mark()").canvas_run(canvas, sample)
-        self.tokens = TokenMarks(run, step, positions=positions, confidence=confidence)
+        self.tokens = TokenMarks(run, step, positions=positions, confidence=confidence, row=row)
         super().__init__(question, self.tokens, then, because=because)
 
     def given(self) -> tuple[int, ...] | None:

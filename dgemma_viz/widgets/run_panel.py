@@ -11,12 +11,13 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from dgemma_viz.errors import RecordingError, RunFailedError
+from dgemma_viz.errors import PromptError, RecordingError, RunFailedError
 from dgemma_viz.labs.models import load_model
 from dgemma_viz.labs.run import checked_seed, run
 from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.labs.samplers.entropy_bound import ENTROPY_BOUND
 from dgemma_viz.recorders.step_record import StepRecord
+from dgemma_viz.tiny.tasks import task_of
 from dgemma_viz.trace import Trace
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice
@@ -158,6 +159,7 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             self._run(prompt, parameters, seed)
             return
         self.job.say("Denoising…")
+        self.live.row = _row(prompt)
         self._stage.children = [self.live]
 
         def on_step(step: StepRecord) -> None:
@@ -198,5 +200,14 @@ class RunPanel(ipw.VBox):  # type: ignore[misc]
             self.viewer = Viewer(trace, model=self._model, tokenizer=self._tokenizer)
         else:
             self.viewer.show(trace)
+        self.viewer.row = _row(prompt)
         self._stage.children = self.viewer.parts
         self.job.say(run_summary(trace, prompt))
+
+
+def _row(prompt: str) -> int:
+    """Tokens in a line of the answer, if the prompt's task has such lines."""
+    try:
+        return task_of(prompt).row
+    except PromptError:
+        return 0

@@ -16,6 +16,7 @@ import traitlets as t
 from dgemma_viz.analysis.restraints import free_values
 from dgemma_viz.errors import SettingError
 from dgemma_viz.figures.token_text import display_text
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.model import CanvasRun
 from dgemma_viz.views.charts import SCALES
 from dgemma_viz.views.modules import joined_module, style_sheets
@@ -44,6 +45,8 @@ class TokenMarks(anywidget.AnyWidget):  # type: ignore[misc]
         Which can be marked; None: all that belong to the output.
     confidence
         Whether each token has the shade of its confidence.
+    row
+        How many tokens stand in a row; 0: as many as fit.
 
     Attributes
     ----------
@@ -68,9 +71,16 @@ class TokenMarks(anywidget.AnyWidget):  # type: ignore[misc]
     marked = t.List().tag(sync=True)
     accepted = t.List().tag(sync=True)
     answered = t.Bool(False).tag(sync=True)
+    row = t.Int(0, min=0).tag(sync=True)
 
     def __init__(
-        self, run: CanvasRun, step: int, *, positions: Sequence[int] | None = None, confidence: bool = False
+        self,
+        run: CanvasRun,
+        step: int,
+        *,
+        positions: Sequence[int] | None = None,
+        confidence: bool = False,
+        row: int = 0,
     ) -> None:
         self.run, self.step = run, _checked_step(run, step)
         self.positions = _checked_positions(run, positions)
@@ -80,6 +90,7 @@ class TokenMarks(anywidget.AnyWidget):  # type: ignore[misc]
         shares = free_values(run, "confidence")[step] if confidence else np.full(run.canvas_length, np.nan)
         super().__init__(
             title=f"Draft of step {step}: mark tokens",
+            row=checked_range("tokens in a row", row, 0, whole=True),
             tokens=[
                 {"position": position, "text": display_text(text), "share": _or_none(shares[position])}
                 for position, text in zip(self.positions, drafts, strict=True)

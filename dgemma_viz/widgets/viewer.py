@@ -82,6 +82,8 @@ class Viewer(ViewedPlace):
         Index of the chosen finding in ``diagnosis.findings``, or -1; choosing one goes where it points.
     views
         ``"all"``, or ``"canvas"`` for the tokens alone.
+    row
+        How many tokens stand in a row of the grid layout; 0: as many as fit.
     dark
         Whether the page is dark, as the browser saw it.
     trace, pair
@@ -97,6 +99,7 @@ class Viewer(ViewedPlace):
     frame = t.Bytes().tag(sync=True)
     frame_of = t.List([0, 0, 0]).tag(sync=True)
     views = t.Enum(VIEWS, "all").tag(sync=True)
+    row = t.Int(0, min=0).tag(sync=True)
     dark = t.Bool(False).tag(sync=True)
     status = t.Unicode().tag(sync=True)
     live = t.Bool(False).tag(sync=True)

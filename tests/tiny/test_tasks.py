@@ -189,6 +189,12 @@ def test_what_must_agree_is_checked(prompt, right, wrong):
     assert task.check(prompt, task.solve(prompt, wrong))
 
 
+@pytest.mark.parametrize("task", [task for task in TASKS.values() if task.row], ids=lambda task: task.name)
+def test_a_line_of_an_answer_is_as_long_as_the_task_says(task):
+    for example in _examples(task, 20):
+        assert {len(line) + 1 for line in example.answer.split("/")} == {task.row}
+
+
 def test_clashes_of_a_grid_that_is_half_written():
     grid = TASKS["grid"]
     assert grid.clashes("1234/3412/2143/4321") == ()

@@ -188,6 +188,7 @@ def test_a_token_has_the_draft_of_the_step_and_its_confidence_where_that_is_aske
     assert [token["share"] for token in shaded] == pytest.approx(run.array("confidence")[STEP], abs=1e-3)
     drafts = [run.token_text(token).replace(" ", "␣") for token in run.array("draft")[STEP]]
     assert [token["text"] for token in bare] == drafts
+    assert Mark("Which?", trace, STEP, row=4).tokens.row == 4
 
 
 def test_only_some_positions_may_be_asked_for(trace, accepted):
@@ -204,6 +205,7 @@ def test_only_some_positions_may_be_asked_for(trace, accepted):
         (lambda trace: Mark("?", trace, -1), "has no step -1"),
         (lambda trace: Mark("?", trace, 0, positions=[12]), "has no position 12; it has 12"),
         (lambda trace: Mark("?", trace, 0, positions=[]), "no positions to mark"),
+        (lambda trace: Mark("?", trace, 0, row=-1), "tokens in a row of -1 is out of range"),
         (lambda _: Choose("?", [], lambda: "a"), "at least two options"),
         (lambda _: Choose("?", ["a", "a"], lambda: "a"), "each once"),
         (lambda _: Choose("?", ["a", "b"], "a"), "must be a function"),

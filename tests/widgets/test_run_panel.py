@@ -55,6 +55,7 @@ def test_every_task_runs_and_is_judged(panel, task):
     assert ("✓ right" in status) == right
     assert "tokens per forward" in status
     assert panel.trace.prompt_text().endswith(panel.prompts.prompt.value)
+    assert panel.viewer.row == panel.live.row == TASKS[task].row
 
 
 @pytest.mark.parametrize("prompt", ["sudoku 12345=", "story Tom has a red kite. Who has the hat?"])

@@ -189,6 +189,9 @@ def test_views_and_words_that_there_are_not():
     with pytest.raises(traitlets.TraitError):
         dv.explore(TRACE).quantity = "magic"
     assert dv.explore(TRACE, views="canvas").views == "canvas"
+    with pytest.raises(SettingError, match="tokens in a row of -1 is out of range"):
+        dv.explore(TRACE, row=-1)
+    assert dv.explore(TRACE, row=5).row == 5
 
 
 def test_what_the_page_says_is_taken_as_it_is(viewer):

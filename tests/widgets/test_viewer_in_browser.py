@@ -67,7 +67,8 @@ ACTS = {
     "Say": say, "Follow": follow, "Keep busy": lambda: time.sleep(3), "Show again": show_again,
     "Go": lambda: viewer.go(canvas=1, step=2, position=3, quantity="flips", shows="noised"),
     "Finding": lambda: setattr(viewer, "finding", 0), "Fold": lambda: setattr(viewer, "views", "canvas"),
-    "Unfold": lambda: setattr(viewer, "views", "all"), "Play": lambda: setattr(viewer, "playing", True),
+    "Unfold": lambda: setattr(viewer, "views", "all"), "Rows of five": lambda: setattr(viewer, "row", 5),
+    "Any rows": lambda: setattr(viewer, "row", 0), "Play": lambda: setattr(viewer, "playing", True),
     "First trace": lambda: viewer.show(first), "Other trace": lambda: viewer.show(other),
     "Pair": lambda: viewer.show(pair_of(first, other)), "Words": lambda: viewer.clear("Nothing yet."),
     "Close": viewer.close,
@@ -144,6 +145,25 @@ def test_where_python_goes_the_page_goes(page):
     page.get_by_role("button", name="Pause").wait_for()
     page.get_by_role("button", name="Pause").click()
     assert say(page)["playing"] is False
+
+
+IN_A_ROW = """() => {
+  const tokens = [...document.querySelectorAll(".dge .dgv-token")], top = (token) => token.getBoundingClientRect().top;
+  return tokens.filter((token) => top(token) === top(tokens[0])).length;
+}"""
+
+
+def test_tokens_stand_in_rows_as_long_as_python_says(page):
+    before = page.evaluate(IN_A_ROW)
+    assert before > 5
+    press(page, "Rows of five")
+    until(page, f"({IN_A_ROW})() === 5")
+    cell = page.locator(".dgv-token").nth(2)
+    cell.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".dgv-token").nth(7)).to_be_focused()
+    press(page, "Any rows")
+    until(page, f"({IN_A_ROW})() === {before}")
 
 
 def test_a_canvas_is_asked_for_when_it_is_looked_at_and_then_kept(page):

@@ -187,6 +187,7 @@ class Grid4(OpenGrid):
     title: ClassVar[str] = "Open grid 4×4"
     description: ClassVar[str] = "Invent a 4×4 Sudoku grid around at most a few given cells; many answers are right."
     box: ClassVar[tuple[int, int]] = (2, 2)
+    row: ClassVar[int] = 5
     most_clues: ClassVar[int] = 4
     example_prompts: ClassVar[tuple[str, ...]] = (
         "grid ____/____/____/____=",
@@ -202,6 +203,7 @@ class Grid6(OpenGrid):
     title: ClassVar[str] = "Open grid 6×6"
     description: ClassVar[str] = "Invent a 6×6 Sudoku grid (boxes 2 high, 3 wide) around some given cells."
     box: ClassVar[tuple[int, int]] = (2, 3)
+    row: ClassVar[int] = 7
     most_clues: ClassVar[int] = 12
     example_prompts: ClassVar[tuple[str, ...]] = (
         "grid6 ______/______/______/______/______/______=",

@@ -61,6 +61,7 @@ class Sudoku(Task):
     name: ClassVar[str] = "sudoku"
     title: ClassVar[str] = "Sudoku 4×4"
     description: ClassVar[str] = "Fill the blanks (_) so that each row, column and 2×2 box holds 1, 2, 3 and 4."
+    row: ClassVar[int] = 5
     example_prompts: ClassVar[tuple[str, ...]] = (
         "sudoku 32__/14_3/41__/___1=",
         "sudoku _2_3/_4_1/_3__/2_3_=",

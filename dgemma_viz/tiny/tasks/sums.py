@@ -34,6 +34,7 @@ class Sums(Task):
     name: ClassVar[str] = "sums"
     title: ClassVar[str] = "Sums to invent"
     description: ClassVar[str] = "Invent three to five different sums of two-digit numbers; a few digits may be given."
+    row: ClassVar[int] = 9
     example_prompts: ClassVar[tuple[str, ...]] = (
         "sums __+__=__/__+__=__/__+__=__/__+__=__/__+__=__:",
         "sums __+__=__/4_+__=__/__+__=_7/__+__=__:",

@@ -42,12 +42,15 @@ class Task(ABC):
         One line that says what goes in and what comes out.
     example_prompts
         A few valid prompts to start from; none of them was trained on.
+    row
+        Tokens in a line of an answer, what parts the lines included, where all lines are equally long; else 0.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     description: ClassVar[str]
     example_prompts: ClassVar[tuple[str, ...]]
+    row: ClassVar[int] = 0
 
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> Example:

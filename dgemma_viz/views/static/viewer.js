@@ -3,7 +3,7 @@
 //
 // `state` (model.js, or Jupyter's model) holds what is looked at: `canvas`, `sample`, `step`, `position`, `quantity`,
 // `shows`, `token_layout`, `playing`, `finding` (-1: none), `views` ("all", or "canvas" alone), and `dark`, which the viewer
-// finds out. Whoever changes a value says the whole of it: another canvas comes with its step, a finding with its place.
+// finds out; and, where a host has it, `row`, how many tokens stand in a row of the grid (0: as many as fit). Whoever changes a value says the whole of it: another canvas comes with its step, a finding with its place.
 //
 // `host`: `page()` (the contents as JSON, views/contents.py; without `canvases` where there are none), `places()`
 // (place.js), `plotly()` promises Plotly. Some have more: `grows()`, the canvas of a run that is still being made, or
@@ -22,7 +22,7 @@ import { createRunViews, LINKED } from "./run_views.js";
 import { createSearch, SEARCH_KEY } from "./search.js";
 import { listenToKeys } from "./viewer_keys.js";
 
-const WATCHED = ["canvas", "sample", ...LINKED, "finding", "views"];
+const WATCHED = ["canvas", "sample", ...LINKED, "finding", "views", "row"];
 const LONG = 60; // tokens: a canvas of more reads as text, unless somebody chooses (views/answer.py)
 const SLOW = 250; // ms that a canvas may take to come before this is said
 
@@ -209,6 +209,7 @@ export function createViewer({ root, state, host }) {
     const anew = ["canvas", "sample", "dark", "views"].some((name) => changed.has(name));
     const sample = get("sample"), folded = page.alone || get("views") === "canvas", live = Boolean(host.grows?.());
     node.classList.toggle("dge-dark", dark);
+    setRow();
     if (changed.has("sample") || changed.has("views")) {
       head.innerHTML = page.heads?.[sample] ?? "";
       table.innerHTML = page.tables?.[sample] ?? "";
@@ -228,6 +229,12 @@ export function createViewer({ root, state, host }) {
     const at = { step: get("step"), position: get("position"), quantity: get("quantity") };
     charts.draw({ page, place, stores: runs.stores(), look: dark ? "dark" : "light", changed, anew, ...at });
     if (anew || changed.has("step") || changed.has("position")) inspection.show(place, runs.stores(), at);
+  }
+
+  function setRow() {
+    const row = get("row") ?? 0;
+    node.classList.toggle("dgv-in-rows", row > 0);
+    node.style.setProperty("--dgv-row", row);
   }
 
   function namePositions() {

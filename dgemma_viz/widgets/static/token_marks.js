@@ -40,7 +40,9 @@ function render({ model, el }) {
   const keys = signs.map(([sign, words]) => element("span", { class: "dgv-key" }, element("b", {}, sign), words));
   const verdicts = element("span", { class: "dgk-verdicts" }, ...keys);
   const legend = element("div", { class: "dgv-legend" }, count, shaded, verdicts);
-  const root = element("div", { class: "dgv dgk" }, legend, grid);
+  const root = element("div", { class: "dgv dgk" }, legend, grid), row = model.get("row");
+  root.classList.toggle("dgv-in-rows", row > 0);
+  root.style.setProperty("--dgv-row", row);
   const choices = readerChoices(model, root);
 
   function toggle(n) {
