@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from scipy.stats import fisher_exact
 
+import dgemma_viz as dv
 from dgemma_viz.costs import FORMATS, HARDWARE, RELEASED, Scenario
 from dgemma_viz.costs.memory import LOGITS_COPIES, canvas_buffers
 from dgemma_viz.tiny.architecture import CANVAS_LENGTH
@@ -75,6 +76,12 @@ def test_a_page_asks_for_a_prediction_and_for_something_of_the_readers_own(page)
     code = text_of(page, "code")
     assert '"A prediction: ' in code
     assert "OwnTry(" in code
+
+
+def test_the_usual_bound_and_number_of_steps():
+    usual = dv.load_tiny()[0].generation_config
+    assert f"here {usual.sampler_config.entropy_bound:g} nats" in text_of("02")
+    assert f"It may take {usual.max_denoising_steps} steps" in text_of("02", "code")
 
 
 def test_a_pass_over_a_canvas_beside_a_pass_over_a_token():
