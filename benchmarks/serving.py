@@ -75,7 +75,7 @@ async def visit(browser: Browser, url: str, sessions: int, server: psutil.Proces
     async def open_page(page: Page) -> None:
         began = time.monotonic()
         await page.goto(url, wait_until="commit", timeout=PATIENCE)
-        await page.locator(".dgv-token").first.wait_for(timeout=PATIENCE)
+        await page.locator(".dgv-run-panel .dgv-token").first.wait_for(timeout=PATIENCE)
         found.ready.append(time.monotonic() - began)
 
     async def run_model(page: Page) -> None:
@@ -89,7 +89,7 @@ async def visit(browser: Browser, url: str, sessions: int, server: psutil.Proces
 
     async def scrub(page: Page) -> None:
         """From a key press to the inspector's answer, which comes from the kernel."""
-        await page.locator(".dgv-token").nth(3).click(timeout=PATIENCE)
+        await page.locator(".dgv-run-panel .dgv-token").nth(3).click(timeout=PATIENCE)
         slider = page.get_by_role("slider", name="Denoising step").first
         await slider.press("Home", timeout=PATIENCE)
         for number in range(SCRUBS):
