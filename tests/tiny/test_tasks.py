@@ -200,6 +200,6 @@ def test_clashes_of_a_grid_that_is_half_written():
     assert grid.clashes("1234/3412/2143/4321") == ()
     assert grid.clashes("1_1_/____/1__2/2___") == ((0, 2), (0, 10))
     assert grid.clashes("1___/_1__/____/____") == ((0, 6),)
-    assert TASKS["grid6"].clashes("1_____/__1___/______/______/______/_____1") == ((0, 9),)
+    assert TAUGHT_TASKS["grid6"].clashes("1_____/__1___/______/______/______/_____1") == ((0, 9),)
     with pytest.raises(PromptError, match="4 rows of 4"):
         grid.clashes("1234/3412")
