@@ -101,22 +101,6 @@ def test_there_are_notebooks():
     assert NOTEBOOKS[0].stem == "01_watch_a_canvas_denoise"
 
 
-def test_the_repair_that_the_first_notebook_tells_of_happens():
-    """Two cells that clash are accepted in one step, and the grid comes out right all the same."""
-    path = next(path for path in NOTEBOOKS if path.stem.startswith("01"))
-    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    page = {}
-    for source in (code[0], next(source for source in code if "def repaired_run" in source)):
-        exec(source, page)  # noqa: S102 - our own notebook
-    trace, step, pair = page["repaired"], page["clash"], list(page["pair"])
-    canvas, grid = trace.canvas_run(), TASKS["grid"]
-    digits = canvas.array("candidate")[step, pair]
-    assert canvas.array("accepted")[step, pair].all()
-    assert digits[0] == digits[1]
-    assert (canvas.emitted[pair] != digits).any()
-    assert grid.check(page["prompt"], trace.output_text())
-
-
 def test_the_notebooks_of_the_course_lead_to_one_another():
     course = [path for path in NOTEBOOKS if path.stem[:2].isdigit()]
     for path, following in pairwise(course):
