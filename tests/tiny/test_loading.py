@@ -17,7 +17,7 @@ from dgemma_viz.tiny.tokenizer import build_tokenizer, encode_prompt
 
 WEIGHTS = KINDS["diffusion"].weights
 
-AT_LEAST = {"sudoku": 0.85, "addition": 0.85, "sort": 0.85, "story": 0.4}
+AT_LEAST = {"sudoku": 0.9, "addition": 0.9, "sort": 0.9, "story": 0.35, "grid": 0.75}
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,7 @@ def test_folder_is_a_standard_one(tiny):
 
 def test_files_agree_with_the_code(tiny):
     model, tokenizer = tiny
-    # Tokens that were appended since the weights were trained leave every id as it was.
-    assert tokenizer.get_vocab().items() <= build_tokenizer().get_vocab().items()
+    assert tokenizer.get_vocab() == build_tokenizer().get_vocab()
     assert tokenizer.padding_side == "left"
     saved, ours = model.generation_config.to_dict(), tiny_generation_config().to_dict()
     assert {

@@ -23,8 +23,8 @@ from dgemma_viz.tiny.tasks.tale import Tale
 from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out, sample_example
 
 _CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
-_OPEN = (Grid4(), Sums(), Tale(), Gifts(), Brackets())
-_NOT_LEARNED = (Grid6(),)
+_OPEN = (Grid4(),)
+_NOT_LEARNED = (Grid6(), Sums(), Tale(), Gifts(), Brackets())
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN)})
 """The tasks that the bundled weights know, by name."""
@@ -32,8 +32,8 @@ TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLO
 OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _OPEN})
 """Those of them whose prompts have many right answers; the prompts of the others force the answer."""
 
-TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType({**TASKS, **{task.name: task for task in _NOT_LEARNED}})
-"""What the training run taught: the tasks that the weights know, and grids of 6x6, which they did not learn."""
+TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN, *_NOT_LEARNED)})
+"""What the training run taught: `TASKS`, and open tasks that these weights did not learn to answer rightly."""
 
 _FIRST_WORDS = {"add": "addition", "list": "long"}
 
