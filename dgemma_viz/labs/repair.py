@@ -66,10 +66,11 @@ class Repair:
     def in_words(self) -> str:
         """What became of both cells."""
         drafted = commit_steps(self.run)
-        parts = (
-            f"position {cell} ends as {end}, which is its draft from step {drafted[cell]} on"
-            for cell, end in zip(self.cells, self.ends, strict=True)
-        )
+        parts = []
+        for cell, end in zip(self.cells, self.ends, strict=True):
+            against = f", so that the {self.number} was drawn against the draft"
+            drawn = against if cell in self.moved and drafted[cell] <= self.step else ""
+            parts.append(f"position {cell} ends as {end}, which is its draft from step {drafted[cell]} on{drawn}")
         return f"{'; '.join(parts)}.".capitalize()
 
     @property

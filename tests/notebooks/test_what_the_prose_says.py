@@ -12,6 +12,7 @@ import dgemma_viz as dv
 from dgemma_viz.costs import FORMATS, HARDWARE, RELEASED, Scenario
 from dgemma_viz.costs.memory import LOGITS_COPIES, canvas_buffers
 from dgemma_viz.tiny.architecture import CANVAS_LENGTH
+from dgemma_viz.tiny.tasks.sudoku import all_grids
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PAGES = {
@@ -82,6 +83,11 @@ def test_the_usual_bound_and_number_of_steps():
     usual = dv.load_tiny()[0].generation_config
     assert f"here {usual.sampler_config.entropy_bound:g} nats" in text_of("02")
     assert f"It may take {usual.max_denoising_steps} steps" in text_of("02", "code")
+
+
+def test_the_grids_that_would_be_right():
+    assert 'prompt = "grid ____/__3_/____/____="' in text_of("01", "code")
+    assert f"so {(all_grids()[:, 6] == 3).sum()} different grids would be right" in text_of("01", "code")
 
 
 def test_a_pass_over_a_canvas_beside_a_pass_over_a_token():
