@@ -10,7 +10,7 @@ from tests.browser import TEMPLATES, assert_fits, open_page, serve_dashboards
 pytestmark = pytest.mark.browser
 
 VERDICT = "by the rules of the task"
-LONG_RUN = TASKS["story"].example_prompts[1]
+LONG_RUN = TASKS["grid"].example_prompts[0]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def steps_come(page, after, stays_at=None):
 def test_a_run_in_slow_motion_is_followed_scrubbed_and_stopped_and_so_is_the_next(visit):
     page = visit.page
     page.get_by_label("Prompt", exact=True).fill(LONG_RUN)
-    page.get_by_label("Steps", exact=True).fill("200")  # it takes 127 of them: time to press Stop
+    page.get_by_label("Steps", exact=True).fill("200")  # it takes some hundred of them: time to press Stop
     page.get_by_label("Slow motion").check()
     slider = panel_of(page).get_by_role("slider", name="Denoising step")
     for _ in range(2):
