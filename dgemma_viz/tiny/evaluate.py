@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -20,7 +21,7 @@ import torch
 from dgemma_viz.analysis.intervals import wilson
 from dgemma_viz.tiny.autoregressive import greedy_decode
 from dgemma_viz.tiny.loading import KINDS, load_tiny
-from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, Example, sample_example
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, Example, different_examples
 from dgemma_viz.tiny.tokenizer import encode_prompt
 from dgemma_viz.upstream.transformers import EntropyBoundSamplerConfig
 from dgemma_viz.write_whole import write_whole
@@ -67,10 +68,11 @@ class Score:
         return self.right / self.examples
 
 
-def held_out_examples(task: str, count: int, seed: int = 0) -> list[Example]:
-    """Draw examples that training never sees, from a stream of their own."""
+@cache
+def held_out_examples(task: str, count: int, seed: int = 0) -> tuple[Example, ...]:
+    """Draw examples with different prompts that training never sees, from a stream of their own."""
     rng = np.random.default_rng((_EVALUATION_STREAM, seed, crc32(task.encode())))
-    return [sample_example(TASKS[task], rng, held_out=True) for _ in range(count)]
+    return tuple(different_examples(TASKS[task], rng, count, held_out=True))
 
 
 def score(model: Any, tokenizer: Any, task: str, decoder: str, *, count: int, batch: int = 64, seed: int = 0) -> Score:

@@ -20,7 +20,7 @@ from dgemma_viz.tiny.tasks.story import Story
 from dgemma_viz.tiny.tasks.sudoku import Sudoku
 from dgemma_viz.tiny.tasks.sums import Sums
 from dgemma_viz.tiny.tasks.tale import Tale
-from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out, sample_example
+from dgemma_viz.tiny.tasks.task import Example, Task, different_examples, is_held_out, sample_example
 
 _CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
 _OPEN = (Grid4(),)
@@ -48,4 +48,14 @@ def task_of(prompt: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["OPEN_TASKS", "TASKS", "TAUGHT_TASKS", "Example", "Task", "is_held_out", "sample_example", "task_of"]
+__all__ = [
+    "OPEN_TASKS",
+    "TASKS",
+    "TAUGHT_TASKS",
+    "Example",
+    "Task",
+    "different_examples",
+    "is_held_out",
+    "sample_example",
+    "task_of",
+]

@@ -100,3 +100,16 @@ def sample_example(task: Task, rng: np.random.Generator, *, held_out: bool) -> E
         example = task.sample(rng)
         if is_held_out(task, example.prompt) == held_out:
             return example
+
+
+def different_examples(task: Task, rng: np.random.Generator, count: int, *, held_out: bool) -> list[Example]:
+    """Draw examples until so many have different prompts.
+
+    The example prompts of an open task are always held out, and other prompts one time in sixteen: of the grids that
+    :func:`sample_example` draws with ``held_out``, most are the empty one.
+    """
+    found: dict[str, Example] = {}
+    while len(found) < count:
+        example = sample_example(task, rng, held_out=held_out)
+        found.setdefault(example.prompt, example)
+    return list(found.values())
