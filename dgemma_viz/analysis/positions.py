@@ -66,16 +66,20 @@ def ever_accepted(run: CanvasRun) -> Array:
     return ever
 
 
-def returns(run: CanvasRun) -> Array:
+def returns(run: CanvasRun, sure: float | None = None) -> Array:
     """Where the draft of an open position came back to a token that it had given up (A, B, A): bool ``(T, C)``.
 
     The temporal oscillation of arXiv 2508.09138, counted per position. See
-    :mod:`~dgemma_viz.analysis.open_positions`.
+    :mod:`~dgemma_viz.analysis.open_positions`. With ``sure`` only where some step before had drafted that token with at
+    least this confidence, and other tokens had been left: a draft may wander while nothing is decided.
     """
     draft, changed = run.array("draft"), open_flips(run)
+    held = np.ones(draft.shape, dtype=bool)
+    if sure is not None:
+        held = (run.array("confidence") >= sure) & ~clamped(run)
     back = np.zeros(draft.shape, dtype=bool)
     for step in range(2, len(draft)):
-        back[step] = changed[step] & (draft[: step - 1] == draft[step]).any(axis=0)
+        back[step] = changed[step] & ((draft[: step - 1] == draft[step]) & held[: step - 1]).any(axis=0)
     return back
 
 

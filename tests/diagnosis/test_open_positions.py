@@ -24,22 +24,24 @@ def found(trace, reference=None):
     return {finding.rule: finding for finding in findings if finding.rule != "reference-rule-broken"}
 
 
-def confidences(drafts, low, at=0):
+def confidences(drafts, other, at=0):
     """0.9 everywhere, and another one at a position."""
     width = len(drafts[0].split())
-    return [[low if position == at else 0.9 for position in range(width)] for _ in drafts]
+    return [[other if position == at else 0.9 for position in range(width)] for _ in drafts]
 
 
 def test_an_argmax_that_flips_at_a_fixed_position_is_no_oscillation():
     drafts = ["x <eos>", "y <eos>", "x <eos>", "y <eos>", "x <eos>", "y <eos>"]
-    assert not found(masked_trace(STAYS, drafts))
-    open_until_the_last = masked_trace([". ."] * 6 + ["x <eos>"], [*drafts[1:], "x <eos>"])
+    sure = confidences(drafts, 0.95)
+    assert not found(masked_trace(STAYS, drafts, confidence=sure))
+    open_until_the_last = masked_trace([". ."] * 6 + ["x <eos>"], [*drafts[1:], "x <eos>"], confidence=sure)
     assert found(open_until_the_last)["oscillation"].positions == (0,)
 
 
 def test_positions_of_the_finding_are_the_open_ones():
     drafts = ["x a <eos>", "y b <eos>", "x a <eos>", "y b <eos>", "x a <eos>", "y b <eos>"]
-    assert found(masked_trace(["x . ."] * 6 + ["x b <eos>"], drafts))["oscillation"].positions == (1,)
+    trace = masked_trace(["x . ."] * 6 + ["x b <eos>"], drafts, confidence=confidences(drafts, 0.95, at=1))
+    assert found(trace)["oscillation"].positions == (1,)
 
 
 def test_doubt_about_a_given_token_is_no_doubt_about_the_answer():
