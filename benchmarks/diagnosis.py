@@ -1,11 +1,12 @@
-"""How often each rule of ``dv.diagnose`` finds its fault, and how often it cries wolf: prints a markdown table.
+"""How often each rule of ``dv.diagnose`` finds its fault, and how often it cries wolf: prints markdown tables.
 
-    python benchmarks/diagnosis.py            # 500 default runs and 20 runs of each fault
-    python benchmarks/diagnosis.py --quick    # 25 and 2
+    python benchmarks/diagnosis.py            # of each task 100 default runs, and 5 runs of each fault
+    python benchmarks/diagnosis.py --quick    # 5 and 1
 
 Every run is a recorded, unmodified ``generate()`` of the bundled model on a prompt that training never saw. Faults are
 planted by ``dgemma_viz.labs.sabotage``. A healthy run has default settings, gives the right answer and was ended by its
-own stop rule; other runs with default settings are left out of the false alarms.
+own stop rule; other runs with default settings are left out of the false alarms. All is counted by task, since what is
+a rare sight on a task whose prompt forces the answer may be daily life on one with many right answers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import platform
 import warnings
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,8 @@ import torch
 import transformers
 
 import dgemma_viz as dv
-from dgemma_viz.diagnosis import Severity, diagnose
+from dgemma_viz.analysis.intervals import wilson
+from dgemma_viz.diagnosis import RULES, Severity, diagnose
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.tiny.tasks import TASKS, sample_example
@@ -32,7 +34,15 @@ if TYPE_CHECKING:
     from dgemma_viz.labs.sabotage.fault import Fault
     from dgemma_viz.trace import Trace
 
-Tally = tuple[str, bool]
+WARNED, NOTED = "warned", "noted"
+Tally = tuple[str, str]
+"""A rule, and what its gravest finding in a run was: :data:`WARNED`, for at least a warning, or :data:`NOTED`."""
+
+AT_LEAST = 20
+"""Runs of a fault, also where few tasks can show it."""
+SEVERAL_CANVASES = ("long",)
+OF_ONE_ANSWER = ("sudoku", "addition", "sort", "long")
+"""Tasks whose answers the prompt forces, and which no end token at the third position leaves right."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +59,8 @@ CASES = (
     Case("temperature-schedule-shifted", "two-steps"),
     Case("temperature-schedule-shifted", "doubled-schedule"),
     Case("stale-compiled-sampler", "stale-sampler"),
-    Case("reference-rule-broken", "stability-off-by-one", ("long",)),
-    Case("reference-rule-broken", "argmax-in-canvas", ("long",)),
+    Case("reference-rule-broken", "stability-off-by-one", SEVERAL_CANVASES),
+    Case("reference-rule-broken", "argmax-in-canvas", SEVERAL_CANVASES),
     Case("reference-rule-broken", "never-stable"),
     Case("recorder-warning", "doubled-schedule"),
     Case("stopped-too-early", "stops-at-once"),
@@ -58,14 +68,14 @@ CASES = (
     Case("run-cut-off", "nan-logits"),
     Case("empty-answer", "ends-at-once"),
     Case("premature-end", "ends-early", ("sudoku", "long")),
-    Case("text-after-end", "stray-end", ("sudoku", "addition", "sort", "long")),
+    Case("text-after-end", "stray-end", OF_ONE_ANSWER),
     Case("unclosed-turn", "no-end"),
     Case("padding-in-answer", "padding"),
     Case("repetition-loop", "loop"),
-    Case("canvas-boundary", "restarted-canvas", ("long",)),
-    Case("canvas-boundary", "hidden-canvas", ("long",)),
-    Case("wrong-answer", "stray-end", ("sudoku", "addition", "sort", "long")),
-    Case("accepted-wrong-and-stuck", "stray-end", ("sudoku", "addition", "sort", "long")),
+    Case("canvas-boundary", "restarted-canvas", SEVERAL_CANVASES),
+    Case("canvas-boundary", "hidden-canvas", SEVERAL_CANVASES),
+    Case("wrong-answer", "stray-end", OF_ONE_ANSWER),
+    Case("accepted-wrong-and-stuck", "stray-end", OF_ONE_ANSWER),
     Case("right-then-lost", "noisy-logits"),
     Case("oscillation", "noisy-logits"),
     Case("never-confident", "hot-temperatures"),
@@ -103,33 +113,101 @@ def worst_by_rule(trace: Trace, task: str) -> dict[str, Severity]:
     return worst
 
 
-def false_alarms(model: Any, tokenizer: Any, rng: np.random.Generator, per_task: int) -> tuple[Counter[Tally], int]:
-    """Findings by rule and gravity in healthy runs, and the number of these."""
-    alarms: Counter[Tally] = Counter()
-    healthy = 0
+@dataclass
+class Counted:
+    """Runs of one task, and in how many of them which rule found something."""
+
+    runs: int = 0
+    found: Counter[Tally] = field(default_factory=Counter)
+    with_any: Counter[str] = field(default_factory=Counter)
+    """Runs by the gravest finding of any rule."""
+
+    def add(self, worst: dict[str, Severity]) -> None:
+        """Count one run."""
+        grave = {rule: WARNED if severity >= Severity.WARNING else NOTED for rule, severity in worst.items()}
+        self.runs += 1
+        self.found.update(grave.items())
+        if grave:
+            self.with_any[WARNED if WARNED in grave.values() else NOTED] += 1
+
+
+def false_alarms(model: Any, tokenizer: Any, rng: np.random.Generator, per_task: int) -> dict[str, Counted]:
+    """Findings in healthy runs, by task."""
+    alarms = {task: Counted() for task in TASKS}
     for seed, task in enumerate(task for task in TASKS for _ in range(per_task)):
         prompt = sample_example(TASKS[task], rng, held_out=True).prompt
         trace = record(model, tokenizer, prompt, seed=seed)
         if is_healthy(trace, task):
-            healthy += 1
-            alarms.update(tally(worst_by_rule(trace, task)))
-    return alarms, healthy
+            alarms[task].add(worst_by_rule(trace, task))
+    return alarms
 
 
-def hits(model: Any, tokenizer: Any, rng: np.random.Generator, case: Case, runs: int) -> Counter[Tally]:
-    """Findings by rule and gravity in runs with the case's fault."""
-    found: Counter[Tally] = Counter()
-    for seed in range(runs):
+def hits(model: Any, tokenizer: Any, rng: np.random.Generator, case: Case, per_task: int) -> dict[str, Counted]:
+    """Findings in runs with the case's fault, by task."""
+    found = {task: Counted() for task in case.tasks}
+    for seed in range(per_task * len(case.tasks)):
         task = case.tasks[seed % len(case.tasks)]
         prompt = sample_example(TASKS[task], rng, held_out=True).prompt
         trace = record(model, tokenizer, prompt, fault=FAULTS[case.fault], seed=seed)
-        found.update(tally(worst_by_rule(trace, task)))
+        found[task].add(worst_by_rule(trace, task))
     return found
 
 
-def tally(worst: dict[str, Severity]) -> list[Tally]:
-    """Rule and whether it gave at least a warning, for each rule that found something."""
-    return [(rule, severity >= Severity.WARNING) for rule, severity in worst.items()]
+def share(part: int, whole: int) -> str:
+    """A count and its 95 % interval by Wilson: ``3 of 40 (3–20 %)``."""
+    if not whole:
+        return "–"
+    low, high = (100 * float(end) for end in wilson(part, whole))
+    return f"{part} of {whole} ({low:.2g}–{high:.2g} %)" if part else f"0 of {whole} (to {high:.2g} %)"
+
+
+def print_rules(alarms: dict[str, Counted], measured: dict[Case, dict[str, Counted]]) -> None:
+    """Hits and false alarms of each rule, over all tasks."""
+    healthy = sum(counted.runs for counted in alarms.values())
+
+    def alarmed(rule: str) -> str:
+        warned, noted = (sum(counted.found[rule, how] for counted in alarms.values()) for how in (WARNED, NOTED))
+        return f"{share(warned, healthy)} | {share(noted, healthy)}"
+
+    print("| rule | planted fault | found, at least as warning | found at all | false warnings | false notes |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for case, by_task in measured.items():
+        runs = sum(counted.runs for counted in by_task.values())
+        warned, noted = (sum(counted.found[case.rule, how] for counted in by_task.values()) for how in (WARNED, NOTED))
+        print(
+            f"| {case.rule} | {FAULTS[case.fault].title} | {share(warned, runs)} | {warned + noted} of {runs} "
+            f"| {alarmed(case.rule)} |"
+        )
+    for rule in RULES:
+        if rule.name not in {case.rule for case in measured}:
+            print(f"| {rule.name} | – | – | – | {alarmed(rule.name)} |")
+    print()
+
+
+def print_tasks(alarms: dict[str, Counted], per_task: int) -> None:
+    """False alarms of each task, and which rules gave them."""
+    print("| task | healthy | with a false warning | with a false note only | rules |")
+    print("| --- | ---: | ---: | ---: | --- |")
+    for task, counted in alarms.items():
+        rules = ", ".join(f"{rule} {number} ({how})" for (rule, how), number in sorted(counted.found.items()))
+        print(
+            f"| {task} | {counted.runs} of {per_task} | {share(counted.with_any[WARNED], counted.runs)} | "
+            f"{share(counted.with_any[NOTED], counted.runs)} | {rules or '–'} |"
+        )
+    print()
+
+
+def print_hits(measured: dict[Case, dict[str, Counted]]) -> None:
+    """Hits of each fault on each task, at least as a warning."""
+    print(f"| rule | planted fault | {' | '.join(TASKS)} |")
+    print(f"| --- | --- |{' ---: |' * len(TASKS)}")
+    for case, by_task in measured.items():
+        cells = (
+            f"{by_task[task].found[case.rule, WARNED]} of {by_task[task].runs}" if task in by_task else "–"
+            for task in TASKS
+        )
+        print(f"| {case.rule} | {FAULTS[case.fault].title} | {' | '.join(cells)} |")
+    print()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -140,26 +218,23 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     model, tokenizer = dv.load_tiny()
     rng = np.random.default_rng(3)
-    per_task, runs = (5, 2) if quick else (100, 20)
-    alarms, healthy = false_alarms(model, tokenizer, rng, per_task)
-    print(
-        f"Printed by `python benchmarks/diagnosis.py{' --quick' if quick else ''}`: {runs} runs of each fault; "
-        f"{healthy} healthy ones of {per_task * len(TASKS)} runs with default settings. "
-        f"transformers {transformers.__version__}, torch {torch.__version__}, Python {platform.python_version()}.\n"
-    )
-    print("| rule | planted fault | found, at least as warning | found | false warnings | false notes |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
-    measured: dict[tuple[str, tuple[str, ...]], Counter[Tally]] = {}
+    per_task, faulty = (5, 1) if quick else (100, 5)
+    alarms = false_alarms(model, tokenizer, rng, per_task)
+    runs: dict[tuple[str, tuple[str, ...]], dict[str, Counted]] = {}
     for case in CASES:
         key = (case.fault, case.tasks)
-        if key not in measured:
-            measured[key] = hits(model, tokenizer, rng, case, runs)
-        warned, noted = measured[key][case.rule, True], measured[key][case.rule, False]
-        print(
-            f"| {case.rule} | {FAULTS[case.fault].title} | {warned} of {runs} | {warned + noted} of {runs} "
-            f"| {alarms[case.rule, True]} of {healthy} | {alarms[case.rule, False]} of {healthy} |",
-            flush=True,
-        )
+        if key not in runs:
+            runs[key] = hits(model, tokenizer, rng, case, max(faulty, 1 if quick else AT_LEAST // len(case.tasks)))
+    measured = {case: runs[case.fault, case.tasks] for case in CASES}
+    print(
+        f"Printed by `python benchmarks/diagnosis.py{' --quick' if quick else ''}`, with 95 % intervals: "
+        f"{per_task} runs of each task with default settings, of which the healthy ones count; {faulty} runs of each "
+        f"fault and task. transformers {transformers.__version__}, torch {torch.__version__}, "
+        f"Python {platform.python_version()}.\n"
+    )
+    print_rules(alarms, measured)
+    print_tasks(alarms, per_task)
+    print_hits(measured)
 
 
 if __name__ == "__main__":

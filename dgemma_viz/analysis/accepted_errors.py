@@ -4,6 +4,9 @@ The question behind it: does one bad token ruin a block? A wrong candidate that 
 the next step reads, so every other position sees it. If it pulled the block down, answers with such a token would end
 mostly wrong; if it is healed, the sampler re-noised it or drew another token there later.
 
+Where a prompt has many right answers, a token is not wrong by itself: what counts there is that tokens were accepted
+which no right answer has together (:func:`contradictions`).
+
 Natural errors only: those that a run made by itself. They are not a random sample of tokens (the hard positions go
 wrong first), so this describes runs and proves no cause; wrong tokens put in on purpose do (error injection, after
 CDLM, arXiv:2512.15596).
@@ -11,18 +14,21 @@ CDLM, arXiv:2512.15596).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dgemma_viz.analysis.intervals import ratio, wilson
-from dgemma_viz.analysis.reference import Judgement
+from dgemma_viz.analysis.reference import Judgement, align, cut, verdict_of
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Array = npt.NDArray[Any]
 
 _COLUMNS = {
     "canvas": int,
@@ -63,10 +69,81 @@ def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
-def healed_fractions(runs: Iterable[Run]) -> pd.DataFrame:
+def contradictions(run: Run, blank: str) -> pd.DataFrame:
+    """One row per position at which a token was accepted that could not stand beside the others accepted with it.
+
+    For prompts with many right answers. At each step the reference is asked for the right answer nearest to what was
+    accepted, with ``blank`` for the other positions: where that answer differs, one of the tokens accepted together had
+    to be wrong. Which of two that exclude each other is called so is the reference's choice.
+
+    Columns: those of :func:`accepted_errors`; ``expected`` is from the answer that the reference named at ``step``, and
+    ``healed`` says that the emitted token is right in the answer as a whole.
+
+    Parameters
+    ----------
+    run
+        Judged by a function that names right answers; without one, or where nothing was emitted, the table is empty.
+    blank
+        Text of one token that the reference function reads as nothing known.
+
+    Raises
+    ------
+    SettingError
+        The reference function failed.
+    """
+    import pandas as pd
+
+    rows = []
+    judgement = run.judgement
+    for canvas in range(len(judgement.judged) if judgement is not None and callable(run.reference) else 0):
+        seen: set[int] = set()
+        part = run.trace.canvas_run(canvas, run.sample)
+        judged, wrong = (flags[canvas, : part.canvas_length] for flags in (judgement.judged, judgement.wrong))
+        places = np.flatnonzero(judged & ~judgement.ends[canvas, : part.canvas_length])
+        candidate, accepted = part.array("candidate"), part.array("accepted")
+        for step in range(part.n_steps):
+            texts = _accepted_texts(run.trace, candidate[step, places], accepted[step, places], blank)
+            for index, expected in _contradicted(run, texts, blank):
+                position = int(places[index])
+                if position in seen:
+                    continue
+                seen.add(position)
+                token = candidate[step, position]
+                kept = part.emitted is not None and part.emitted[position] == token
+                others = int(wrong.sum() - wrong[position])
+                place = (canvas, position, step, part.token_text(token), expected)
+                rows.append((*place, not wrong[position], bool(kept), others, int(judged.sum()) - 1))
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def _accepted_texts(trace: Trace, ids: Array, accepted: Array, blank: str) -> list[str | None]:
+    """Texts of accepted tokens, None for an end of sequence, ``blank`` elsewhere."""
+    ends = set(trace.facts.eos_token_ids)
+    return [
+        blank if not taken else None if int(token) in ends else trace.token_text(token)
+        for token, taken in zip(ids, accepted, strict=True)
+    ]
+
+
+def _contradicted(run: Run, texts: list[str | None], blank: str) -> Iterator[tuple[int, str]]:
+    """Index and right text of what was accepted and is not in the right answer nearest to all of it."""
+    if all(text == blank for text in texts):
+        return
+    known = [blank if text is None else text for text in texts]
+    verdict = verdict_of(run.reference, run.prompt, "".join(known)) if callable(run.reference) else False
+    if not isinstance(verdict, str):
+        return
+    wanted, _ = align(known, cut(verdict, set(run.trace.token_texts.values())))
+    for index, (text, (expected, _)) in enumerate(zip(texts, wanted, strict=True)):
+        if text != blank and (text is None or text.strip() != expected.strip()):
+            yield index, expected
+
+
+def healed_fractions(runs: Iterable[Run], blank: str | None = None) -> pd.DataFrame:
     """How many of the wrong tokens that were accepted were right in the end, by task.
 
-    Columns: ``task``, ``runs`` (judged by their tokens), ``errors`` (rows of :func:`accepted_errors`), ``healed``,
+    Columns: ``task``, ``runs`` (judged by their tokens), ``errors`` (rows of :func:`accepted_errors`, or, with
+    ``blank``, of :func:`contradictions`), ``healed``,
     ``fraction`` with its 95 % interval ``low`` and ``high`` (Wilson; errors of one run depend on each other, so the
     true interval is wider). NaN where no error was accepted.
     """
@@ -76,7 +153,7 @@ def healed_fractions(runs: Iterable[Run]) -> pd.DataFrame:
     for run in runs:
         if run.judgement is None or not run.judgement.judged.any():
             continue
-        errors = accepted_errors(run.trace, run.judgement)
+        errors = accepted_errors(run.trace, run.judgement) if blank is None else contradictions(run, blank)
         count = counts.setdefault(run.task, [0, 0, 0])
         for index, more in enumerate((1, len(errors), int(errors.healed.sum()))):
             count[index] += more

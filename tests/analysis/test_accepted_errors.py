@@ -1,12 +1,18 @@
 """Wrong tokens that were accepted: on a run that is known to heal one, and on hand-made references."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import dgemma_viz as dv
-from dgemma_viz.analysis.accepted_errors import accepted_errors, healed_fractions
+from dgemma_viz.analysis.accepted_errors import accepted_errors, contradictions, healed_fractions
 from dgemma_viz.analysis.reference import judge
+from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.labs.run import run
+from dgemma_viz.tiny.tasks import TASKS
+from tests.handmade import handmade_trace
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +52,45 @@ def test_fractions_by_task_count_every_error_once(repaired):
     assert table.loc["sudoku", "low"] < table.loc["sudoku", "fraction"] <= table.loc["sudoku", "high"]
     assert table.loc["sort", "runs"] == 1
     assert healed_fractions([]).empty
+
+
+GRID = ["1 2 x x", "1 1 2 2", "1 2 2 1", "1 2 2 1"]
+
+
+def grid_run(accepted, right):
+    """A row of 1 and 2, each twice, made in four steps; ``right`` names the right answer nearest to what is known."""
+    trace = handmade_trace([f"{row} <eos>" for row in GRID])
+    taken = np.array(accepted, dtype=bool)[:, None]
+    taken = np.concatenate([taken, np.ones((4, 1, 1), dtype=bool)], axis=2)
+    trace = replace(trace, accepted=taken, decision=None)
+    return Run.of(trace, lambda _prompt, text: right(text))
+
+
+def nearest(text):
+    """Of the two answers 1221 and 1122 the one that keeps more of the text."""
+    return max(("1221", "1122"), key=lambda answer: sum(a == b for a, b in zip(answer, text, strict=True)))
+
+
+def test_where_answers_are_many_tokens_contradict_each_other():
+    run = grid_run([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]], nearest)
+    assert run.right
+    assert contradictions(run, "_").empty, "11 is the beginning of an answer, though another one was emitted"
+    assert accepted_errors(run.trace, run.judgement).position.tolist() == [1]
+
+
+def test_a_contradiction_is_found_once_and_followed_to_the_end():
+    run = grid_run([[1, 1, 0, 0], [1, 0, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]], lambda _: "1221")
+    (row,) = contradictions(run, "_").itertuples()
+    assert (row.position, row.step, row.accepted, row.expected) == (3, 1, "2", "1")
+    assert row.healed
+    assert not row.kept
+    assert (row.others_wrong, row.others_judged) == (0, 4)
+    assert healed_fractions([run], "_")[["errors", "healed"]].to_numpy().tolist() == [[1, 1]]
+
+
+def test_on_a_task_with_one_answer_both_ways_of_counting_agree(repaired):
+    found = Run.of(repaired, TASKS["sudoku"].right_answer)
+    columns = ["position", "step", "accepted", "expected", "healed"]
+    one, other = accepted_errors(repaired, found.judgement)[columns], contradictions(found, "_")[columns]
+    assert one.to_numpy().tolist() == other.sort_values("position").to_numpy().tolist()
+    assert contradictions(Run.of(repaired), "_").empty, "a text knows no other answer"
