@@ -93,9 +93,11 @@ def contradictions(run: Run, blank: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     judgement = run.judgement
-    for canvas in range(len(judgement.judged) if judgement is not None and callable(run.reference) else 0):
+    if judgement is None or not callable(run.reference):
+        return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+    for canvas in range(len(judgement.judged)):
         seen: set[int] = set()
         part = run.trace.canvas_run(canvas, run.sample)
         judged, wrong = (flags[canvas, : part.canvas_length] for flags in (judgement.judged, judgement.wrong))
