@@ -1,4 +1,4 @@
-"""Wrong tokens that were accepted: on a run that is known to heal one, and on hand-made references."""
+"""Wrong tokens that were accepted: on runs made by hand, of one right answer and of several."""
 
 from dataclasses import replace
 
@@ -11,33 +11,34 @@ from dgemma_viz.analysis.reference import judge
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.labs.run import run
-from dgemma_viz.tiny.tasks import TASKS
 from tests.handmade import handmade_trace
+
+ANSWER = "1234"
 
 
 @pytest.fixture(scope="module")
 def repaired():
-    return run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", seed=14)
+    """Everything is accepted in every step; the first token is a wrong one until the last."""
+    trace = handmade_trace(["2 2 3 4 <eos>", "3 2 3 4 <eos>", "1 2 3 4 <eos>"])
+    return replace(trace, facts=replace(trace.facts, task={"name": "row", "prompt": "row", "reference": ANSWER}))
 
 
 def test_the_repair_is_found_and_called_healed(repaired):
-    table = accepted_errors(repaired, judge(repaired))
-    row = table[table.position == 10].iloc[0]
-    assert (row.accepted, row.expected, row.step) == ("4", "1", 0)
+    (row,) = accepted_errors(repaired, judge(repaired)).itertuples()
+    assert (row.position, row.accepted, row.expected, row.step) == (0, "2", "1", 0)
     assert row.healed
     assert not row.kept
-    assert (row.others_wrong, row.others_judged) == (0, 19)
+    assert (row.others_wrong, row.others_judged) == (0, 4)
 
 
 def test_against_another_reference_the_emitted_token_is_an_error_that_was_kept(repaired):
-    output = repaired.output_text()
-    table = accepted_errors(repaired, judge(repaired, f"{output[:10]}9{output[11:]}"))
-    row = table[table.position == 10].iloc[0]
+    table = accepted_errors(repaired, judge(repaired, "9234"))
+    row = table[table.position == 0].iloc[0]
     assert not row.healed
     assert not row.kept, "the token that was accepted first is not the one that was emitted"
-    changed = accepted_errors(repaired, judge(repaired, f"9{output[1:]}"))
-    assert changed[changed.position == 0].iloc[0].kept
-    assert changed[changed.position == 10].iloc[0].others_wrong == 1
+    changed = accepted_errors(repaired, judge(repaired, "1934"))
+    assert changed[changed.position == 1].iloc[0].kept
+    assert changed[changed.position == 0].iloc[0].others_wrong == 1
 
 
 def test_nothing_judged_nothing_found(repaired):
@@ -47,9 +48,8 @@ def test_nothing_judged_nothing_found(repaired):
 def test_fractions_by_task_count_every_error_once(repaired):
     healthy = run(*dv.load_tiny(), "sort 1493=", seed=0)
     table = healed_fractions(RunSet.of([repaired, repaired, healthy])).set_index("task")
-    errors = accepted_errors(repaired, judge(repaired))
-    assert table.loc["sudoku", ["runs", "errors", "healed"]].tolist() == [2, 2 * len(errors), 2 * errors.healed.sum()]
-    assert table.loc["sudoku", "low"] < table.loc["sudoku", "fraction"] <= table.loc["sudoku", "high"]
+    assert table.loc["row", ["runs", "errors", "healed"]].tolist() == [2, 2, 2]
+    assert table.loc["row", "low"] < table.loc["row", "fraction"] <= table.loc["row", "high"]
     assert table.loc["sort", "runs"] == 1
     assert healed_fractions([]).empty
 
@@ -89,8 +89,8 @@ def test_a_contradiction_is_found_once_and_followed_to_the_end():
 
 
 def test_on_a_task_with_one_answer_both_ways_of_counting_agree(repaired):
-    found = Run.of(repaired, TASKS["sudoku"].right_answer)
+    found = Run.of(repaired, lambda _prompt, _text: ANSWER)
     columns = ["position", "step", "accepted", "expected", "healed"]
     one, other = accepted_errors(repaired, found.judgement)[columns], contradictions(found, "_")[columns]
-    assert one.to_numpy().tolist() == other.sort_values("position").to_numpy().tolist()
+    assert one.to_numpy().tolist() == other.to_numpy().tolist()
     assert contradictions(Run.of(repaired), "_").empty, "a text knows no other answer"
