@@ -17,13 +17,12 @@ LOOSE = 10 * released.ENTROPY_BOUND
 """Nats that a step spent: ten times what the released bound allows. What is spent bounds the mutual information of the
 tokens accepted together (arXiv 2505.24857), so below the bound they are nearly independent."""
 CONTRADICTED = 2
-"""Accepted tokens that the very next step's draft contradicts: one may be the odd candidate that differs from the draft
-(one in 4 % of healthy canvases, two in 1 %), several were accepted without regard to each other."""
+"""Accepted tokens that the very next step's draft contradicts: one may be the odd candidate that differs from the
+draft, several were accepted without regard to each other."""
 CERTAIN = 0.999
 """Confidence of a position that there is nothing to doubt about: a dozen such fit into the released bound together."""
 WASTED, WASTED_SHARE = 3, 0.5
-"""Certain drafts of the answer that were re-noised, over all steps: as many, and this share of them. Healthy canvases
-of the bundled model: a share of 0.04 at most."""
+"""Certain drafts of the answer that were re-noised, over all steps: as many, and this share of them."""
 
 
 def _never_accepted(case: CanvasCase) -> Finding | None:

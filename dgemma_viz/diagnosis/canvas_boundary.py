@@ -20,9 +20,8 @@ SAME_OVERLAP = 4
 """Tokens at the end of a canvas that the next one begins with. Shorter ones (a repeated digit, two words) are ordinary
 text."""
 MORE_DOUBT = 1.0
-"""Tokens expected wrong in a canvas, as a mean over its steps, beyond those in the canvas before. Healthy canvases of
-the bundled model's lists: 0.04 at most; the released stop rule leaves fewer than one
-(:data:`dgemma_viz.diagnosis.stopping.ONE_ERROR`)."""
+"""Tokens expected wrong in a canvas, as a mean over its steps, beyond those in the canvas before. The released stop
+rule leaves fewer than one (:data:`dgemma_viz.diagnosis.stopping.ONE_ERROR`)."""
 
 
 def _boundary(case: CanvasCase) -> Finding | None:

@@ -12,8 +12,7 @@ from dgemma_viz.rules.rule import Rule
 MORE_LIKELY_RIGHT = 0.5
 """Confidence from which a text draft counts as meant: by the model's own account more likely right than wrong."""
 NOTICEABLE, MANY = 2, 8
-"""Positions of meant text that gave way to the end of the answer: one may be the end token finding its place. In 1833
-healthy runs of the bundled model, two had given up such text, 4 and 6 positions of it."""
+"""Positions of meant text that gave way to the end of the answer: one may be the end token finding its place."""
 
 
 def _empty(case: SampleCase) -> Finding | None:
