@@ -22,8 +22,8 @@ class Opening(TypedDict):
 
 
 OPENING: Final[Opening] = {"task": "story", "example": 1, "seed": 1}
-"""The run that a page opens on: nothing is broken, and the model gets it wrong. Its drafts go back and forth for some
-thirty steps, and the right word is lost again: with other seeds too, one in two of them to the end."""
+"""The run that a page opens on: nothing is broken, and the model gets it wrong, also with other seeds. A wrong word is
+accepted and stays, and right ones are drafted and lost again."""
 ONE_RUN, TRACE_FILE, MANY_RUNS = "Make a run", "Open a trace file", "Make many runs"
 
 
