@@ -160,7 +160,8 @@ def share(part: int, whole: int) -> str:
     if not whole:
         return "–"
     low, high = (100 * float(end) for end in wilson(part, whole))
-    return f"{part} of {whole} ({low:.2g}–{high:.2g} %)" if part else f"0 of {whole} (to {high:.2g} %)"
+    highest = f"{high:.0f}" if part == whole else f"{high:.2g}"
+    return f"{part} of {whole} ({low:.2g}–{highest} %)" if part else f"0 of {whole} (to {highest} %)"
 
 
 def print_rules(alarms: dict[str, Counted], measured: dict[Case, dict[str, Counted]]) -> None:
