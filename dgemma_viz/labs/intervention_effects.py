@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dgemma_viz.analysis.intervals import bootstrap_over_runs, ratio, wilson
 from dgemma_viz.analysis.reference import Reference, check_reference
 from dgemma_viz.labs.grid import Progress, listed, run_grid, whole_run
 from dgemma_viz.labs.interventions import Intervention, hooks_of
@@ -86,3 +89,31 @@ def intervention_effects(  # noqa: PLR0913 - what is crossed is the experiment
 
     run_grid([(label, seed) for label in labels for seed in every_seed], run_cell, keep, progress=progress)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def effects_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Right answers and steps under each condition, with intervals.
+
+    Parameters
+    ----------
+    table
+        From :func:`intervention_effects`; rows that could not be judged are left out.
+
+    Returns
+    -------
+    DataFrame
+        One row per condition, in the order of the table: ``condition``, ``runs``, ``right`` (fraction) with its 95 %
+        interval ``low`` and ``high`` (Wilson), ``steps`` (mean) with its interval ``steps_low`` and ``steps_high``
+        (runs are drawn again; NaN for a single run).
+    """
+    import pandas as pd
+
+    rows = []
+    for condition, of in table[table["right"].notna()].groupby("condition", sort=False):
+        right, steps = of["right"].astype(int), of["steps"].to_numpy(dtype=float)
+        low, high = wilson([right.sum()], [len(of)])
+        sums = np.stack([steps, np.ones_like(steps)], axis=1)
+        fewest, most = bootstrap_over_runs(sums, lambda total: ratio(total[:, 0], total[:, 1]))
+        shares = (right.mean(), float(low[0]), float(high[0]))
+        rows.append((condition, len(of), *shares, steps.mean(), float(fewest), float(most)))
+    return pd.DataFrame(rows, columns=["condition", "runs", "right", "low", "high", "steps", "steps_low", "steps_high"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as ipw
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.labs.one_look import clean_canvas
-from dgemma_viz.markup import tag
+from dgemma_viz.markup import Markup, tag
 from dgemma_viz.tiny.batches import add_noise
 from dgemma_viz.views.modules import style_sheets
 from dgemma_viz.widgets import STATIC
@@ -34,6 +35,11 @@ class ForwardProcess(ipw.VBox):  # type: ignore[misc]
         What the canvas holds; filled up with the end-of-sequence token.
     canvas_length
         Positions.
+    mask
+        Text of a mask token, to show beside it how a mask-token model would see the same noise; empty: not shown.
+    doubts
+        Takes the noised token ids and returns how little a model believes in each, 0 to 1, such as
+        :func:`~dgemma_viz.labs.telling_noise.doubts`; None: not shown.
 
     Attributes
     ----------
@@ -45,8 +51,16 @@ class ForwardProcess(ipw.VBox):  # type: ignore[misc]
         The tokens, and how many of them are noise.
     """
 
-    def __init__(self, tokenizer: Any, answer: str, canvas_length: int) -> None:
-        self._tokenizer = tokenizer
+    def __init__(
+        self,
+        tokenizer: Any,
+        answer: str,
+        canvas_length: int,
+        *,
+        mask: str = "",
+        doubts: Callable[[Ids], npt.NDArray[Any]] | None = None,
+    ) -> None:
+        self._tokenizer, self._mask, self._doubts = tokenizer, mask, doubts
         self.clean = clean_canvas(tokenizer, answer, canvas_length)
         self._seed = 0
         self.level = ipw.FloatSlider(
@@ -73,11 +87,30 @@ class ForwardProcess(ipw.VBox):  # type: ignore[misc]
     def _show(self) -> None:
         generator = np.random.default_rng(self._seed)
         self.noised: Ids = add_noise(self.clean[None], np.array([self.level.value]), generator, len(self._tokenizer))[0]
-        texts = self._tokenizer.convert_ids_to_tokens(self.noised.tolist())
+        texts = [display_text(text, 24) for text in self._tokenizer.convert_ids_to_tokens(self.noised.tolist())]
         changed = self.noised != self.clean
-        tokens = (
-            tag("span", display_text(text, 24), class_=f"dgw-token{' dgw-noise' if other else ''}")
-            for text, other in zip(texts, changed, strict=True)
-        )
+        noise = [" dgw-noise" if other else "" for other in changed]
         told = f"t = {self.level.value:g}: {changed.sum()} of {len(changed)} tokens are no longer those of the answer."
-        self.said.value = f"{_STYLE}{tag('div', tokens, class_='dgw-tokens')}{status(told)}"
+        alone = not self._mask and self._doubts is None
+        parts = [_row("" if alone else "Noise marked, for you alone", texts, noise)]
+        if self._mask:
+            masked = [self._mask if other else text for text, other in zip(texts, changed, strict=True)]
+            parts.append(_row("As a mask-token model would read it", masked, noise))
+        if self._doubts is not None:
+            doubts = self._doubts(self.noised)
+            looks = [" dgw-doubted" + (" dgw-suspected" if doubt > 1 / 2 else "") for doubt in doubts]
+            shades = [f"--dgw-doubt:{100 * doubt:.0f}%" for doubt in doubts]
+            caption = "What the model doubts: the darker, the more; dashed from one half on"
+            parts.append(_row(caption, texts, looks, shades))
+            told += f" The doubts of the model add up to {doubts.sum():.1f}."
+        self.said.value = f"{_STYLE}{''.join(map(str, parts))}{status(told)}"
+
+
+def _row(caption: str, texts: list[str], kinds: list[str], styles: Sequence[str | None] = ()) -> Markup:
+    """A line of tokens under a caption, if it has one; each with what is added to its class, and its style."""
+    tokens = [
+        tag("span", text, class_=f"dgw-token{kind}", style=style)
+        for text, kind, style in zip(texts, kinds, styles or (None,) * len(texts), strict=True)
+    ]
+    line = tag("div", tokens, class_="dgw-tokens")
+    return tag("div", tag("div", caption, class_="dgw-caption"), line) if caption else line

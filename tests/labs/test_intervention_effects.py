@@ -1,11 +1,12 @@
 """Interventions over many prompts: each row is a run of its own condition, and nothing else differs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.intervention_effects import intervention_effects
+from dgemma_viz.labs.intervention_effects import effects_summary, intervention_effects
 from dgemma_viz.labs.interventions import DropSelfConditioning, Pin
 from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS, sample_example
@@ -57,6 +58,22 @@ def test_an_interrupt_keeps_what_is_done(bundled):
 
     table = intervention_effects(*bundled, sudokus(1), {"on": [], "off": OFF}, progress=progress)
     assert list(table["condition"]) == ["on"]
+
+
+def test_the_summary_counts_what_was_judged_and_says_how_sure_it_is():
+    table = pd.DataFrame(
+        {
+            "condition": ["off"] * 4 + ["on"] * 4,
+            "right": [False, None, True, False, True, True, True, True],
+            "steps": [10, 48, 20, 30, 5, 5, 5, 5],
+        }
+    )
+    off, on = effects_summary(table).to_dict("records")
+    assert (off["condition"], off["runs"], off["right"], off["steps"]) == ("off", 3, pytest.approx(1 / 3), 20)
+    assert off["low"] < off["right"] < off["high"]
+    assert 10 <= off["steps_low"] < 20 < off["steps_high"] <= 30
+    assert (on["right"], on["high"], on["steps_low"], on["steps_high"]) == (1, 1, 5, 5)
+    assert on["low"] < 0.6
 
 
 @pytest.mark.parametrize(

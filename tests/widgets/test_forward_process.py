@@ -49,3 +49,22 @@ def test_other_random_numbers_are_a_press_away(view):
     first = noised_at(view, 0.5)
     view.again.click()
     assert (view.noised != first).any()
+
+
+def test_beside_it_stand_the_same_canvas_with_masks_and_what_a_model_doubts(view, tokenizer):
+    seen = []
+
+    def doubts(noised):
+        seen.append(noised)
+        return np.where(noised == view.clean, 0.25, 0.75)
+
+    answer = "".join(tokenizer.convert_ids_to_tokens(view.clean[view.clean != tokenizer.eos_token_id].tolist()))
+    more = ForwardProcess(tokenizer, answer, 48, mask="<mask>", doubts=doubts)
+    noise = int((noised_at(more, 0.4) != more.clean).sum())
+    assert (seen[-1] == more.noised).all()
+    rows = [part for part in more.said.value.split("dgw-caption") if "</span>" in part]
+    masked, doubted = rows[-2:]
+    assert masked.count("&lt;mask&gt;") == noise
+    assert doubted.count("dgw-suspected") == noise
+    assert doubted.count("--dgw-doubt:75%") == noise
+    assert f"add up to {0.25 * 48 + 0.5 * noise:.1f}" in more.said.value
