@@ -23,6 +23,7 @@ import numpy.typing as npt
 from dgemma_viz.analysis.intervals import ratio, wilson
 from dgemma_viz.analysis.reference import Judgement, align, cut, verdict_of
 from dgemma_viz.analysis.run import Run
+from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import Trace
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ _COLUMNS = {
 
 
 def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
-    """One row per judged position at which a wrong candidate was accepted at some step.
+    """One row per judged position at which a wrong token was accepted at some step.
 
     Columns: ``canvas``, ``position``, ``step`` (first such step within the canvas), ``accepted`` (text of that
-    candidate), ``expected``, ``healed`` (the emitted token is right), ``kept`` (that very token was emitted), and
+    token), ``expected``, ``healed`` (the emitted token is right), ``kept`` (that very token was emitted), and
     ``others_wrong`` of ``others_judged`` other judged positions of the canvas whose emitted token is wrong. Empty where
     nothing was emitted.
     """
@@ -57,11 +58,12 @@ def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
     for canvas in range(len(judgement.judged)):
         run = trace.canvas_run(canvas, judgement.sample)
         judged, wrong = (flags[canvas, : run.canvas_length] for flags in (judgement.judged, judgement.wrong))
-        candidate = run.array("candidate")
-        bad = run.array("accepted") & judged & ~judgement.holds(run, candidate)
+        kept = run.array("decision") == Decision.KEPT  # an earlier commit stands, whatever the candidate
+        standing = np.where(kept, run.array("noised"), run.array("candidate"))
+        bad = run.array("accepted") & judged & ~judgement.holds(run, standing)
         for position in np.flatnonzero(bad.any(axis=0)):
             step = int(bad[:, position].argmax())
-            token = candidate[step, position]
+            token = standing[step, position]
             others_wrong = int(wrong.sum() - wrong[position])
             place = (canvas, int(position), step, run.token_text(token), judgement.expected[canvas, position])
             fate = (not wrong[position], bool(run.emitted is not None and run.emitted[position] == token))

@@ -1,4 +1,4 @@
-"""Figures and quotations of the pages on speed and on the article are those of a calculation or a source."""
+"""Figures and quotations of the pages of the course are those of a calculation or a source."""
 
 import re
 from dataclasses import replace
@@ -20,6 +20,9 @@ PAGES = {
     for name in (
         "01_watch_a_canvas_denoise",
         "02_confidence_and_the_entropy_budget",
+        "03_noise_instead_of_masks",
+        "04_sticky_or_selecting_again",
+        "05_the_memory_of_a_run",
         "07_where_the_speed_comes_from",
         "08_short_answers_and_crowds",
         "09_the_real_model",

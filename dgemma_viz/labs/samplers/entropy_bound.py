@@ -26,7 +26,7 @@ BOUND = Parameter(
     "Accept the most certain positions until their entropies, less the largest, sum to more than this.",
     default=0.1,
     unit="nats",
-    least=1e-6,
+    least=1e-9,
     most=1e6,
     log=True,
 )
