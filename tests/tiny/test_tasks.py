@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from dgemma_viz.errors import PromptError
-from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, TAUGHT_TASKS, is_held_out, sample_example, task_of
+from dgemma_viz.tiny.tasks import (
+    OPEN_TASKS,
+    TASKS,
+    TAUGHT_TASKS,
+    different_examples,
+    is_held_out,
+    sample_example,
+    task_of,
+)
 from dgemma_viz.tiny.tasks.sudoku import all_grids
 
 TALE = " Tom has a red kite. Mia is in the park. Mia has a blue hat. Tom is in the barn. The blue hat is in the park."
@@ -71,6 +79,15 @@ def test_training_and_held_out_prompts_are_disjoint(task):
     trained = {task.split_key(sample_example(task, rng, held_out=False).prompt) for _ in range(2000)}
     held_out = {task.split_key(sample_example(task, rng, held_out=True).prompt) for _ in range(200)}
     assert not trained & held_out
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_different_examples_have_different_prompts_on_one_side_of_the_split(held_out):
+    found = different_examples(TASKS["grid"], np.random.default_rng(5), 12, held_out=held_out)
+    assert len({example.prompt for example in found}) == 12
+    assert all(is_held_out(TASKS["grid"], example.prompt) == held_out for example in found)
+    again = different_examples(TASKS["grid"], np.random.default_rng(5), 12, held_out=held_out)
+    assert again == found
 
 
 @pytest.mark.parametrize(
