@@ -75,7 +75,7 @@ CASES = (
     Case("padding-in-answer", "padding"),
     Case("repetition-loop", "loop"),
     Case("canvas-boundary", "restarted-canvas", SEVERAL_CANVASES),
-    Case("canvas-boundary", "hidden-canvas", SEVERAL_CANVASES),
+    Case("wrong-answer", "hidden-canvas", SEVERAL_CANVASES),
     Case("wrong-answer", "stray-end", LONGER),
     Case("accepted-wrong-and-stuck", "stray-end", LONGER),
     Case("right-then-lost", "noisy-logits"),

@@ -5,6 +5,7 @@ import pytest
 from benchmarks.diagnosis import CASES
 from dgemma_viz.diagnosis import RULES, Severity, channels, diagnose
 from dgemma_viz.tiny.tasks import TASKS
+from tests.handmade import handmade_trace
 
 CHANNEL_RULES = {rule.name for rule in channels.RULES}
 """The bundled model has no channels: their faults are planted in test_channels.py."""
@@ -63,8 +64,11 @@ def test_a_restarted_canvas_is_named_as_a_repetition(run_of):
     assert found.positions == tuple(range(int(found.evidence["repeated_tokens"])))
 
 
-def test_a_hidden_canvas_is_named_as_lost_certainty(run_of):
-    found = findings_of(run_of("long", "hidden-canvas"), "canvas-boundary")[0]
+def test_certainty_that_ends_with_a_canvas_is_named():
+    """By hand: the bundled model is as sure of a canvas whose beginning it cannot see, and wrong."""
+    sure, unsure = [[0.99] * 6] * 3, [[0.5] * 6] * 3
+    trace = handmade_trace(["a b c d e f"] * 3, ["g h i j k <eos>"] * 3, confidence=[*sure, *unsure])
+    (found,) = findings_of(trace, "canvas-boundary")
     assert found.canvas == 1
     assert found.evidence["repeated_tokens"] == 0
     assert found.evidence["more_errors_expected"] >= 1
