@@ -94,7 +94,7 @@ def test_versions_that_do_not_go_together_are_told_before_anything_runs(path, in
     if uses:
         with pytest.raises(MissingDependencyError, match=r"pip install 'transformers<5\.24'"):
             exec(code[0].replace("dv.load_tiny", "pytest.fail"), {"pytest": pytest})  # noqa: S102 - our own notebook
-    assert bool(uses) == (path.stem[:2] in ("03", "04", "10"))
+    assert bool(uses) == (path.stem[:2] in ("04", "10"))
 
 
 def test_there_are_notebooks():
