@@ -3,8 +3,6 @@
     python benchmarks/open_answers.py                # 256 held-out prompts a task
     python benchmarks/open_answers.py --examples 64 --folder weights
 
-The weights in the package do not know these tasks yet: give a folder that ``python -m dgemma_viz.tiny.train`` wrote.
-
 All runs are unmodified ``generate()`` calls with default settings, but for what a row names: in *kept* and *masked*,
 the sampler puts the rejected candidate, or ``<mask>``, where it would put a random token; *not self-conditioned*
 withholds the step before by the model's own ``self_conditioning_mask``.
