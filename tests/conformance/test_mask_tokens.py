@@ -75,7 +75,7 @@ HEALTHY = {
     "quota that changes": (most_confident, 4, {}, {"quota": [4, 4, 4, 4]}),
     "quota of blocks": (most_confident, 3, {"block": 8}, {"quota": 3, "block_length": 8, "order": "confidence"}),
     "threshold": (above, 0.9, {}, {"threshold": 0.9}),
-    "threshold and blocks": (above, 0.9, {"block": 8}, {"threshold": 0.9, "block_length": 8}),
+    "threshold and blocks": (above, 0.999, {"block": 8}, {"threshold": 0.999, "block_length": 8}),
     "hot": (most_confident, 3, {"temperature": 2.0}, {"quota": 3}),
 }
 

@@ -116,11 +116,11 @@ BEGIN, CLOSE = "<|channel>", "<channel|>"
 
 @pytest.fixture(scope="module")
 def chatting():
-    """The bundled model with a tokenizer that has a channel's tokens in place of its last two words."""
+    """The bundled model with a tokenizer that has a channel's tokens in place of two words that sums do not use."""
     model, tokenizer = dv.load_tiny()
     table = json.loads(tokenizer.backend_tokenizer.to_str())
     words = table["model"]["vocab"]
-    ids = sorted(words.values())[-2:]
+    ids = [words[" (m)"], words[" (n)"]]
     names = dict(zip(ids, (BEGIN, CLOSE), strict=True))
     table["model"]["vocab"] = {names.get(token, word): token for word, token in words.items()}
     plain = {"special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
@@ -143,7 +143,7 @@ def test_a_real_run_that_is_made_to_think_is_seen_to(chatting, places, expected)
         return logits
 
     with edited_logits(think)(model), dv.record(model, tokenizer) as recording:
-        model.generate(**encode(tokenizer, "12+34="))
+        model.generate(**encode(tokenizer, "add 123+345="))
     trace = recording.trace
     assert set(ids) & set(trace.facts.special_token_ids)
     (channel,) = chat_structure(trace).channels

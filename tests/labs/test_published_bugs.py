@@ -98,7 +98,8 @@ def test_an_argmax_canvas_is_named_after_five_copies(runs):
         if re_noised[0].sum(axis=-1).max() >= 5:
             break
     violation = check_conformance(broken).first("re-noised-random")
-    assert violation.found == "5 of 5"
+    copies, judged = map(int, violation.found.split(" of "))
+    assert copies == judged >= 5
     canvas, step = first_difference(healthy, broken, "noised")
     assert (violation.canvas, violation.step) == (canvas, step - 1) == (0, 0), "the step that wrote what the next reads"
     assert "the draft" in violation.what

@@ -185,7 +185,7 @@ def test_facts_are_enough_to_run_it_again(tiny):
     assert facts.sampler == "BlockRefinementScheduler"
     assert facts.mask_token_id == MASK_ID
     assert facts.eos_token_ids == (EOS_ID,)
-    assert (facts.model_id, facts.vocab_size) == ("dgemma-viz-tiny-masked", 93)
+    assert (facts.model_id, facts.vocab_size) == ("dgemma-viz-tiny-masked", 105)
     wanted = {
         "library": "diffusers",
         "temperature": 0.5,
@@ -332,7 +332,7 @@ def test_a_model_of_any_class(tiny):
         sequences, *_ = called(pipe)
     assert torch.equal(plain, sequences)
     facts = recording.trace.facts
-    assert (facts.model_class, facts.model_id, facts.vocab_size) == ("Plain", "", 93)
+    assert (facts.model_class, facts.model_id, facts.vocab_size) == ("Plain", "", 105)
 
 
 def test_logits_in_bfloat16(tiny):
@@ -348,5 +348,7 @@ def test_logits_in_bfloat16(tiny):
 
 
 def test_the_bundled_diffusiongemma_has_no_mask_token():
-    """The mask's id is the first that the other bundled tokenizer does not have."""
-    assert len(load_tiny()[1]) == MASK_ID
+    """As in Gemma's vocabulary, the token is there, and is no special one."""
+    tokenizer = load_tiny()[1]
+    assert tokenizer.mask_token is None
+    assert tokenizer.convert_tokens_to_ids("<mask>") == MASK_ID

@@ -10,6 +10,7 @@ from diffusers import BlockRefinementScheduler
 from dgemma_viz.analysis.acceptance import redecide
 from dgemma_viz.recorders import RecorderWarning, record
 from dgemma_viz.tiny import load_tiny
+from dgemma_viz.tiny.tasks import TASKS
 from dgemma_viz.trace import Decision, Phase
 from tests.recorders.pipelines import CANVAS, SCHEDULERS, called, pipeline_of, record_once
 
@@ -89,7 +90,7 @@ def test_accepted_is_what_the_entropy_bound_scheduler_says(tiny):
 def test_commits_and_edits_are_what_the_scheduler_says(tiny, scheduler):
     edits = 0
     for seed in range(3):
-        pipe = pipeline_of(tiny, scheduler, 3)
+        pipe = pipeline_of(tiny, scheduler, 3, prompts=TASKS["grid"].example_prompts)
         options = {"confidence_threshold": None, "temperature": 1.0, "gen_length": 2 * CANVAS, "eos_early_stop": False}
         trace, seen = seen_by_scheduler(pipe, seed=seed, **options)
         committed = None

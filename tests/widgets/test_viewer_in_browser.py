@@ -154,6 +154,10 @@ IN_A_ROW = """() => {
 
 
 def test_tokens_stand_in_rows_as_long_as_python_says(page):
+    layout = page.get_by_label("Layout").first
+    chosen = layout.input_value()
+    layout.select_option("grid")
+    page.locator(".dgv-grid .dgv-token").first.wait_for()
     before = page.evaluate(IN_A_ROW)
     assert before > 5
     press(page, "Rows of five")
@@ -164,6 +168,7 @@ def test_tokens_stand_in_rows_as_long_as_python_says(page):
     expect(page.locator(".dgv-token").nth(7)).to_be_focused()
     press(page, "Any rows")
     until(page, f"({IN_A_ROW})() === {before}")
+    layout.select_option(chosen)
 
 
 def test_a_canvas_is_asked_for_when_it_is_looked_at_and_then_kept(page):

@@ -3,7 +3,8 @@
 //
 // `state` (model.js, or Jupyter's model) holds what is looked at: `canvas`, `sample`, `step`, `position`, `quantity`,
 // `shows`, `token_layout`, `playing`, `finding` (-1: none), `views` ("all", or "canvas" alone), and `dark`, which the viewer
-// finds out; and, where a host has it, `row`, how many tokens stand in a row of the grid (0: as many as fit). Whoever changes a value says the whole of it: another canvas comes with its step, a finding with its place.
+// finds out; and, where a host has it, `row`, how many tokens stand in a row of the grid (0: as many as fit). Whoever changes
+// a value says the whole of it: another canvas comes with its step, a finding with its place.
 //
 // `host`: `page()` (the contents as JSON, views/contents.py; without `canvases` where there are none), `places()`
 // (place.js), `plotly()` promises Plotly. Some have more: `grows()`, the canvas of a run that is still being made, or
@@ -209,7 +210,8 @@ export function createViewer({ root, state, host }) {
     const anew = ["canvas", "sample", "dark", "views"].some((name) => changed.has(name));
     const sample = get("sample"), folded = page.alone || get("views") === "canvas", live = Boolean(host.grows?.());
     node.classList.toggle("dge-dark", dark);
-    setRow();
+    node.classList.toggle("dgv-in-rows", (get("row") ?? 0) > 0);
+    node.style.setProperty("--dgv-row", get("row") ?? 0);
     if (changed.has("sample") || changed.has("views")) {
       head.innerHTML = page.heads?.[sample] ?? "";
       table.innerHTML = page.tables?.[sample] ?? "";
@@ -229,12 +231,6 @@ export function createViewer({ root, state, host }) {
     const at = { step: get("step"), position: get("position"), quantity: get("quantity") };
     charts.draw({ page, place, stores: runs.stores(), look: dark ? "dark" : "light", changed, anew, ...at });
     if (anew || changed.has("step") || changed.has("position")) inspection.show(place, runs.stores(), at);
-  }
-
-  function setRow() {
-    const row = get("row") ?? 0;
-    node.classList.toggle("dgv-in-rows", row > 0);
-    node.style.setProperty("--dgv-row", row);
   }
 
   function namePositions() {
