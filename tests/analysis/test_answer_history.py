@@ -134,9 +134,7 @@ def test_real_runs():
     assert table["ever_right"].is_monotonic_increasing
     assert (table["ever_right"] >= table["right"]).all()
     history = history_table(runs)
-    assert history["right_then_lost"].tolist() == [
-        any(answer_history(run).right) and not run.right for run in runs
-    ]
+    assert history["right_then_lost"].tolist() == [any(answer_history(run).right) and not run.right for run in runs]
     for run in runs:
         assert answer_history(run).answers[-1] == run.output.strip()
 
