@@ -164,6 +164,8 @@ def _prepare_environment(settings: ServeSettings, files: ViewerFiles) -> None:
     """What the kernels inherit."""
     paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
+    # Voila says this to a kernel that it starts for a request, but to none that it preheats.
+    os.environ.setdefault("SERVER_SOFTWARE", "voila")
     # A dashboard for strangers never reaches out: the bundled model is on disk.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Kernels of several visitors share the cores; the bundled model is too small to gain from threads.
