@@ -40,7 +40,7 @@ Tally = tuple[str, str]
 
 SEVERAL_CANVASES = ("long",)
 SEVERAL_STEPS = ("long", "grid")
-"""Tasks on which a run takes so many steps that a rule about them can be broken."""
+"""Tasks whose runs are long enough to break a rule about steps."""
 LONGER = ("sudoku", "addition", "sort", "long", "grid")
 """Tasks whose answers go on behind their third token."""
 LONG = ("sudoku", "long", "grid")

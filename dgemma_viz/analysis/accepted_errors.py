@@ -24,7 +24,7 @@ from dgemma_viz.analysis.intervals import ratio, wilson
 from dgemma_viz.analysis.reference import Judgement, align, cut, verdict_of
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.trace.decision import Decision
-from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.model import CanvasRun, Trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,8 +58,7 @@ def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
     for canvas in range(len(judgement.judged)):
         run = trace.canvas_run(canvas, judgement.sample)
         judged, wrong = (flags[canvas, : run.canvas_length] for flags in (judgement.judged, judgement.wrong))
-        kept = run.array("decision") == Decision.KEPT  # an earlier commit stands, whatever the candidate
-        standing = np.where(kept, run.array("noised"), run.array("candidate"))
+        standing = _standing(run)
         bad = run.array("accepted") & judged & ~judgement.holds(run, standing)
         for position in np.flatnonzero(bad.any(axis=0)):
             step = int(bad[:, position].argmax())
@@ -69,6 +68,12 @@ def accepted_errors(trace: Trace, judgement: Judgement) -> pd.DataFrame:
             fate = (not wrong[position], bool(run.emitted is not None and run.emitted[position] == token))
             rows.append((*place, *map(bool, fate), others_wrong, int(judged.sum()) - 1))
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def _standing(run: CanvasRun) -> Array:
+    """The tokens that stand at accepted positions after each step: an earlier commit stays, whatever the candidate."""
+    kept = run.array("decision") == Decision.KEPT
+    return np.where(kept, run.array("noised"), run.array("candidate"))
 
 
 def contradictions(run: Run, blank: str) -> pd.DataFrame:
@@ -104,15 +109,15 @@ def contradictions(run: Run, blank: str) -> pd.DataFrame:
         part = run.trace.canvas_run(canvas, run.sample)
         judged, wrong = (flags[canvas, : part.canvas_length] for flags in (judgement.judged, judgement.wrong))
         places = np.flatnonzero(judged & ~judgement.ends[canvas, : part.canvas_length])
-        candidate, accepted = part.array("candidate"), part.array("accepted")
+        standing, accepted = _standing(part), part.array("accepted")
         for step in range(part.n_steps):
-            texts = _accepted_texts(run.trace, candidate[step, places], accepted[step, places], blank)
+            texts = _accepted_texts(run.trace, standing[step, places], accepted[step, places], blank)
             for index, expected in _contradicted(run, texts, blank):
                 position = int(places[index])
                 if position in seen:
                     continue
                 seen.add(position)
-                token = candidate[step, position]
+                token = standing[step, position]
                 kept = part.emitted is not None and part.emitted[position] == token
                 others = int(wrong.sum() - wrong[position])
                 place = (canvas, position, step, part.token_text(token), expected)

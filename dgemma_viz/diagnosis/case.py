@@ -31,8 +31,8 @@ from dgemma_viz.trace.model import CanvasRun, Trace
 Array = npt.NDArray[Any]
 
 UNSURE = 0.9
-"""Confidence below which an emitted token is called unsure. Hardly any healthy run of the bundled model ends with such
-a one (docs/diagnose.md has the false alarms by task)."""
+"""Confidence below which an emitted token is called unsure. Hardly any healthy run of the bundled model ends with one
+(docs/diagnose.md has the false alarms by task)."""
 
 
 @dataclass(frozen=True, eq=False)

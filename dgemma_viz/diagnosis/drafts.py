@@ -126,7 +126,7 @@ RULES = (
         title="Oscillation",
         says="A position's draft goes back and forth between tokens of which the model had been sure, or goes on "
         "doing so until the steps run out: what the model thinks depends on the random tokens around it, and what is "
-        "emitted on the step at which it happens to stop. Changing drafts while nothing is decided are no fault.",
+        "emitted on the step at which it happens to stop. Drafts that change while nothing is decided are no fault.",
         remedy="Look at which neighbours change with it. Lower the temperatures, or vote over the steps (arXiv "
         "2508.09138).",
         source="temporal oscillation, arXiv 2508.09138",

@@ -44,6 +44,24 @@ def reading_table(table: pd.DataFrame, formats: Mapping[str, str] | None = None)
     return styled.hide(axis="index")
 
 
+def accuracy_table(summary: pd.DataFrame, names: Mapping[str, str]) -> Styler:
+    """One row a setting: right of all that were judged, Wilson's interval of the share, and the mean decoder passes.
+
+    Parameters
+    ----------
+    summary
+        From :meth:`dgemma_viz.labs.sweep.Sweep.summary`.
+    names
+        Columns that say what was run, and how each is called: ``{"entropy_bound": "bound (nats)"}``.
+    """
+    table = summary[list(names)].rename(columns=dict(names))
+    table["right"] = [f"{right} of {judged}" for right, judged in zip(summary["right"], summary["judged"], strict=True)]
+    ends = zip(summary["low"], summary["high"], strict=True)
+    table["95 % interval"] = ["–" if pd.isna(low) else f"{low:.0%} to {high:.0%}" for low, high in ends]
+    table["mean passes"] = summary["forwards"]
+    return reading_table(table, {**dict.fromkeys(names.values(), "{:g}"), "mean passes": "{:.1f}"})
+
+
 def _heading(name: object) -> str:
     return _words(str(name).replace("_", " "))
 

@@ -2,8 +2,8 @@
 
 ``load_tiny("masked")`` gives model and tokenizer. It exists so that everything which is said about mask-token
 diffusion (unmasking in order of confidence, blocks, editing) can be watched on a laptop, next to the bundled
-DiffusionGemma, which has no mask token. It knows the same tasks, but for the stories and
-lists: ``MASKED_TASKS``.
+DiffusionGemma, which has no mask token. It knows the same tasks except the stories and the lists:
+``MASKED_TASKS``.
 """
 
 MASKED_TASKS = ("sudoku", "addition", "sort", "grid")

@@ -103,7 +103,7 @@ def sample_example(task: Task, rng: np.random.Generator, *, held_out: bool) -> E
 
 
 def different_examples(task: Task, rng: np.random.Generator, count: int, *, held_out: bool) -> list[Example]:
-    """Draw examples until so many have different prompts.
+    """Draw ``count`` examples whose prompts are all different.
 
     The example prompts of an open task are always held out, and other prompts one time in sixteen: of the grids that
     :func:`sample_example` draws with ``held_out``, most are the empty one.
