@@ -16,7 +16,7 @@ from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity, count, places, quote
 from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.model import Trace
-from dgemma_viz.trace.notice import NoticeCode
+from dgemma_viz.trace.notice import NO_WARNING, NoticeCode
 
 _ERROR_OF_NUMBERS = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)
 """What ``torch.multinomial`` says of them, which ends a run in transformers before the step is recorded."""
@@ -111,7 +111,7 @@ def _stale(case: RunCase) -> Finding | None:
 
 
 def _warnings(case: RunCase) -> Finding | None:
-    texts = [notice.text for notice in case.trace.facts.notices if notice.code not in _STALE]
+    texts = [notice.text for notice in case.trace.facts.notices if notice.code not in {*_STALE, *NO_WARNING}]
     if not texts:
         return None
     return Finding(

@@ -31,7 +31,6 @@ from dgemma_viz.errors import RecordingError, SettingError
 from dgemma_viz.recorders.assemble import assemble
 from dgemma_viz.recorders.causal_passes import CausalRun, with_steps
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
-from dgemma_viz.recorders.own_generate import why_not_recorded
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import adapters, eos_ids, facts_at_start, generator_state, model_id, vocabulary_size
@@ -61,8 +60,6 @@ class CausalRecording(Recording):
     """Recording of a causal model's ``generate()``; see the module."""
 
     def __init__(self, model: Any, tokenizer: Any, **options: Any) -> None:
-        if reason := why_not_recorded(model):
-            raise RecordingError(f"cannot record this model: {reason}")
         if getattr(model.config, "is_encoder_decoder", False):
             raise RecordingError(
                 f"cannot record {type(model).__name__}: of the models with transformers' own generate(), recording "
@@ -83,6 +80,34 @@ class CausalRecording(Recording):
         hooks.wrap(self._model, "generate", self._around_generate)
         hooks.wrap(self._model, CAUSAL_PROCESSORS, self._around_processors)
         hooks.wrap(self._model, "forward", self._around_forward)
+
+    # -- beside the recorder of loops that denoise ----------------------------------------------------------------
+
+    def share(self, runs: list[Run]) -> None:
+        """Keep runs in a list that others keep theirs in."""
+        self._runs = runs
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a call has come to transformers' loop and is going on."""
+        run = self._current()
+        return isinstance(run, CausalRun) and run.predicting
+
+    def has_steps(self, run: CausalRun) -> bool:
+        """Whether a call came to transformers' loop."""
+        return self._has_steps(run)
+
+    def trace_of(self, run: CausalRun) -> Trace:
+        """The trace of such a call."""
+        return self._trace_of(run)
+
+    def why_nothing(self) -> str:
+        """Why there is no such call."""
+        if not self._runs:
+            return "call the model's generate() inside the 'with' block, then read recording.trace"
+        return f"the call did not finish a single denoising step: {self._why_no_steps(self._runs[-1])}"
+
+    # -- hooks ---------------------------------------------------------------------------------------------------
 
     def _around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         model, given = self._model, by_name(original, args, kwargs)
@@ -126,7 +151,7 @@ class CausalRecording(Recording):
             return super()._why_no_steps(run)
         return (
             f"this call of {type(self._model).__name__} did not go through transformers' own loop. If it went through "
-            "one that denoises, put the three lines of dv.Recorder into that: help(dgemma_viz.Recorder)"
+            "one that denoises, say which token stands for noise: dv.record(..., mask_token_id=...)"
         )
 
     def _trace_of(self, run: Run) -> Trace:

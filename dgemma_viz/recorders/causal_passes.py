@@ -96,6 +96,11 @@ class CausalRun(Run):
     _current: _Open | None = None
     _before: _Open | None = None
 
+    @property
+    def predicting(self) -> bool:
+        """Whether transformers' loop has asked for a prediction."""
+        return self.prompt is not None
+
     def begin_pass(self, rows: int) -> None:
         """A pass ran, which may predict at ``rows`` positions."""
         if self._current is not None and self._current.scores:

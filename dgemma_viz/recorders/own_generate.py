@@ -1,12 +1,9 @@
-"""Which models' ``generate()`` never comes to transformers' own loop, so that none of its steps would be seen.
+"""Which models' ``generate()`` never comes to transformers' own loop, so that it is no autoregressive one.
 
 A class may override ``generate()`` and still be decoded by that loop, as many of transformers' own do: they check their
 arguments, switch adapters, and go on with ``super().generate()``. Others run a loop of their own, such as mask-token
 diffusion models whose code comes with their weights, or call ``generate()`` of one of their parts. Which of the two it
 is, the code tells before it runs: :func:`leaves_the_loop` follows it from function to function.
-
-Some diffusion models inherit transformers' ``generate()`` and are meant to be run by a function beside the class. They
-are told by their names. A mask token in the config would not tell them: ChatGLM has one, and writes left to right.
 """
 
 from __future__ import annotations
@@ -19,41 +16,19 @@ from typing import Any
 
 from dgemma_viz.upstream.transformers import CAUSAL_PROCESSORS
 
-DENOISERS = frozenset(
-    {
-        "DreamModel",
-        "Fast_dLLM_QwenForCausalLM",
-        "LLaDA2MoeModelLM",
-        "LLaDAMoEModelLM",
-        "LLaDAModelLM",
-        "SDARForCausalLM",
-        "SDARMoeForCausalLM",
-    }
-)
-"""Published mask-token diffusion models, by the classes that their weights come with."""
-
 _LOOP = "GenerationMixin"
 _NOT_FOLLOWED = ("torch", "transformers.generation", "transformers.modeling_utils", "transformers.utils")
 
 
-def why_not_recorded(model: Any) -> str:
-    """Why the steps of a model's ``generate()`` cannot be seen, and what to do; empty if they can."""
+def part_that_generates(model: Any) -> str:
+    """The part of a model to whose ``generate()`` its own hands over without coming to transformers' loop; or empty."""
     kind = type(model)
-    if known := sorted(DENOISERS & {cls.__name__ for cls in kind.__mro__}):
-        pipeline = " It can also be recorded in diffusers' LLaDA2Pipeline." if known[0].startswith("LLaDA2") else ""
-        return (
-            f"{kind.__name__} is a mask-token diffusion model with a loop of its own, and what is hooked here is "
-            "transformers' left-to-right generate(). Put the three lines of dv.Recorder into the loop that denoises: "
-            f"help(dgemma_viz.Recorder).{pipeline}"
-        )
-    if leaves_the_loop(model):
-        return (
-            f"the generate() of {kind.__name__} is not transformers' own and does not come to it, so none of its steps "
-            "would be seen. If it denoises, put the three lines of dv.Recorder into its loop: "
-            "help(dgemma_viz.Recorder). If it hands over to generate() of a part, such as model.language_model, record "
-            "that part"
-        )
-    return ""
+    own = next((vars(cls)["generate"] for cls in kind.__mro__ if "generate" in vars(cls)), None)
+    function = _function(own)
+    if function is None or "generate" not in function.__code__.co_names or not leaves_the_loop(model):
+        return ""
+    parts = (name for name in function.__code__.co_names if hasattr(getattr(model, name, None), "generate"))
+    return next(parts, "")
 
 
 def leaves_the_loop(model: Any) -> bool:

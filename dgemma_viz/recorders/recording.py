@@ -136,6 +136,30 @@ class Recording(ABC):
 
     # -- results -------------------------------------------------------------------------------------------------
 
+    def result(self, output: Any) -> Any:
+        """Hand over what the last run returned, where it is recorded by its passes and nothing is seen to return it.
+
+        A function beside a model's class (``generate(model, ...)``), or a loop in a script, decides once more after the
+        last pass. What was decided there is in its result alone. Other recorders see it themselves and need no telling.
+
+        Parameters
+        ----------
+        output
+            Token ids, whole sequence or answer alone, ``(B, n)``, ``(n,)`` or a list for each sample; or what holds
+            them (``sequences``, or the first of a tuple).
+
+        Returns
+        -------
+        Any
+            The same, so that it can stand around the call: ``ids = recording.result(generate(model, ...))``.
+
+        Raises
+        ------
+        RecordingError
+            It holds no token ids, or they are not the result of this run.
+        """
+        return output
+
     @property
     def traces(self) -> list[Trace]:
         """One trace per ended call of which at least one denoising step ran, in the order they began."""

@@ -35,7 +35,7 @@ CACHE_ELEMENTS = 2**18
 """On the CPU, for each thread: 1 MiB in float32, about the second-level cache of a core."""
 _BLOCK = 512
 """Values in a block: about the square root of the released vocabulary, so that both searches are small."""
-_WIDE = 2**14
+WIDE = 2**14
 """Tokens of a vocabulary from which the fast way is taken."""
 
 Reduced = dict[str, torch.Tensor]
@@ -86,7 +86,7 @@ def reduce_logits(
         if known is not None:
             entropy, p = known[0].reshape(-1), known[1].reshape(-1, vocabulary)
             parts = [_pick(entropy, p, best_of(rows, kept), sampled)]
-        elif bitwise or vocabulary < _WIDE:
+        elif bitwise or vocabulary < WIDE:
             parts = [_bitwise(rows[span], sampled[span], kept) for span in spans(rows, least=2)]
         else:
             parts = list(_fast(rows, sampled, kept))

@@ -23,6 +23,8 @@ class Supported:
     """Name of the models for users."""
     module: str
     recorder: str
+    by_passes: bool = False
+    """Whether the recorder watches passes, so that wrappers and the mask token matter to it."""
 
 
 SUPPORTED = (
@@ -47,29 +49,61 @@ SUPPORTED = (
     Supported(
         loop="GenerationMixin",
         shown_as="any causal model's generate() (transformers)",
-        module="dgemma_viz.recorders.causal_generate",
-        recorder="CausalRecording",
+        module="dgemma_viz.recorders.either_loop",
+        recorder="EitherRecording",
+        by_passes=True,
     ),
 )
+
+ANY_LOOP = Supported(
+    loop="Module",
+    shown_as="any torch model of tokens that denoises by forward passes",
+    module="dgemma_viz.recorders.any_loop",
+    recorder="AnyLoopRecording",
+    by_passes=True,
+)
+"""What is told by no name: a module of torch that embeds tokens."""
 
 
 _HOLDERS = (COMPILED_MODULE, "module", "pretrained_model")
 """Attributes in which wrappers keep the model: ``torch.compile``, data-parallel training, TRL."""
 
 
-def recorder_for(model: Any) -> tuple[type[Recording], Any]:
-    """Recorder class for a model, and the model to hook: itself, or the one that it wraps.
+@dataclass(frozen=True)
+class Found:
+    """What records a model.
+
+    Attributes
+    ----------
+    entry
+        How it is known.
+    model
+        The model to hook: what was given, or what that wraps.
+    around
+        What wraps it, outermost first.
+    """
+
+    entry: Supported
+    model: Any
+    around: tuple[Any, ...]
+
+    def recorder(self) -> type[Recording]:
+        """The recorder's class, imported now."""
+        found: type[Recording] = getattr(import_module(self.entry.module), self.entry.recorder)
+        return found
+
+
+def recorder_for(model: Any) -> Found:
+    """What records a model.
 
     Raises
     ------
     RecordingError
-        No recorder knows the model's class.
+        No recorder knows the model's class, and it is no torch model of tokens.
     """
-    if found := _found(model):
-        entry, inside = found
-        recorder: type[Recording] = getattr(import_module(entry.module), entry.recorder)
-        return recorder, inside
-    known = ", ".join(entry.shown_as for entry in SUPPORTED)
+    if found := _found(model) or _any_loop(model):
+        return found
+    known = ", ".join(entry.shown_as for entry in (*SUPPORTED, ANY_LOOP))
     given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
     raise RecordingError(
         f"cannot record {given}: recording knows {known}. Pass the loaded model or "
@@ -80,16 +114,30 @@ def recorder_for(model: Any) -> tuple[type[Recording], Any]:
 def unwrapped(model: Any) -> Any:
     """The model or pipeline that a recorder knows, in whatever wraps it; what was given if there is none."""
     found = _found(model)
-    return found[1] if found else model
+    return found.model if found else model
 
 
-def _found(model: Any) -> tuple[Supported, Any] | None:
+def _found(model: Any) -> Found | None:
+    around: list[Any] = []
     for candidate in _with_what_it_wraps(model):
         names = {cls.__name__ for cls in type(candidate).__mro__}
         for entry in SUPPORTED:
             if entry.loop in names:
-                return entry, candidate
+                return Found(entry, candidate, tuple(around))
+        around.append(candidate)
     return None
+
+
+def _any_loop(model: Any) -> Found | None:
+    """The innermost of a chain of wrappers that is a torch module and embeds tokens."""
+    chain = list(_with_what_it_wraps(model))
+    fit = [number for number, candidate in enumerate(chain) if _embeds(candidate)]
+    return Found(ANY_LOOP, chain[fit[-1]], tuple(chain[: fit[-1]])) if fit else None
+
+
+def _embeds(candidate: Any) -> bool:
+    is_module = any(cls.__name__ == "Module" and cls.__module__.startswith("torch.") for cls in type(candidate).__mro__)
+    return is_module and any("embedding" in type(part).__name__.lower() for part in candidate.modules())
 
 
 def _with_what_it_wraps(model: Any) -> Iterator[Any]:

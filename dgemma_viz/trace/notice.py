@@ -29,6 +29,18 @@ class NoticeCode(StrEnum):
     """A scheduler decides in a ``step`` of its own, so its numbers are those of the class that it extends."""
     RECORDING_STOPPED = "recording-stopped"
     """The recorder itself failed: the trace ends there, the generation went on."""
+    DECISIONS_INFERRED = "decisions-inferred"
+    """Seen were forward passes and no loop: what was decided is inferred from what the next pass reads."""
+    DECISIONS_UNEXPLAINED = "decisions-unexplained"
+    """Tokens that were put into the canvas are not what the logits of the passes say."""
+    GUIDANCE_NOT_SEEN = "guidance-not-seen"
+    """A loop mixes two distributions; only the one with the prompt was seen."""
+    END_UNKNOWN = "end-unknown"
+    """What the last pass of a run decided was not seen."""
+
+
+NO_WARNING = frozenset({NoticeCode.DECISIONS_INFERRED})
+"""Codes of notices that say how a trace came about, and of nothing to be wary of beyond that."""
 
 
 @dataclass(frozen=True)

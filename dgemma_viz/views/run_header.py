@@ -14,6 +14,7 @@ from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.markup import Markup, markup, tag
 from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.notice import NO_WARNING
 from dgemma_viz.views.chat import channels_html
 from dgemma_viz.views.words import term
 
@@ -66,7 +67,8 @@ def status_of(trace: Trace) -> str:
 def notices_of(trace: Trace) -> Iterator[tuple[str, str, str]]:
     """What to be wary of: a title, words that are NOT escaped, and more of our own."""
     facts = trace.facts
-    yield from (("Warning", notice.text, "") for notice in facts.notices[:_MOST_WARNINGS])
+    for notice in facts.notices[:_MOST_WARNINGS]:
+        yield "How it was recorded" if notice.code in NO_WARNING else "Warning", notice.text, ""
     if (more := len(facts.notices) - _MOST_WARNINGS) > 0:
         yield "Warning", f"{more} more are in trace.facts.notices", ""
     if facts.absent:

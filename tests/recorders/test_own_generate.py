@@ -1,7 +1,8 @@
-"""Models whose generate() never comes to transformers' loop are refused before the run; harmless overrides are not."""
+"""Models that denoise are never taken for autoregressive ones, nor those that write to the right for denoisers."""
 
 import functools
 import types
+from functools import partial
 
 import pytest
 import torch
@@ -107,28 +108,50 @@ def small(kind):
     return kind(config).eval()
 
 
-@pytest.mark.parametrize("kind", [LLaDA2MoeModelLM, SDARForCausalLM, Fast_dLLM_QwenForCausalLM])
-def test_a_published_denoiser_is_refused_by_name_with_the_way_out(kind):
-    with pytest.raises(RecordingError, match=rf"{kind.__name__} is a mask-token.*dv\.Recorder") as refused:
-        dv.record(small(kind))
-    assert ("LLaDA2Pipeline" in str(refused.value)) == (kind is LLaDA2MoeModelLM)
+class Tuned(SDARForCausalLM):
+    """A subclass of one whose loop stands beside it."""
 
 
-def test_a_subclass_of_a_published_denoiser_is_refused():
-    with pytest.raises(RecordingError, match=r"Tuned is a mask-token"):
-        dv.record(small(type("Tuned", (SDARForCausalLM,), {})))
+@pytest.mark.parametrize(
+    ("kind", "loop"),
+    [
+        (LLaDA2MoeModelLM, LLaDA2MoeModelLM.generate),
+        (Fast_dLLM_QwenForCausalLM, Fast_dLLM_QwenForCausalLM.generate),
+        (SDARForCausalLM, denoise),
+        (Tuned, denoise),
+        (LlamaForCausalLM, denoise),
+        (Unheard, Unheard.generate),
+        (Above, Above.generate),
+    ],
+)
+def test_a_loop_that_denoises_is_recorded_as_one(kind, loop):
+    model = small(kind)
+    with torch.no_grad():
+        bare = loop(model, PROMPT)
+        with dv.record(model) as recording:
+            assert torch.equal(recording.result(getattr(model, loop.__name__, partial(loop, model))(PROMPT)), bare)
+    trace = recording.trace
+    assert trace.facts.sampler_kind == "mask-token"
+    assert trace.facts.model_class == kind.__name__
+    assert trace.n_steps == LENGTH
+    assert trace.accepted.sum(axis=-1).ravel().tolist() == [1, 2, 3, 4, 5, 6]
+    assert trace.emitted.tolist() == bare[None, :, PROMPT.shape[1] :].tolist()
+    assert trace.prompt.tolist() == PROMPT.tolist()
 
 
-@pytest.mark.parametrize("kind", [Unheard, Part, Above])
-def test_a_loop_of_its_own_is_refused_whatever_the_name(kind):
-    with pytest.raises(RecordingError, match=rf"generate\(\) of {kind.__name__}.*dv\.Recorder.*record that part"):
-        dv.record(small(kind))
-
-
-def test_a_loop_that_was_put_on_the_object_is_refused():
+def test_a_loop_that_was_put_on_the_object_is_recorded_and_left_there():
     model = small(LlamaForCausalLM)
-    model.generate = types.MethodType(denoise, model)
-    with pytest.raises(RecordingError, match=r"dv\.Recorder"):
+    model.generate = own = types.MethodType(denoise, model)
+    with dv.record(model) as recording, torch.no_grad():
+        model.generate(PROMPT)
+    assert recording.trace.facts.status == "complete"
+    assert model.generate is own
+
+
+def test_a_model_that_hands_over_to_a_part_is_refused_with_the_way_out():
+    model = small(Part)
+    model.language_model = small(LlamaForCausalLM)
+    with pytest.raises(RecordingError, match=r"generate\(\) of Part hands over.*dv\.record\(model\.language_model"):
         dv.record(model)
 
 
@@ -170,10 +193,25 @@ def test_overrides_of_transformers_own_models(kind, leaves):
     assert leaves_the_loop(object.__new__(kind)) == leaves
 
 
-def test_a_call_that_left_the_loop_after_all_says_so():
+def test_each_call_is_what_it_is_seen_to_do():
     model = small(Either)
+    options = {"max_new_tokens": 4, "do_sample": False}
+    with dv.record(model) as recording, torch.no_grad():
+        for denoising in (False, True, False):
+            model.generate(PROMPT, denoising=denoising, **options)
+    kinds = [trace.facts.sampler_kind for trace in recording.traces]
+    assert kinds == ["autoregressive", "mask-token", "autoregressive"]
+    assert [trace.n_steps for trace in recording.traces] == [4, LENGTH, 4]
+
+
+def test_a_loop_whose_mask_is_not_named_says_what_to_hand_over():
+    model = small(Either)
+    model.config.mask_token_id = None
     with dv.record(model) as recording:
         model.generate(PROMPT, denoising=True)
-    with pytest.raises(RecordingError, match=r"did not go through transformers' own loop.*dv\.Recorder"):
+    with pytest.raises(RecordingError, match=r"did not go through transformers' own loop.*mask_token_id="):
         _ = recording.trace
     assert recording.traces == []
+    with dv.record(model, mask_token_id=MASK) as recording:
+        model.generate(PROMPT, denoising=True)
+    assert recording.trace.n_steps == LENGTH

@@ -37,6 +37,13 @@ WRITTEN = {
 }
 """Each sentence as the recorders of schema 5 wrote it; two of them quote what another might say."""
 OTHER = "a sentence that no recorder wrote"
+SINCE = {
+    NoticeCode.DECISIONS_INFERRED,
+    NoticeCode.DECISIONS_UNEXPLAINED,
+    NoticeCode.GUIDANCE_NOT_SEEN,
+    NoticeCode.END_UNKNOWN,
+}
+"""Codes that came after schema 5, so no older file has their sentences."""
 
 
 def older(name: str, warnings: object, to: Path) -> Path:
@@ -64,7 +71,7 @@ def test_sentences_of_older_files_get_their_codes(name, tmp_path):
 
 
 def test_every_code_that_older_files_may_need_is_tested():
-    assert WRITTEN.keys() == {*NoticeCode}
+    assert WRITTEN.keys() == {*NoticeCode} - SINCE
 
 
 @pytest.mark.parametrize("name", ["schema_5.safetensors", "lines_3.jsonl"])

@@ -1,0 +1,391 @@
+"""The recorder of any model that denoises by repeated forward passes, whatever drives it.
+
+LLaDA's ``generate(model, ...)`` stands beside its class, Dream has ``diffusion_generate``, others bring a ``generate``
+with their weights, or a script has the loop. What they share is a model that is called again and again. Hooked, for the
+time of the block, as attributes of the one model object (and of what wraps it):
+
+====================================  ================================================================================
+``forward``                           what each pass reads, before it runs; its logits, afterwards, reduced at once
+methods called generate or sample     a run begins and ends; what they return tells what the last pass decided
+====================================  ================================================================================
+
+The rest is inference, done when a trace is asked for: which passes belong together
+(:mod:`dgemma_viz.recorders.any_loop_runs`), what they decided (:mod:`dgemma_viz.recorders.any_loop_decisions`), of
+which positions the logits speak (:mod:`dgemma_viz.recorders.any_loop_alignment`). Every trace says so.
+
+Why it is neutral. ``forward`` runs with its own arguments, and what it returns goes back untouched. Ids are copied
+before the pass; nothing is drawn from a random generator; no logits are kept. The tensor that the last pass read is
+held until the next one, for a look at what the loop left in it. A failure of the recorder ends the recording, not the
+generation. While ``torch.compile`` traces a model, the hook is not there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from dgemma_viz.errors import RecordingError
+from dgemma_viz.recorders.any_loop_pass import Reading, pass_of, read
+from dgemma_viz.recorders.any_loop_result import rows_of
+from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun, continued, doubled
+from dgemma_viz.recorders.any_loop_trace import HAND_OVER, PutTogether, put_together, trace_of
+from dgemma_viz.recorders.hooks import InstanceHooks
+from dgemma_viz.recorders.mask_token import NONE, mask_tokens
+from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.recorders.run_buffer import Run, warn_user
+from dgemma_viz.recorders.run_facts import adapters, eos_ids, facts_at_start, generator_state, vocabulary_size
+from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
+from dgemma_viz.redaction import text_of
+from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.upstream.torch_compile import called_through
+
+_ENTRIES = re.compile(r"(?:.*_)?(?:generate|sample)(?:_.*)?")
+_OPEN = 4
+"""Runs of a thread that a pass may continue; loops may take turns."""
+
+
+class AnyLoopRecording(Recording):
+    """Recording of a model by its passes; see the module."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        mask_token_id: int | None = None,
+        around: Sequence[Any] = (),
+        **options: Any,
+    ) -> None:
+        tokenizer = tokenizer_of(tokenizer)
+        if tokenizer is not None:
+            size = _size(model)
+            check_tokenizer(tokenizer, size or (len(tokenizer) if hasattr(tokenizer, "__len__") else 0), ())
+        super().__init__(model, tokenizer, **options)
+        self._tokenizer = tokenizer
+        self._masks = mask_tokens(model, tokenizer, mask_token_id)
+        self._around = around
+        self._passes, self._unread, self._failure = 0, 0, ""
+        self._seen = threading.local()
+
+    def install(self, hooks: InstanceHooks) -> None:
+        """Hook the model, and what wraps it."""
+        for target in (self._model, *self._around):
+            for name in {"forward", called_through(target)}:
+                hooks.wrap(target, name, self._around_forward)
+        for name in _entries(self._model):
+            hooks.wrap(self._model, name, self._around_entry)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for run in self._watched():
+            if not run.ended and run not in self._stack():
+                self._attempt(run.look)
+                run.end(_status(error), text_of(error) if error else "")
+        super().__exit__(kind, error, traceback)
+
+    # -- hooks ---------------------------------------------------------------------------------------------------
+
+    def _around_forward(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling() or self._is_inside or self._failure:
+            return original(*args, **kwargs)
+        with self._inside():
+            found: list[tuple[Reading, torch.Tensor]] = []
+            self._attempt(lambda: found.extend(filter(None, [read(original, args, kwargs)])))
+            taking = self._begin(*found[0]) if found else None
+            self._passes, self._unread = self._passes + 1, self._unread + (not found)
+            output = original(*args, **kwargs)
+            if taking is not None:
+                self._attempt(lambda: taking(output))
+        return output
+
+    def _around_entry(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if getattr(self._seen, "entered", False):
+            return original(*args, **kwargs)
+        before, self._seen.open, self._seen.entered = self._open, [], True
+        try:
+            result = original(*args, **kwargs)
+            if not inspect.isgenerator(result):
+                self._attempt(lambda: _take_result(self._open, result))
+                self._close("complete")
+        except BaseException as error:
+            self._close(_status(error), text_of(error))
+            raise
+        finally:
+            self._seen.entered = False
+            self._seen.open = [*before, *self._open]
+        return result
+
+    def _close(self, status: str, error: str = "") -> None:
+        for run in self._open:
+            self._attempt(run.look)
+            run.end(status, error)
+        self._seen.open = []
+
+    def _begin(self, reading: Reading, tensor: torch.Tensor) -> Callable[[Any], None] | None:
+        """Find the run that a reading belongs to; what takes the pass when it has run."""
+        place: list[Callable[[Any], None]] = []
+        self._attempt(lambda: place.extend(filter(None, [self._placed(reading, tensor)])))
+        return place[0] if place else None
+
+    def _placed(self, reading: Reading, tensor: torch.Tensor) -> Callable[[Any], None] | None:
+        mask = next((one for one in self._masks if (reading.ids == one).any()), None)
+        run, how, reading = self._run_of(reading, mask)
+        if run is None:
+            run = self._new(reading, mask, tensor)
+            how = "fits"
+            if run.guidance is Guidance.DOUBLED:
+                reading = reading.half(bool(run.second_half))
+        if how == "unconditional":
+            run.guidance = Guidance.APART
+            return None
+        if how != "fits" or run.moved:
+            _follow_moved(run, reading, how)
+            return None
+        if mask is not None and run.answer is None:
+            run.mask = mask
+        half = None if run.second_half is None or len(tensor) == len(reading.ids) else tensor.chunk(2)[run.second_half]
+        owner, place = run, run.place(reading)
+
+        def take(output: Any) -> None:
+            first = _first_row(owner, place)
+            one = pass_of(
+                place,
+                output,
+                first,
+                second_half=None if half is None else owner.second_half,
+                alternatives=self._top_k,
+                copies=owner.copies,
+                started=owner.start_time,
+            )
+            owner.take(one)
+            owner.tensor = tensor if half is None else half
+
+        return take
+
+    def _run_of(self, reading: Reading, mask: int | None) -> tuple[WatchedRun | None, str, Reading]:
+        guided = [run for run in self._open if run.second_half is not None and len(reading.ids) == 2 * len(run.state)]
+        for run in guided:
+            half = reading.half(bool(run.second_half))
+            found, how = continued([run], half)
+            if found:
+                return found, how, half
+        if mask is not None and doubled(reading, mask) is not None:
+            return None, "", reading
+        found, how = continued([run for run in self._open if run not in guided], reading)
+        return found, how, reading
+
+    def _new(self, reading: Reading, mask: int | None, tensor: torch.Tensor) -> WatchedRun:
+        for other in self._open:
+            if other.tensor is not None and other.tensor.untyped_storage().data_ptr() != (
+                tensor.untyped_storage().data_ptr()
+            ):
+                other.look()
+            other.tensor = None
+        config = getattr(self._model, "generation_config", None) or getattr(self._model, "config", None)
+        pad = getattr(config, "pad_token_id", None)
+        eos = eos_ids(config) or eos_ids(self._tokenizer)
+        facts = facts_at_start(
+            self._model,
+            self._task,
+            pad_token_id=pad if isinstance(pad, int) else getattr(self._tokenizer, "pad_token_id", None),
+            eos_token_ids=eos,
+            settings=adapters(self._model),
+        )
+        facts = replace(facts, device=facts.device or str(tensor.device))
+        run = WatchedRun(facts, generator_state(tensor.device), mask=self._mask_of(mask))
+        if run.mask is not None and (second := doubled(reading, run.mask)) is not None:
+            run.guidance, run.second_half = Guidance.DOUBLED, second
+        self._runs.append(run)
+        self._seen.open = [*self._open[-_OPEN + 1 :], run]
+        return run
+
+    def _mask_of(self, seen: int | None) -> int | None:
+        return seen if seen is not None else next(iter(self._masks), None)
+
+    # -- state of the thread ------------------------------------------------------------------------------------
+
+    @property
+    def _open(self) -> list[WatchedRun]:
+        found: list[WatchedRun] = getattr(self._seen, "open", [])
+        return found
+
+    @property
+    def _is_inside(self) -> bool:
+        return getattr(self._seen, "inside", False)
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        self._seen.inside = True
+        try:
+            yield
+        finally:
+            self._seen.inside = False
+
+    def _attempt(self, capture: Callable[[], None]) -> None:
+        """A failure of the recorder ends the recording, never the generation."""
+        if self._failure:
+            return
+        try:
+            capture()
+        except Warning:
+            raise
+        except Exception as error:  # noqa: BLE001 - e.g. no memory left for the reduction: the loop must go on
+            self._failure = f"recording stopped because of {text_of(error)}. The loop goes on; the trace ends there."
+            for run in self._open:
+                run.stopped_by = self._failure
+                run.warn(Notice(NoticeCode.RECORDING_STOPPED, self._failure))
+            if not self._open:
+                warn_user(self._failure)
+
+    # -- results -------------------------------------------------------------------------------------------------
+
+    def result(self, output: Any) -> Any:
+        """See :meth:`Recording.result`."""
+        rows_of(output)
+        run = next((run for run in reversed(self._watched()) if self._told(run)), None)
+        if run is None:
+            raise RecordingError(f"there is no run that this could be the result of: {self._why_nothing()}")
+        before = run.result, run.returned
+        run.result, run.returned, run.trace = output, False, None
+        try:
+            put_together(run)
+        except RecordingError:
+            run.result, run.returned = before
+            raise
+        self._seen.open = [one for one in self._open if one is not run]
+        run.end("complete")
+        return output
+
+    @property
+    def traces(self) -> list[Trace]:
+        """One trace for each run of which at least one pass denoised, in the order they began."""
+        return [self._trace_of(run) for run in self._runs if self._has_steps(run)]
+
+    @property
+    def trace(self) -> Trace:
+        """Trace of the last run of which at least one pass denoised, as far as it has come.
+
+        Raises
+        ------
+        RecordingError
+            There is none, or the result that was handed over is not that of this run.
+        """
+        run = next((run for run in reversed(self._runs) if self._has_steps(run)), None)
+        if run is None:
+            raise RecordingError(f"nothing was recorded: {self._why_nothing()}")
+        return self._trace_of(run)
+
+    def _watched(self) -> list[WatchedRun]:
+        return [run for run in self._runs if isinstance(run, WatchedRun)]
+
+    def _told(self, run: WatchedRun) -> PutTogether | None:
+        if not run.ended:
+            run.look()
+        return put_together(run)
+
+    def _has_steps(self, run: Run) -> bool:
+        return self._told(run) is not None if isinstance(run, WatchedRun) else super()._has_steps(run)
+
+    def _trace_of(self, run: Run) -> Trace:
+        if not isinstance(run, WatchedRun):
+            return super()._trace_of(run)
+        if run.trace is None and (told := self._told(run)):
+            trace = trace_of(run, told, self._texts, self._top_k)
+            run.trace = trace if run.ended else None
+            return trace
+        return super()._trace_of(run)
+
+    def _why_nothing(self) -> str:
+        name = type(self._model).__name__
+        if self._failure:
+            return self._failure
+        if not self._passes:
+            return (
+                f"no forward pass of this {name} ran. Call what denoises inside the 'with' block, with this model; if "
+                "it hands over to a part, such as model.language_model, record that part"
+            )
+        if self._unread == self._passes:
+            return f"all {self._passes} passes read embeddings, and no token ids, so that no canvas was seen"
+        errors = [run.facts.error for run in self._watched() if run.facts.error]
+        if errors:
+            return errors[-1]
+        if self._masks:
+            ids = " or ".join(map(str, self._masks))
+            return (
+                f"none of the {self._passes} passes read the mask token {ids}. Pass the id that the loop writes into "
+                f"the canvas, dv.record(..., mask_token_id=...), or {NONE} if noise is any token of the vocabulary"
+            )
+        return (
+            f"no position changed in {self._passes} passes, and {name} names no mask token. Pass the id that the loop "
+            f"writes into the canvas, dv.record(..., mask_token_id=...); or {HAND_OVER}"
+        )
+
+
+def _entries(model: Any) -> list[str]:
+    """Public methods that are called as what begins a run."""
+    found = {name for cls in type(model).__mro__ for name, value in vars(cls).items() if inspect.isfunction(value)}
+    found |= {name for name, value in vars(model).items() if callable(value)}
+    return sorted(name for name in found if not name.startswith("_") and _ENTRIES.fullmatch(name))
+
+
+def _size(model: Any) -> int:
+    """Tokens of the model's vocabulary, 0 if it does not say."""
+    try:
+        return vocabulary_size(model)
+    except AttributeError:
+        size = getattr(getattr(model, "config", None), "vocab_size", 0)
+        return size if isinstance(size, int) else 0
+
+
+def _status(error: BaseException | None) -> str:
+    return "complete" if error is None else "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def _first_row(run: WatchedRun, reading: Reading) -> int | None:
+    """Row from which on a pass is looked at: that before the answer, since logits may be shifted; None: not at all."""
+    if run.mask is None:
+        return 0
+    masked = (reading.ids == run.mask).any(axis=0)
+    places = [] if run.answer is None else [run.answer]
+    if masked.any():
+        places.append(reading.begin + int(masked.argmax()))
+    elif run.answer is None or reading.end <= run.answer:
+        return None
+    return max(0, min(places) - reading.begin - 1)
+
+
+def _follow_moved(run: WatchedRun, reading: Reading, how: str) -> None:
+    """Say once that positions moved, and go on reading, so that the loop's later passes are no new runs."""
+    if not run.moved:
+        run.moved = how
+        text = (
+            f"recording stopped: {how}. A trace says what becomes of each position, so loops that insert or delete "
+            "tokens cannot be recorded by their passes; the trace ends there"
+        )
+        run.warn(Notice(NoticeCode.RECORDING_STOPPED, text))
+        run.stopped_by = text
+        run.tensor = None
+    run.state = reading.ids.copy()
+
+
+def _take_result(runs: Sequence[WatchedRun], result: Any) -> None:
+    """Give what a call returned to the run that it is of, if it is of one."""
+    try:
+        rows_of(result)
+    except RecordingError:
+        return
+    for run in runs:
+        run.result, run.returned = result, True
+        told = put_together(run)
+        if told is None or (told.misfit and len(runs) > 1):
+            run.result = None

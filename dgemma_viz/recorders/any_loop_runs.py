@@ -1,0 +1,208 @@
+"""Which passes belong to one run: a loop is never seen, only what its passes read, one after the other.
+
+A run is a sequence of places, and what was last read at each. A pass continues the run whose tokens it contradicts
+least: masks that became tokens are what a run is made of; tokens that were masked again, or became others, may happen
+in the answer, and never in the prompt. So two loops that take turns are two runs. A run begins anew where all that
+had been decided is masked again.
+
+Guidance without a classifier is told by what it reads: the same canvas twice, once with a prompt that is all masks (a
+doubled batch, or a pass of its own). The pass with the prompt counts; the mixture that the loop makes of both is not
+seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dgemma_viz.recorders.any_loop_pass import Pass, Reading
+from dgemma_viz.recorders.run_buffer import Run
+from dgemma_viz.trace.model import UNKNOWN_TOKEN
+from dgemma_viz.trace.moved_tokens import moved
+
+Array = npt.NDArray[Any]
+
+
+class Guidance(Enum):
+    """How a loop asked for what the model says without the prompt."""
+
+    NONE = ""
+    DOUBLED = "a doubled batch"
+    APART = "a pass of its own"
+
+
+@dataclass
+class WatchedRun(Run):
+    """A run that is put together from passes; everything but the passes follows from them."""
+
+    mask: int | None = None
+    """Id of the mask token; None where noise is not a token."""
+    passes: list[Pass] = field(default_factory=list)
+    state: Array = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    """What was last read at each place, ``(B, W)``; :data:`UNKNOWN_TOKEN` where nothing was."""
+    masked_first: Array = field(default_factory=lambda: np.zeros((0, 0), bool))
+    """Places that held the mask when they were first read, ``(B, W)``."""
+    answer: int | None = None
+    """First place that ever held the mask."""
+    guidance: Guidance = Guidance.NONE
+    result: Any = None
+    """What the loop returned, if that is known: ids, or something that holds them."""
+    returned: bool = False
+    """Whether the result was seen as it was returned; otherwise it was handed over."""
+    moved: str = ""
+    """What shows that positions do not keep their meaning."""
+    second_half: bool | None = None
+    """Which half of a doubled batch counts."""
+    tensor: Any = None
+    """What the last pass read from."""
+    left: Array | None = None
+    """What was found in it later, ``(B, L)``."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether any mask became a token."""
+        return bool((self.masked_first & (self.state != self.mask)).any())
+
+    def place(self, reading: Reading) -> Reading:
+        """The reading, with its place put right where a cache that grows in every pass has moved it."""
+        last = self.passes[-1].reading if self.passes else None
+        if last is None or not reading.cached or self.mask is None or reading.ids.shape != last.ids.shape:
+            return reading
+        stays, open_before = last.ids != self.mask, last.ids == self.mask
+        goes_on = open_before.any() and stays.any() and (reading.ids[stays] == last.ids[stays]).all()
+        if reading.begin == last.end and goes_on:
+            return replace(reading, begin=last.begin)
+        return reading
+
+    def take(self, one: Pass) -> None:
+        """Append a pass."""
+        ids, reading = one.reading.ids, one.reading
+        self._reach(len(ids), reading.end)
+        new = self.state[:, reading.span()] == UNKNOWN_TOKEN
+        if self.mask is not None:
+            is_mask = ids == self.mask
+            self.masked_first[:, reading.span()] |= new & is_mask
+            if is_mask.any():
+                first = reading.begin + int(is_mask.any(axis=0).argmax())
+                self.answer = first if self.answer is None else min(first, self.answer)
+        self.state[:, reading.span()] = ids
+        self.passes.append(one)
+        self.left, self.trace = None, None
+
+    def look(self) -> None:
+        """Look at what the last pass read from: a loop that goes on writing into it leaves there what it decided."""
+        if self.tensor is None or not self.passes:
+            return
+        now, reading = self.tensor.detach().cpu().numpy().astype(np.int32), self.passes[-1].reading
+        self.tensor = self.tensor if not self.ended else None
+        changed = now != reading.ids
+        gone = changed & (now == (self.mask if self.mask is not None else UNKNOWN_TOKEN))
+        if changed.any() and not gone.any() and now.min() >= 0:
+            self.left, self.trace = now, None
+
+    def _reach(self, samples: int, end: int) -> None:
+        more = end - self.state.shape[1]
+        if not self.state.size:
+            self.state = np.full((samples, end), UNKNOWN_TOKEN, np.int32)
+            self.masked_first = np.zeros((samples, end), bool)
+        elif more > 0:
+            self.state = np.pad(self.state, ((0, 0), (0, more)), constant_values=UNKNOWN_TOKEN)
+            self.masked_first = np.pad(self.masked_first, ((0, 0), (0, more)))
+
+    def compare(self, reading: Reading) -> tuple[str, int, int]:
+        """How a reading goes with what was read before.
+
+        Returns
+        -------
+        tuple
+            ``"fits"``, ``"unconditional"``, ``"moved: ..."`` or ``""``; contradictions; and tokens that agree.
+        """
+        if not self.passes or len(reading.ids) != len(self.state):
+            return "" if self.passes else "fits", 0, 0
+        end = min(reading.end, self.state.shape[1])
+        known = self.state[:, reading.begin : end]
+        now = reading.ids[:, : known.shape[1]]
+        seen = known != UNKNOWN_TOKEN
+        changed, agree = seen & (known != now), int((seen & (known == now) & (now != self.mask)).sum())
+        if self.mask is None:
+            return self._compare_noise(reading, changed, agree)
+        edited = changed & (now != self.mask) & (known != self.mask)
+        masked = changed & (now == self.mask)
+        in_prompt = np.arange(reading.begin, end) < (end if self.answer is None else self.answer)
+        if self.answer is not None and masked[:, in_prompt].any():
+            whole = (now == self.mask)[:, in_prompt & seen.any(axis=0)].all()
+            same = not (edited.any() or masked[:, ~in_prompt].any())
+            return ("unconditional" if whole and same else ""), 0, agree
+        if (edited | masked)[:, in_prompt].any() or self._again(reading, now):
+            return "", 0, 0
+        if why := self._moved(reading, known, now, edited | masked):
+            return why, int(edited.sum() + masked.sum()), agree
+        return "fits", int(edited.sum() + masked.sum()), agree
+
+    def _again(self, reading: Reading, now: Array) -> bool:
+        """Whether all that had been decided where the reading looks is masked again, or the prompt is read anew."""
+        if self.answer is None:
+            return False
+        begun = self.masked_first[:, reading.begin : reading.begin + now.shape[1]]
+        before = self.state[:, reading.begin : reading.begin + now.shape[1]]
+        was_decided = begun & (before != self.mask)
+        if was_decided.any() and (now[begun] == self.mask).all():
+            return True
+        return not reading.cached and reading.end <= self.answer and self.passes[-1].reading.end > self.answer
+
+    def _moved(self, reading: Reading, before: Array, now: Array, odd: Array) -> str:
+        """Why positions cannot have kept their meaning; empty if they may have."""
+        last = self.passes[-1].reading
+        if not reading.cached and not last.cached and reading.ids.shape != last.ids.shape and odd.any():
+            return f"the sequence went from {last.ids.shape[1]} positions to {reading.ids.shape[1]}, and tokens moved"
+        if odd.sum() > 1 and before.size and not reading.cached:
+            first = self.answer or 0
+            rows = zip(before[:, first:], now[:, first:], strict=True)
+            seen = (moved(old, old, new, self.mask or 0, self.facts.pad_token_id) for old, new in rows)
+            return next((why for why in seen if why), "")
+        return ""
+
+    def _compare_noise(self, reading: Reading, changed: Array, agree: int) -> tuple[str, int, int]:
+        last = self.passes[-1].reading
+        grows = not changed.any() and reading.end > last.end
+        fits = (reading.begin, reading.ids.shape) == (last.begin, last.ids.shape) or grows
+        return ("fits" if fits else ""), 0, agree
+
+
+def continued(runs: Iterable[WatchedRun], reading: Reading) -> tuple[WatchedRun | None, str]:
+    """The run that a reading continues, the latest of equals, and how; None if it continues none."""
+    best: tuple[tuple[int, int], WatchedRun, str] | None = None
+    for run in reversed(list(runs)):
+        how, odd, agree = run.compare(run.place(reading))
+        if how and (best is None or (odd, -agree) < best[0]):
+            best = ((odd, -agree), run, how)
+    return (best[1], best[2]) if best else (None, "")
+
+
+def doubled(reading: Reading, mask: int) -> bool | None:
+    """Whether a reading is one canvas twice, with and without its prompt: which half has the prompt.
+
+    Returns
+    -------
+    bool or None
+        True if it is the second; None if the reading is no doubled batch.
+    """
+    if len(reading.ids) % 2:
+        return None
+    first, second = reading.ids[: len(reading.ids) // 2], reading.ids[len(reading.ids) // 2 :]
+    for one, other, answer in ((first, second, False), (second, first, True)):
+        hidden = (one != mask) & (other == mask)
+        if hidden.any(axis=1).all() and ((one == other) | hidden).all() and _in_front(one, hidden, mask):
+            return answer
+    return None
+
+
+def _in_front(shown: Array, hidden: Array, mask: int) -> bool:
+    """Whether in every row something is hidden before the first mask."""
+    masks = shown == mask
+    return bool((~masks.any(axis=1) | (hidden.argmax(axis=1) < masks.argmax(axis=1))).all())
