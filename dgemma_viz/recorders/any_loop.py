@@ -27,6 +27,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -37,6 +38,7 @@ from dgemma_viz.recorders.any_loop_pass import Reading, pass_of, read
 from dgemma_viz.recorders.any_loop_result import rows_of
 from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun, continued, doubled
 from dgemma_viz.recorders.any_loop_trace import HAND_OVER, PutTogether, put_together, trace_of
+from dgemma_viz.recorders.assemble import record_of
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.mask_token import NONE, mask_tokens
 from dgemma_viz.recorders.recording import Recording
@@ -72,15 +74,17 @@ class AnyLoopRecording(Recording):
         super().__init__(model, tokenizer, **options)
         self._tokenizer = tokenizer
         self._masks = mask_tokens(model, tokenizer, mask_token_id)
-        self._around = around
+        self._around, self._given = around, mask_token_id
         self._passes, self._unread, self._failure = 0, 0, ""
         self._seen = threading.local()
 
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the model, and what wraps it."""
-        for target in (self._model, *self._around):
+        for target in (*self._around, self._model):
             for name in {"forward", called_through(target)}:
                 hooks.wrap(target, name, self._around_forward)
+            if len(getattr(target, "device_ids", None) or ()) > 1:
+                break  # it copies what is inside to each device, hooks and all
         for name in _entries(self._model):
             hooks.wrap(self._model, name, self._around_entry)
 
@@ -88,9 +92,8 @@ class AnyLoopRecording(Recording):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for run in self._watched():
-            if not run.ended and run not in self._stack():
-                self._attempt(run.look)
-                run.end(_status(error), text_of(error) if error else "")
+            if not run.ended:
+                self._end(run, _status(error), text_of(error) if error else "")
         super().__exit__(kind, error, traceback)
 
     # -- hooks ---------------------------------------------------------------------------------------------------
@@ -127,8 +130,7 @@ class AnyLoopRecording(Recording):
 
     def _close(self, status: str, error: str = "") -> None:
         for run in self._open:
-            self._attempt(run.look)
-            run.end(status, error)
+            self._end(run, status, error)
         self._seen.open = []
 
     def _begin(self, reading: Reading, tensor: torch.Tensor) -> Callable[[Any], None] | None:
@@ -169,8 +171,28 @@ class AnyLoopRecording(Recording):
             )
             owner.take(one)
             owner.tensor = tensor if half is None else half
+            if self._on_step is not None:
+                self._announce_settled(owner)
 
         return take
+
+    def _announce_settled(self, run: WatchedRun) -> None:
+        """Hand ``on_step`` the steps of which it has come to be known what they decided."""
+        told = put_together(run)
+        settled = len(told.steps.steps) - told.steps.undecided if told else 0
+        if told is None or settled <= run.announced or run.moved:
+            return
+        trace, first = trace_of(run, told, self._texts, self._top_k), run.announced
+        run.announced = settled
+        for step in range(first, settled):
+            self._tell(partial(record_of, trace, step, self._texts))
+
+    def _end(self, run: WatchedRun, status: str, error: str = "") -> None:
+        """Look once more at what the last pass read, and make the run final."""
+        self._attempt(run.look)
+        if self._on_step is not None:
+            self._attempt(lambda: self._announce_settled(run))
+        run.end(status, error)
 
     def _run_of(self, reading: Reading, mask: int | None) -> tuple[WatchedRun | None, str, Reading]:
         guided = [run for run in self._open if run.second_half is not None and len(reading.ids) == 2 * len(run.state)]
@@ -202,15 +224,15 @@ class AnyLoopRecording(Recording):
             settings=adapters(self._model),
         )
         facts = replace(facts, device=facts.device or str(tensor.device))
-        run = WatchedRun(facts, generator_state(tensor.device), mask=self._mask_of(mask))
+        run = WatchedRun(
+            facts, generator_state(tensor.device), mask=mask if mask is not None else next(iter(self._masks), None)
+        )
+        run.finds_mask = run.mask is None and self._given != NONE
         if run.mask is not None and (second := doubled(reading, run.mask)) is not None:
             run.guidance, run.second_half = Guidance.DOUBLED, second
         self._runs.append(run)
         self._seen.open = [*self._open[-_OPEN + 1 :], run]
         return run
-
-    def _mask_of(self, seen: int | None) -> int | None:
-        return seen if seen is not None else next(iter(self._masks), None)
 
     # -- state of the thread ------------------------------------------------------------------------------------
 
@@ -263,7 +285,7 @@ class AnyLoopRecording(Recording):
             run.result, run.returned = before
             raise
         self._seen.open = [one for one in self._open if one is not run]
-        run.end("complete")
+        self._end(run, "complete")
         return output
 
     @property
@@ -365,17 +387,15 @@ def _first_row(run: WatchedRun, reading: Reading) -> int | None:
 
 
 def _follow_moved(run: WatchedRun, reading: Reading, how: str) -> None:
-    """Say once that positions moved, and go on reading, so that the loop's later passes are no new runs."""
+    """Say once that positions moved, and keep to the run."""
     if not run.moved:
-        run.moved = how
         text = (
             f"recording stopped: {how}. A trace says what becomes of each position, so loops that insert or delete "
             "tokens cannot be recorded by their passes; the trace ends there"
         )
         run.warn(Notice(NoticeCode.RECORDING_STOPPED, text))
         run.stopped_by = text
-        run.tensor = None
-    run.state = reading.ids.copy()
+    run.follow(reading, how)
 
 
 def _take_result(runs: Sequence[WatchedRun], result: Any) -> None:

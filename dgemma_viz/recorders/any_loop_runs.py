@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ from dgemma_viz.trace.model import UNKNOWN_TOKEN
 from dgemma_viz.trace.moved_tokens import moved
 
 Array = npt.NDArray[Any]
+
+
+_FEWEST = 3
+"""Changes before a token is taken for the mask."""
+_NEARLY = 0.9
 
 
 class Guidance(Enum):
@@ -41,7 +47,11 @@ class WatchedRun(Run):
     """A run that is put together from passes; everything but the passes follows from them."""
 
     mask: int | None = None
-    """Id of the mask token; None where noise is not a token."""
+    """Id of the mask token; None where noise is not a token, or nobody says which it is."""
+    finds_mask: bool = False
+    """Whether nobody says which it is, so that the passes may tell."""
+    mask_found: str = ""
+    """What they told of it, in words."""
     passes: list[Pass] = field(default_factory=list)
     state: Array = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     """What was last read at each place, ``(B, W)``; :data:`UNKNOWN_TOKEN` where nothing was."""
@@ -54,6 +64,8 @@ class WatchedRun(Run):
     """What the loop returned, if that is known: ids, or something that holds them."""
     returned: bool = False
     """Whether the result was seen as it was returned; otherwise it was handed over."""
+    announced: int = 0
+    """Steps that ``on_step`` was told."""
     moved: str = ""
     """What shows that positions do not keep their meaning."""
     second_half: bool | None = None
@@ -78,6 +90,37 @@ class WatchedRun(Run):
         if reading.begin == last.end and goes_on:
             return replace(reading, begin=last.begin)
         return reading
+
+    def find_mask(self) -> None:
+        """Take for the mask token what nearly all changes replaced and hardly any brought."""
+        gone, come = self._changes()
+        if len(gone) < _FEWEST:
+            return
+        ids, counts = np.unique(gone, return_counts=True)
+        token, count = int(ids[counts.argmax()]), int(counts.max())
+        if count < _NEARLY * len(gone) or (come == token).sum() > (1 - _NEARLY) * len(come):
+            return
+        self.finds_mask, self.mask, passes = False, token, self.passes
+        self.mask_found = (
+            f"Nobody named the mask token; {token} is taken for it, since {count} of {len(gone)} changes replaced it"
+        )
+        self.passes, self.state, self.masked_first = [], np.zeros((0, 0), np.int32), np.zeros((0, 0), bool)
+        for one in passes:
+            self.take(one)
+
+    def _changes(self) -> tuple[Array, Array]:
+        """Tokens that were replaced from one reading to the next of the same places, and those in their place."""
+        pairs = [
+            (before.reading.ids, after.reading.ids)
+            for before, after in pairwise(self.passes)
+            if before.reading.span() == after.reading.span()
+        ]
+        if self.left is not None:
+            pairs.append((self.passes[-1].reading.ids, self.left))
+        nothing = np.zeros(0, np.int32)
+        gone = [before[before != after] for before, after in pairs]
+        come = [after[before != after] for before, after in pairs]
+        return np.concatenate([nothing, *gone]), np.concatenate([nothing, *come])
 
     def take(self, one: Pass) -> None:
         """Append a pass."""
@@ -105,6 +148,11 @@ class WatchedRun(Run):
         if changed.any() and not gone.any() and now.min() >= 0:
             self.left, self.trace = now, None
 
+    def follow(self, reading: Reading, how: str) -> None:
+        """Go on reading after positions have moved, so that the loop's later passes are no new runs."""
+        self.moved, self.tensor = self.moved or how, None
+        self.state, self.masked_first = reading.ids.copy(), np.zeros(reading.ids.shape, bool)
+
     def _reach(self, samples: int, end: int) -> None:
         more = end - self.state.shape[1]
         if not self.state.size:
@@ -114,35 +162,35 @@ class WatchedRun(Run):
             self.state = np.pad(self.state, ((0, 0), (0, more)), constant_values=UNKNOWN_TOKEN)
             self.masked_first = np.pad(self.masked_first, ((0, 0), (0, more)))
 
-    def compare(self, reading: Reading) -> tuple[str, int, int]:
+    def compare(self, reading: Reading) -> tuple[str, int]:
         """How a reading goes with what was read before.
 
         Returns
         -------
         tuple
-            ``"fits"``, ``"unconditional"``, ``"moved: ..."`` or ``""``; contradictions; and tokens that agree.
+            ``"fits"``, ``"unconditional"``, why tokens moved, or nothing; and contradictions.
         """
         if not self.passes or len(reading.ids) != len(self.state):
-            return "" if self.passes else "fits", 0, 0
+            return "" if self.passes else "fits", 0
         end = min(reading.end, self.state.shape[1])
         known = self.state[:, reading.begin : end]
         now = reading.ids[:, : known.shape[1]]
         seen = known != UNKNOWN_TOKEN
-        changed, agree = seen & (known != now), int((seen & (known == now) & (now != self.mask)).sum())
+        changed = seen & (known != now)
         if self.mask is None:
-            return self._compare_noise(reading, changed, agree)
+            return self._compare_noise(reading, changed)
         edited = changed & (now != self.mask) & (known != self.mask)
         masked = changed & (now == self.mask)
         in_prompt = np.arange(reading.begin, end) < (end if self.answer is None else self.answer)
         if self.answer is not None and masked[:, in_prompt].any():
             whole = (now == self.mask)[:, in_prompt & seen.any(axis=0)].all()
             same = not (edited.any() or masked[:, ~in_prompt].any())
-            return ("unconditional" if whole and same else ""), 0, agree
+            return ("unconditional" if whole and same else ""), 0
         if (edited | masked)[:, in_prompt].any() or self._again(reading, now):
-            return "", 0, 0
+            return "", 0
         if why := self._moved(reading, known, now, edited | masked):
-            return why, int(edited.sum() + masked.sum()), agree
-        return "fits", int(edited.sum() + masked.sum()), agree
+            return why, int(edited.sum() + masked.sum())
+        return "fits", int(edited.sum() + masked.sum())
 
     def _again(self, reading: Reading, now: Array) -> bool:
         """Whether all that had been decided where the reading looks is masked again, or the prompt is read anew."""
@@ -167,20 +215,24 @@ class WatchedRun(Run):
             return next((why for why in seen if why), "")
         return ""
 
-    def _compare_noise(self, reading: Reading, changed: Array, agree: int) -> tuple[str, int, int]:
+    def _compare_noise(self, reading: Reading, changed: Array) -> tuple[str, int]:
         last = self.passes[-1].reading
         grows = not changed.any() and reading.end > last.end
         fits = (reading.begin, reading.ids.shape) == (last.begin, last.ids.shape) or grows
-        return ("fits" if fits else ""), 0, agree
+        return ("fits" if fits else ""), 0
 
 
 def continued(runs: Iterable[WatchedRun], reading: Reading) -> tuple[WatchedRun | None, str]:
-    """The run that a reading continues, the latest of equals, and how; None if it continues none."""
-    best: tuple[tuple[int, int], WatchedRun, str] | None = None
+    """The run that a reading contradicts least, and how it goes with that; None if it continues none.
+
+    Of equals, the latest of which an answer was seen: a prompt that is read again may be that of an earlier run.
+    """
+    best: tuple[tuple[int, bool], WatchedRun, str] | None = None
     for run in reversed(list(runs)):
-        how, odd, agree = run.compare(run.place(reading))
-        if how and (best is None or (odd, -agree) < best[0]):
-            best = ((odd, -agree), run, how)
+        how, odd = run.compare(run.place(reading))
+        key = odd, run.answer is None
+        if how and (best is None or key < best[0]):
+            best = key, run, how
     return (best[1], best[2]) if best else (None, "")
 
 

@@ -35,6 +35,8 @@ def put_together(run: WatchedRun) -> PutTogether | None:
     if not run.passes:
         return None
     run.copies.wait()
+    if run.finds_mask and len(run.passes) > 1:
+        run.find_mask()
     final, misfit = Final.unknown(run), ""
     if run.result is not None:
         try:
@@ -137,7 +139,7 @@ def _notices(run: WatchedRun, told: PutTogether) -> Iterator[Notice]:
         + ". Where nothing was put into the canvas, the draft stands in for the candidate. "
         + steps.alignment.in_words
     )
-    yield Notice(NoticeCode.DECISIONS_INFERRED, text)
+    yield Notice(NoticeCode.DECISIONS_INFERRED, f"{text}. {run.mask_found}" if run.mask_found else text)
     if run.guidance is not Guidance.NONE:
         text = (
             f"The loop guides: {run.guidance.value} reads the canvas without its prompt. Numbers are those of the pass "

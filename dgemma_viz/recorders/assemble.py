@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,19 @@ def step_record(run: Run, texts: TokenTexts) -> StepRecord:
         wall_time=step.wall_time,
         text_of=texts.one,
     )
+
+
+def record_of(trace: Trace, step: int, texts: TokenTexts) -> StepRecord:
+    """One step of a trace, by its number, as ``on_step`` gets it."""
+    length = int(trace.length[step])
+    per_step = (spec for spec in fields(StepRecord) if spec.name not in ("mask_token_id", "text_of", *RULED_OUT))
+    values = {spec.name: getattr(trace, spec.name)[step] for spec in per_step}
+    for name, value in values.items():
+        if "C" in ARRAYS[name].axes:
+            values[name] = value[:, :length]
+        elif not value.ndim:
+            values[name] = value.item()
+    return StepRecord(**values, mask_token_id=trace.facts.mask_token_id, text_of=texts.one)
 
 
 def _around_the_steps(run: Run, canvas_shape: tuple[int, ...]) -> dict[str, Array]:

@@ -128,8 +128,14 @@ class Recording(ABC):
             return
         from dgemma_viz.recorders.assemble import step_record
 
+        self._tell(lambda: step_record(run, self._texts))
+
+    def _tell(self, record: Callable[[], StepRecord]) -> None:
+        """Call ``on_step``, if there is one, with a step that is made for it."""
+        if self._on_step is None:
+            return
         try:
-            self._on_step(step_record(run, self._texts))
+            self._on_step(record())
         except Exception as error:  # noqa: BLE001 - the user's callback must not end the user's generation
             self._on_step = None
             warn_user(f"on_step failed with {text_of(error)}; it is not called again. The generation goes on.")

@@ -172,3 +172,141 @@ class Dreamer(TinyDenoiser):
                 candidate = torch.where(x != before, x, candidate)
             notes.take(0, before, candidate, (x != before) & (x != MASK))
         return x
+
+
+# -- a cache: only the block is passed --------------------------------------------------------------------------------
+
+
+class Blockwise(TinyDenoiser):
+    """JetAstra/SDAR: the model stores what it read only where it is told to; a cache object, positions given."""
+
+    def forward(self, input_ids, position_ids=None, past_key_values=None, store_kv=False):
+        held = past_key_values.get_seq_length()
+        layer = past_key_values.layers[0] if held else None
+        old = [(layer.keys, layer.values)] if held else None
+        output = super().forward(input_ids, None, position_ids, old, use_cache=True)
+        if store_kv:
+            k, v = (part[:, :, held:] for part in output.past_key_values[0])
+            past_key_values.update(k, v, 0)
+        return {"logits": output.logits}
+
+
+@torch.no_grad()
+def sdar(model, prompt, notes, cache, *, length=14, block=4, a_step=2):
+    """JetAstra/SDAR ``generate.py``: blocks counted from the start of the prompt, the first one begins inside it."""
+    end = -(-(prompt.shape[1] + length) // block) * block
+    x = torch.nn.functional.pad(prompt, (0, end - prompt.shape[1]), value=MASK)
+    places = torch.arange(end).expand(x.shape)
+    stored = prompt.shape[1] // block * block
+    model(x[:, :stored], places[:, :stored], cache, store_kv=True)
+    for begin in range(stored, end, block):
+        span = slice(begin, begin + block)
+        part = x[:, span].clone()
+        while (part == MASK).any():
+            logits = model(part, places[:, span], cache)["logits"]
+            candidate, put = surest(logits, part == MASK, a_step)
+            notes.take(begin, part, candidate, put)
+            part[put] = candidate[put]
+        model(part, places[:, span], cache, store_kv=True)
+        x[:, span] = part
+    return x
+
+
+@torch.no_grad()
+def fast_dllm(model, prompt, notes, *, dual, length=16, block=8, threshold=0.6):
+    """NVlabs/Fast-dLLM, first version: whole passes that fill a cache, then the rest of the sequence, or the block."""
+    x = torch.nn.functional.pad(prompt, (0, length), value=MASK)
+    for begin in range(prompt.shape[1], x.shape[1], block):
+        span, inside = slice(begin, begin + block), torch.arange(x.shape[1])
+        inside = (inside >= begin) & (inside < begin + block)
+        output = model(x, use_cache=True)
+        cache, seen, logits = output.past_key_values, slice(None), output.logits
+        if not dual:
+            cache = [tuple(part[:, :, :begin] for part in layer) for layer in cache]
+        while True:
+            open_ = (x == MASK)[:, seen] & inside[seen]
+            candidate = logits.argmax(-1)
+            sure = logits.softmax(-1).amax(-1).masked_fill(~open_, NOWHERE)
+            put = (sure > threshold) | torch.zeros_like(open_).scatter(1, sure.argmax(-1, keepdim=True), True) & open_
+            notes.take(seen.start or 0, x[:, seen], candidate, put)
+            x[:, seen][put] = candidate[put]
+            if not (x[:, span] == MASK).any():
+                break
+            seen = span if dual else slice(begin, None)
+            replaced = {"replace_position": inside.expand(x.shape)} if dual else {}
+            logits = model(x[:, seen], past_key_values=cache, use_cache=True, **replaced).logits
+    return x, 0
+
+
+@torch.no_grad()
+def small_blocks(model, prompt, notes, cache, *, blocks=2, block=8, small=4):
+    """Fast-dLLM, second version: shifted logits; the pass that stores a block gives the first token of the next."""
+    stored = prompt.shape[1] // block * block
+    model(prompt[:, :stored], None, cache, store_kv=True)
+    x = prompt
+    for _ in range(blocks):
+        begin = x.shape[1] // block * block
+        x = torch.nn.functional.pad(x, (0, begin + block - x.shape[1]), value=MASK)
+        for first in range(0, block, small):
+            while (x[:, begin + first : begin + first + small] == MASK).any():
+                logits = model(x[:, begin:], None, cache)["logits"]
+                logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
+                inside = (torch.arange(block) >= first) & (torch.arange(block) < first + small)
+                candidate, put = surest(logits, (x[:, begin:] == MASK) & inside, 1)
+                notes.take(begin, x[:, begin:], candidate, put)
+                x[:, begin:][put] = candidate[put]
+        following = model(x[:, begin:], None, cache, store_kv=True)["logits"][:, -1:].argmax(-1)
+        x = torch.cat([x, following], dim=1)
+    return x
+
+
+@torch.no_grad()
+def in_windows(model, prompt, notes, *, length=12, block=4, a_step=2):
+    """inclusionAI/LLaDA2 remote code: no cache, a window that grows by a block; cut behind the end."""
+    x = torch.nn.functional.pad(prompt, (0, length), value=MASK)
+    for end in range(prompt.shape[1] + block, x.shape[1] + 1, block):
+        window = x[:, :end]
+        while (window == MASK).any():
+            logits = model(window).logits
+            candidate, put = surest(logits, window == MASK, a_step)
+            notes.take(0, window, candidate, put)
+            window[put] = candidate[put]
+    return x[:, prompt.shape[1] : -3].clone()
+
+
+@torch.no_grad()
+def ddpm(model, notes, *, rows=2, length=10, steps=6):
+    """kuleshov-group/mdlm: no prompt, each mask falls by chance, and a last pass takes what is most probable."""
+    x = torch.full((rows, length), MASK)
+    for step in range(steps):
+        candidate = torch.distributions.Categorical(logits=model(x).logits).sample()
+        put = (x == MASK) & (torch.rand(x.shape) < 1 / (steps + 1 - step))
+        notes.take(0, x, candidate, put)
+        x = torch.where(put, candidate, x)
+    candidate = model(x).logits.argmax(-1)
+    notes.take(0, x, candidate, x == MASK)
+    return torch.where(x == MASK, candidate, x)
+
+
+@torch.no_grad()
+def uniform(model, prompt, notes, *, length=12, steps=6):
+    """Noise that is any token: the surest stand, all others are drawn anew."""
+    canvas = torch.randint(5, MASK, (len(prompt), length))
+    for step in range(steps):
+        logits = model(torch.cat([prompt, canvas], dim=1)).logits[:, -length:]
+        candidate, put = surest(logits, torch.ones_like(canvas, dtype=torch.bool), length * (step + 1) // steps)
+        notes.take(prompt.shape[1], canvas, candidate, put)
+        canvas = torch.where(put, candidate, torch.randint(5, MASK, canvas.shape))
+    return torch.cat([prompt, canvas], dim=1)
+
+
+@torch.no_grad()
+def inserting(model, prompt, *, steps=3):
+    """Puts a token in front of the first mask in every pass, so that all behind it move."""
+    x = torch.nn.functional.pad(prompt, (0, 6), value=MASK)
+    x[:, -3:] = torch.tensor([11, 12, 13])
+    for _ in range(steps):
+        at = int((x[0] == MASK).nonzero()[0])
+        token = model(x).logits[:, at : at + 1].argmax(-1)
+        x = torch.cat([x[:, :at], token, x[:, at:]], dim=1)
+    return x
