@@ -3,6 +3,7 @@ from .conformance import check_conformance as check_conformance
 from .diagnosis import diagnose as diagnose
 from .export.html import export_html as export_html
 from .labs import interventions as interventions
+from .labs.parity import parity as parity
 from .labs.run import run as run
 from .labs.sweep import sweep as sweep
 from .recorders import record as record

@@ -14,7 +14,7 @@ from dgemma_viz.cli import main
 from dgemma_viz.costs import CALIBRATED, FORMATS, HARDWARE, RELEASED, autoregressive, canvas_pass
 from dgemma_viz.tiny.architecture import tiny_config
 from tests.browser import open_page, serve_dashboards
-from tests.figures.of_a_table import TABLES, healing_row, pareto_summary
+from tests.figures.of_a_table import TABLES, healing_row, pareto_summary, parity_row
 from tests.hostile_page import CELLS, HARM, HARMLESS, assert_harmless, point_at
 from tests.hostile_text import EVERYTHING, HOSTILE, MARK, WORST, hostile_trace, through_a_file
 
@@ -106,6 +106,7 @@ def figures_of(a, b):
     drawn["healing_curves"] = figures.healing_curves(
         pd.DataFrame([healing_row(hostile, 1, 1, 0.5), healing_row(hostile, 2, 1, 0.5)])
     )
+    drawn["parity_drift"] = figures.parity_drift(pd.DataFrame([parity_row(0, 0), parity_row(0, 1)]))
     drawn["pareto"] = figures.pareto(pareto_summary((2, 0.5), (4, 0.9), samplers=[hostile, "b"]))
     drawn["answer_times"] = figures.answer_times({way: speed})
     drawn["speeds_by_batch"] = figures.speeds_by_batch({way: [speed]})

@@ -24,6 +24,7 @@ from dgemma_viz.figures.healing_curves import healing_curves
 from dgemma_viz.figures.heatmap import heatmap
 from dgemma_viz.figures.measured_times import measured_times
 from dgemma_viz.figures.pareto import pareto
+from dgemma_viz.figures.parity_drift import parity_drift
 from dgemma_viz.figures.position_history import position_history
 from dgemma_viz.figures.race_bars import race_bars
 from dgemma_viz.figures.race_track import race_track
@@ -53,6 +54,7 @@ __all__ = [
     "heatmap",
     "measured_times",
     "pareto",
+    "parity_drift",
     "position_history",
     "race_bars",
     "race_track",

@@ -9,6 +9,7 @@ from dgemma_viz.analysis.early_answers import early_answers
 from dgemma_viz.analysis.emitted_tokens import emitted_tokens
 from dgemma_viz.analysis.failure_kinds import failure_kinds
 from dgemma_viz.analysis.judged_drafts import pooled_drafts
+from dgemma_viz.analysis.parity_tables import COLUMNS
 from dgemma_viz.analysis.reliability import reliability_table
 from dgemma_viz.analysis.seed_agreement import seed_agreement
 from dgemma_viz.labs.sweep.table import NUMBERS
@@ -29,6 +30,11 @@ HEALED = {"runs": 10, "tokens": 10, "healed_low": 0.4, "healed_high": 0.9, "righ
 def healing_row(sampler, step, errors, healed):
     steps = 2.0 if healed else float("nan")
     return {**HEALED, "sampler": sampler, "step": step, "errors": errors, "healed": healed, "steps_to_heal": steps}
+
+
+def parity_row(canvas, step, **changed):
+    row = dict.fromkeys(COLUMNS, 0.0) | {"canvas": canvas, "step": step, "sample": 0, "positions": 12}
+    return row | {"max_drift": 0.5, "smallest_margin": 0.1, "draft_flips": 2} | changed
 
 
 def pareto_summary(*points, samplers=None):

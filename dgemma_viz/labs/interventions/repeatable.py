@@ -69,15 +69,22 @@ def check_repeatable(trace: Trace, model: Any, tokenizer: Any) -> None:
         )
     if not trace.prompt.size:
         raise TraceError("this trace holds no prompt, so its run cannot be repeated: it ended before reading one")
-    _check_call(trace.facts.settings)
+    check_call(trace.facts.settings)
     if trace.facts.settings.get("library") == "diffusers" and (trace.prompt == model.config.image_token_id).any():
         raise TraceError("this run was given an image, which a trace does not hold, so it cannot be repeated")
-    _check_model(trace, model)
+    check_sizes(trace, model)
+    _check_device(trace, model)
     _check_tokenizer(trace, tokenizer)
 
 
-def _check_call(settings: Mapping[str, Any]) -> None:
-    """What the user's own call was given and a trace does not keep."""
+def check_call(settings: Mapping[str, Any]) -> None:
+    """What the user's own call was given and a trace does not keep.
+
+    Raises
+    ------
+    TraceError
+        There was some: logits processors of its own, images, a cache.
+    """
     processors = list(settings.get("logits_processors", []))
     if _OWN_PROCESSOR in processors:
         processors.remove(_OWN_PROCESSOR)
@@ -93,7 +100,8 @@ def _check_call(settings: Mapping[str, Any]) -> None:
         )
 
 
-def _check_model(trace: Trace, model: Any) -> None:
+def check_sizes(trace: Trace, model: Any) -> None:
+    """Raise SettingError unless a DiffusionGemma has the trace's vocabulary and canvas length."""
     vocabulary, length = int(model.config.text_config.vocab_size), int(model.config.canvas_length)
     if trace.facts.vocab_size != vocabulary:
         raise SettingError(
@@ -105,6 +113,9 @@ def _check_model(trace: Trace, model: Any) -> None:
             f"the trace's canvas has {trace.canvas_length} positions, the model's {length}: load the model that was "
             f"{_recorded(trace)}"
         )
+
+
+def _check_device(trace: Trace, model: Any) -> None:
     recorded, here = trace.facts.device.partition(":")[0], model.device.type
     if recorded != here:
         raise SettingError(
