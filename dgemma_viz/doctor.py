@@ -28,6 +28,7 @@ _EXTRAS = {
     "diffusers": "for diffusers' samplers, and to run the bundled mask-token model",
     "images": "for figures as PNG, SVG and PDF, and for GIFs",
     "video": "for MP4 and WebM",
+    "mlx": "for DiffusionGemma in mlx-vlm",
     "large": "for a model that is spread over devices",
 }
 """What each extra is good for; those of developers are not among them."""

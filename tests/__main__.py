@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
         [python, "-m", "pip", "install", "--quiet", "-c", ".ci/constraints.txt", "-e", ".[test,lint]"], check=True
     )
     os.environ[VARIABLE] = find_chromium(python)
+    install_mlx(python)
     install_nginx()
     checks = [
         [python, "-m", "ruff", "check", "."],
@@ -49,6 +50,17 @@ def main(arguments: list[str]) -> int:
         if status := subprocess.run(check, check=False).returncode:
             return status
     return 0
+
+
+def install_mlx(python: str) -> None:
+    """Install MLX and mlx-vlm, where there are wheels; their tests are skipped elsewhere.
+
+    15 MB. What mlx-vlm requires besides (speech, video, data sets, a server) is left out: generating text needs none.
+    """
+    print("== installing MLX", flush=True)
+    install = [python, "-m", "pip", "install", "--quiet", "-c", ".ci/constraints.txt"]
+    if not subprocess.run([*install, "--only-binary", ":all:", "mlx[cpu]>=0.32.4"], check=False).returncode:
+        subprocess.run([*install, "--no-deps", "mlx-vlm"], check=False)
 
 
 def install_nginx() -> None:

@@ -27,7 +27,7 @@ ALLOWED = {
     "export": {"views", "figures", "diagnosis", "conformance", "analysis", "trace"},
 }
 ALLOWED["widgets"] = set(ALLOWED) - {"export", "serving"}
-HEAVY = ("torch", "transformers", "diffusers")
+HEAVY = ("torch", "transformers", "diffusers", "mlx", "mlx_vlm")
 WIDGETS = ("ipywidgets", "anywidget", "voila", "IPython")
 ASKED_FOR = {"_esm", "_css", "_name_or_path", "_pools"}
 """Names with an underscore that base classes in anywidget, transformers and Voila ask for or have."""
@@ -95,7 +95,7 @@ def modules_after(statement: str) -> set[str]:
         ("import dgemma_viz", (*HEAVY, "numpy", "pandas", "plotly", "ipywidgets")),
         ("import dgemma_viz.recorders, dgemma_viz.labs.run, dgemma_viz.cli", HEAVY),
         ("import dgemma_viz.trace, dgemma_viz.analysis.positions", (*HEAVY, "pandas", "xarray", "plotly")),
-        ("from dgemma_viz.upstream import diffusers, torch_compile, transformers, versions", HEAVY),
+        ("from dgemma_viz.upstream import diffusers, mlx_vlm, torch_compile, transformers, versions", HEAVY),
         ("import dgemma_viz.figures", (*HEAVY, *WIDGETS)),
         (CONTENTS, (*HEAVY, *WIDGETS)),
         ("import dgemma_viz.tiny, dgemma_viz.tiny.tasks", HEAVY),

@@ -22,9 +22,7 @@ from dgemma_viz.trace.model import CanvasRun
 
 def _stop_rule(evidence: Evidence, run: CanvasRun) -> Checked:
     stability, confidence = evidence.number("stability_threshold"), evidence.number("confidence_threshold")
-    finished = run.array("finished")
-    if not evidence.has("finished"):
-        finished = finished[: _last_known(evidence, run)]
+    finished = run.array("finished")[: _last_known(evidence, run)]
     streaks = stable_steps(run.array("draft")[:, None])[:, 0]
     means = run.array("entropy").mean(axis=1, dtype=float)
     temperatures = stop_temperatures(run)
@@ -53,10 +51,18 @@ def _stop_rule(evidence: Evidence, run: CanvasRun) -> Checked:
 
 
 def _last_known(evidence: Evidence, run: CanvasRun) -> int:
-    """Steps whose end is known where only the log's length tells it: not that of the last step that was allowed."""
+    """Steps of which it is known whether the rule ended them.
+
+    Where only the log's length tells it, not that of the last step that was allowed. That step may also emit its argmax
+    without a decision, as in mlx-vlm, and then nobody asked the rule.
+    """
     limit = evidence.number("max_denoising_steps")
     goes_on = run.n_steps and not run.array("finished")[-1]
-    return run.n_steps - 1 if goes_on or limit is None or run.n_steps >= limit else run.n_steps
+    if evidence.has("finished"):
+        unasked = goes_on and not run.decided[-1] and limit is not None and run.n_steps >= limit
+    else:
+        unasked = goes_on or limit is None or run.n_steps >= limit
+    return run.n_steps - 1 if unasked else run.n_steps
 
 
 def _step_limit(evidence: Evidence, run: CanvasRun) -> Checked:

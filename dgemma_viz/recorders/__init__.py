@@ -33,11 +33,11 @@ def record(
     ----------
     model
         A ``DiffusionGemmaForBlockDiffusion``, another model with transformers' own ``generate()``, diffusers'
-        ``DiffusionGemmaPipeline`` or ``LLaDA2Pipeline``, or any torch model of tokens that denoises by forward passes
-        (LLaDA, Dream, SDAR, ...), whatever function drives it. Of such a model the passes are watched, and decisions
-        inferred from what the next pass reads (:mod:`dgemma_viz.recorders.any_loop`); hand over what a function beside
-        it returns with ``recording.result(ids)``. A model may be inside a wrapper of PEFT, ``torch.compile`` or
-        data-parallel training. Active adapters are named in ``facts.settings["adapters"]``.
+        ``DiffusionGemmaPipeline`` or ``LLaDA2Pipeline``, mlx-vlm's DiffusionGemma, or any torch model of tokens that
+        denoises by forward passes (LLaDA, Dream, SDAR, ...), whatever function drives it. Of such a model the passes
+        are watched, and decisions inferred from what the next pass reads (:mod:`dgemma_viz.recorders.any_loop`); hand
+        over what a function beside it returns with ``recording.result(ids)``. A model may be inside a wrapper of PEFT,
+        ``torch.compile`` or data-parallel training. Active adapters are named in ``facts.settings["adapters"]``.
     tokenizer
         Its tokenizer, or the processor that holds it; None leaves the trace without token texts.
     top_k

@@ -108,10 +108,9 @@ class Recording(ABC):
         return runs[-1] if runs and not runs[-1].ended else None
 
     @contextmanager
-    def _running(self, run: Run) -> Iterator[None]:
+    def _kept(self, run: Run) -> Iterator[None]:
         """Keep the run from its begin to its end, whichever that is."""
         self._runs.append(run)
-        self._stack().append(run)
         try:
             yield
         except BaseException as error:
@@ -119,6 +118,14 @@ class Recording(ABC):
             raise
         else:
             run.end("complete")
+
+    @contextmanager
+    def _running(self, run: Run) -> Iterator[None]:
+        """The same for one that its hooks find by :meth:`_current`."""
+        self._stack().append(run)
+        try:
+            with self._kept(run):
+                yield
         finally:
             self._stack().remove(run)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.recording import Recording
+from dgemma_viz.upstream import mlx_vlm
 from dgemma_viz.upstream.torch_compile import COMPILED_MODULE
 
 
@@ -18,7 +19,8 @@ class Supported:
     """A class of models, by a name in its method resolution order, and where its recorder lives."""
 
     loop: str
-    """Class that holds the sampling loop which is hooked."""
+    """Class that holds the sampling loop which is hooked, or that the loop is made for; with its module where its name
+    alone says little."""
     shown_as: str
     """Name of the models for users."""
     module: str
@@ -52,6 +54,12 @@ SUPPORTED = (
         module="dgemma_viz.recorders.either_loop",
         recorder="EitherRecording",
         by_passes=True,
+    ),
+    Supported(
+        loop=mlx_vlm.MODEL,
+        shown_as="DiffusionGemma in mlx-vlm",
+        module="dgemma_viz.recorders.mlx_diffusion_gemma",
+        recorder="MlxDiffusionGemmaRecording",
     ),
 )
 
@@ -120,7 +128,7 @@ def unwrapped(model: Any) -> Any:
 def _found(model: Any) -> Found | None:
     around: list[Any] = []
     for candidate in _with_what_it_wraps(model):
-        names = {cls.__name__ for cls in type(candidate).__mro__}
+        names = {name for cls in type(candidate).__mro__ for name in (cls.__name__, f"{cls.__module__}.{cls.__name__}")}
         for entry in SUPPORTED:
             if entry.loop in names:
                 return Found(entry, candidate, tuple(around))

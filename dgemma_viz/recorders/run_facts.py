@@ -63,7 +63,7 @@ def facts_at_start(model: Any, task: RunTask, generator: Any = None, **known: An
         seed=torch.initial_seed() if generator is None else generator.initial_seed(),
         device=str(getattr(model, "device", "")),
         dtype=str(getattr(model, "dtype", "")).removeprefix("torch."),
-        started=_now(),
+        started=now(),
         task=task,
         **{"versions": versions("torch", "transformers"), **known},
     )
@@ -166,7 +166,8 @@ def versions(*libraries: str) -> dict[str, str]:
     return found
 
 
-def _now() -> str:
+def now() -> str:
+    """The time at which a run begins, ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -220,7 +221,7 @@ def facts_given(given: Mapping[str, Any], tokenizer: Any, mask_token_id: int | N
         "eos_token_ids": [] if eos is None else [eos],
         "pad_token_id": getattr(tokenizer, "pad_token_id", None),
         "versions": versions(),
-        "started": _now(),
+        "started": now(),
     }
     try:
         facts = RunFacts.from_json(json.loads(json.dumps(found | dict(given), default=_plain)))

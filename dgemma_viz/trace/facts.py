@@ -69,7 +69,7 @@ class RunFacts:
     eos_token_ids, pad_token_id
         Ids that end a sequence, and that fill what follows.
     seed
-        ``torch.initial_seed()`` when the run began, or None.
+        ``torch.initial_seed()`` when the run began; in MLX what ``mx.random.seed`` takes to begin there again. Or None.
     device, dtype
         Where and in what the model ran.
     started

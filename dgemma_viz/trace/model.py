@@ -77,7 +77,7 @@ class Trace:
     facts: RunFacts = field(default_factory=RunFacts)
     token_texts: Mapping[int, str] = field(default_factory=dict)
     generator_state: Array | None = None
-    """Bytes of the torch generator's state when the run began (uint8), or None."""
+    """Bytes of the state of torch's or MLX's generator when the run began (uint8), or None."""
     banned: Array | None = None
     banned_draft: Array | None = None
     """What was ruled out, see :data:`dgemma_viz.trace.schema.RULED_OUT`; both or neither."""

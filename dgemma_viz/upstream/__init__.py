@@ -1,9 +1,10 @@
-"""The one place that knows what transformers and diffusers do not document; a new version of theirs is read in here.
+"""The one place that knows what other libraries do not document; a new version of theirs is read in here.
 
 =======================  =============================================================================================
 :mod:`.versions`         which versions are needed, and which do not run together
 :mod:`.transformers`     transformers 5.23 and 5.24: model classes, the methods of its loops, the renamed cache
 :mod:`.diffusers`        diffusers 0.42: pipelines and schedulers, their methods and what they remember
+:mod:`.mlx_vlm`          mlx-vlm 0.7: the loop of its DiffusionGemma, and the functions that it calls in a step
 :mod:`.torch_compile`    torch 2.9 on: what ``torch.compile`` leaves on a function or module
 =======================  =============================================================================================
 

@@ -35,13 +35,30 @@ def shortened(trace, canvas, length):
 
 
 @pytest.fixture(scope="module")
-def at_the_limit(tiny):
-    """Every canvas takes all its steps; the last one of each emits its argmax without a decision, as in mlx-vlm."""
+def all_steps(tiny):
+    """Every canvas takes all its steps."""
     trace = record_batch(
         *tiny, ["long", "story"], seed=4, **UNSURE | {"max_denoising_steps": 5, "stability_threshold": None}
     )
     assert trace.n_canvases > 1
-    return undecided(trace, *last_steps(trace))
+    return trace
+
+
+@pytest.fixture(scope="module")
+def at_the_limit(all_steps):
+    """The last step of each canvas emits its argmax without a decision, as in mlx-vlm."""
+    return undecided(all_steps, *last_steps(all_steps))
+
+
+def test_whether_such_a_step_was_the_last_by_the_stop_rule_is_not_judged(all_steps, at_the_limit):
+    """It is the last anyway, and nobody asked the rule."""
+    sure = {"stability_threshold": 1, "confidence_threshold": 1e-3}
+    settled = [
+        changed(changed(trace, "draft", 4, trace.draft[3]), "entropy", 4, 1e-6) for trace in (all_steps, at_the_limit)
+    ]
+    decided, last_undecided = (check_conformance(trace, sure) for trace in settled)
+    assert place(decided.first("stop-rule"))[:2] == (0, 4)
+    assert "stop-rule" in last_undecided.passed
 
 
 def test_steps_without_a_decision_are_left_out_by_name(at_the_limit):

@@ -4,14 +4,17 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import dgemma_viz
 from dgemma_viz.upstream import diffusers as of_diffusers
+from dgemma_viz.upstream import mlx_vlm as of_mlx_vlm
 from dgemma_viz.upstream import torch_compile
 from dgemma_viz.upstream import transformers as of_transformers
 
@@ -55,14 +58,22 @@ PUBLIC = {
     "transformers.utils": {"logging"},
     "diffusers": {"__version__"},
 }
+MLX_LOOP = "generate/diffusion.py"
+"""In mlx-vlm, where that is installed."""
 """Documented for everyone, and so free to use anywhere."""
 _PRIVATE = re.compile(r"_[a-z]\w*")
+
+
+def mlx_vlm_folders() -> list[str]:
+    spec = find_spec("mlx_vlm")
+    return [*(spec.submodule_search_locations or ())] if spec else []
 
 
 @pytest.fixture(scope="module")
 def theirs() -> set[str]:
     """Private names in the source of the modules that are read."""
     sources = [Path(find_spec(name).origin).read_text("utf-8") for name in READ]
+    sources += [(Path(folder) / MLX_LOOP).read_text("utf-8") for folder in mlx_vlm_folders()]
     return {name for source in sources for name in re.findall(r"\b_[a-z]\w*", source)}
 
 
@@ -197,6 +208,26 @@ def test_every_method_of_diffusers_is_there():
     with of_diffusers.changed_config(scheduler, {"threshold": 0.25}):
         assert scheduler.config.threshold == 0.25
     assert scheduler.config.threshold != 0.25
+
+
+@pytest.mark.skipif(not mlx_vlm_folders(), reason="mlx-vlm is not installed (the extra 'mlx')")
+def test_the_loop_of_mlx_vlm_calls_what_is_named():
+    loop = getattr(of_mlx_vlm.engine(), of_mlx_vlm.LOOP)
+    assert not of_mlx_vlm.missing_parts(loop)
+    assert of_mlx_vlm.missing_parts(test_every_class_is_there) == [*of_mlx_vlm.OF_A_STEP]
+    module, _, name = of_mlx_vlm.MODEL.rpartition(".")
+    assert getattr(import_module(module), name).__module__ == module
+    assert of_mlx_vlm.random_key().shape == (2,)
+    assert of_mlx_vlm.device_name() in ("cpu", "gpu")
+
+
+def test_a_model_of_the_hub_is_called_by_its_repository():
+    def named(path: str) -> str:
+        return of_mlx_vlm.name_of(SimpleNamespace(model_path=path))
+
+    assert named("/home/me/hub/models--org--some-model-4bit/snapshots/0123abc") == "some-model-4bit"
+    assert named("/home/me/some-model") == "some-model"
+    assert of_mlx_vlm.name_of(SimpleNamespace()) == ""
 
 
 def test_what_torch_compile_leaves_is_there():
