@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy.typing as npt
 
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.schema import ARRAYS
 
 Array = npt.NDArray[Any]
-
-
-_NUMBERS = ("canvas", "step_in_canvas", "temperature", "entropy_bound", "wall_time", "phase")
-_OF_A_STEP = (
-    "noised",
-    "candidate",
-    "draft",
-    "accepted",
-    "entropy",
-    "confidence",
-    "candidate_probability",
-    "top_k_ids",
-    "top_k_probabilities",
-    "active",
-    "finished",
-    "entropy_spent",
-    "mean_entropy",
-    "stable_steps",
-    "decision",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +52,10 @@ class StepRecord:
     def last_of(cls, trace: Trace, text_of: Callable[[int], str]) -> Self:
         """The last step of the trace of a run that is still going on."""
         length = int(trace.canvas_lengths[-1])
-        values = {name: getattr(trace, name)[-1] for name in _OF_A_STEP}
-        cut = {name: value[:, :length] if value.ndim > 1 else value for name, value in values.items()}
+        values = {one.name: getattr(trace, one.name)[-1] for one in fields(cls) if one.name in ARRAYS}
         return cls(
-            **cut,
-            **{name: getattr(trace, name)[-1].item() for name in _NUMBERS},
+            **{name: value[:, :length] if value.ndim > 1 else value for name, value in values.items() if value.ndim},
+            **{name: value.item() for name, value in values.items() if not value.ndim},
             mask_token_id=trace.facts.mask_token_id,
             text_of=text_of,
         )
