@@ -13,6 +13,7 @@ from dgemma_viz.analysis.parity_verdict import Verdict
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.decoding import as_causal
 from dgemma_viz.labs.interventions import Replace, intervene, replay
+from dgemma_viz.labs.interventions.repeatable import cut
 from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.recorders.hooks import InstanceHooks
 from tests.recorders.conftest import CANVAS, VOCABULARY, prompts, small_model, small_tokenizer
@@ -262,6 +263,26 @@ def test_runs_from_other_noise_say_nothing_of_the_models(small, half):
     found = dv.parity(recorded(*small, seed=1), half, model_a=small[0], trace_b=recorded(*small, seed=2), noise=())
     assert found.verdict is Verdict.UNKNOWN
     assert "other random tokens" in found.explain()
+
+
+def test_a_run_that_was_interrupted_is_not_taken_for_another_decision(small):
+    trace = recorded(*small, seed=1)
+    found = dv.parity(trace, small[0], model_a=small[0], trace_b=cut(trace, 1), noise=())
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.conclusion.place == (0, 1, 0)
+    assert "ended before that step" in found.explain()
+
+
+def test_a_run_that_the_second_model_did_not_make_is_told(small):
+    """Heavy noise made the run, other logits were handed over: they differ from A's, and from each other."""
+    trace = recorded(*small, seed=1)
+    with FAULTS["noisy-logits"].plant(small[0]):
+        strange = recorded(*small, seed=1)
+    arrays = [one.copy() for one in logits_of(*small, trace)]
+    arrays[0] = np.roll(arrays[0], 3, axis=-1)
+    found = dv.parity(trace, arrays, model_a=small[0], trace_b=strange, noise=())
+    assert found.verdict is Verdict.UNKNOWN
+    assert "what made that run?" in found.explain()
 
 
 def test_another_model_than_the_recorded_one_is_not_taken_for_it(small):
