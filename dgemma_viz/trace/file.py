@@ -21,6 +21,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.trace.distinct_ids import distinct, places
 from dgemma_viz.trace.facts import shown
 from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
 from dgemma_viz.trace.model import RunFacts, Trace
@@ -40,8 +41,6 @@ _OLDER_FACTS = 5
 """Last schema version whose facts are other than today's."""
 _MOST_VALUES = 2**40
 """Beyond any file: an array with a size of 0 needs no bytes, whatever its other sizes are."""
-_TABLE_SPAN = 2**22
-"""Beyond any tokenizer's ids: a table of 16 MiB."""
 
 
 def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
@@ -89,42 +88,16 @@ def _to_metadata(trace: Trace) -> dict[str, str]:
 def _to_arrays(trace: Trace) -> dict[str, np.ndarray[Any, Any]]:
     held = {name: array for name in (*ARRAYS, *RULED_OUT) if (array := getattr(trace, name)) is not None}
     ids = [held[name] for name in _IDS if name in held]
-    vocabulary = _distinct([*ids, np.fromiter(trace.token_texts, np.int32)])
-    index_type = np.uint16 if len(vocabulary) <= np.iinfo(np.uint16).max + 1 else np.int32
+    vocabulary = distinct([*ids, np.fromiter(trace.token_texts, np.int32)])
     arrays: dict[str, np.ndarray[Any, Any]] = dict(held)
     for name in held.keys() & {*_IDS}:
-        arrays[name] = _places(vocabulary, arrays[name]).astype(index_type)
+        arrays[name] = places(vocabulary, arrays[name])
     texts = pack_texts([trace.token_texts.get(token) for token in vocabulary.tolist()])
     arrays["vocabulary"] = vocabulary
     arrays["token_texts"] = np.frombuffer(texts, dtype=np.uint8)
     if trace.generator_state is not None:
         arrays["generator_state"] = np.asarray(trace.generator_state, dtype=np.uint8)
     return arrays
-
-
-def _distinct(ids: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    """All ids, ascending, int32: from a table, or by sorting where they are too far apart for one."""
-    ids = [part for part in ids if part.size]
-    if not ids:
-        return np.zeros(0, dtype=np.int32)
-    lowest, highest = min(int(part.min()) for part in ids), max(int(part.max()) for part in ids)
-    if highest - lowest >= _TABLE_SPAN:
-        return np.unique(np.concatenate([np.unique(part) for part in ids])).astype(np.int32)
-    occurs = np.zeros(highest - lowest + 1, dtype=bool)
-    for part in ids:
-        occurs[part - lowest] = True
-    return (np.flatnonzero(occurs) + lowest).astype(np.int32)
-
-
-def _places(vocabulary: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Index of each id in the ascending vocabulary: by a table, or by search where ids are too far apart for one."""
-    lowest, span = (int(vocabulary[0]), int(vocabulary[-1]) - int(vocabulary[0])) if len(vocabulary) else (0, 0)
-    if not len(vocabulary) or span >= _TABLE_SPAN:
-        return np.searchsorted(vocabulary, ids)
-    table = np.zeros(span + 1, dtype=np.int32)
-    table[vocabulary - lowest] = np.arange(len(vocabulary), dtype=np.int32)
-    places: np.ndarray[Any, Any] = table[ids - lowest]
-    return places
 
 
 def _read_metadata(metadata: dict[str, str], source: Path) -> RunFacts:
