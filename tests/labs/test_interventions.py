@@ -13,9 +13,11 @@ from dgemma_viz.errors import RunFailedError
 from dgemma_viz.labs.interventions import (
     AddNoise,
     ChangeParameters,
+    CutSelfConditioning,
     DropSelfConditioning,
     ForceAccept,
     ForceRenoise,
+    InjectMass,
     Intervention,
     Pin,
     Replace,
@@ -50,6 +52,8 @@ anything = st.one_of(
               st.none() | st.integers(1, 3), place),
     st.builds(lambda f, where: AddNoise(f, **where), st.floats(0.01, 1.0), place),
     st.builds(lambda n, where: DropSelfConditioning(n, **where), st.none() | st.integers(1, 3), place),
+    st.builds(lambda k, where: CutSelfConditioning(k, **where), st.integers(1, VOCABULARY + 1), place),
+    st.builds(lambda p, t, m, where: InjectMass(p, t, m, **where), positions, tokens, st.floats(-1, 1), place),
 )  # fmt: skip
 
 

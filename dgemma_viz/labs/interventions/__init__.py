@@ -10,11 +10,15 @@ from dgemma_viz.labs.interventions.intervene import Intervened, intervene
 from dgemma_viz.labs.interventions.replay import Replay, replay
 from dgemma_viz.trace.interventions import (
     AddNoise,
+    AddVector,
     ChangeParameters,
+    CutSelfConditioning,
     DropSelfConditioning,
     ForceAccept,
     ForceRenoise,
+    InjectMass,
     Intervention,
+    PatchActivation,
     Pin,
     Replace,
     from_json,
@@ -22,12 +26,16 @@ from dgemma_viz.trace.interventions import (
 
 __all__ = [
     "AddNoise",
+    "AddVector",
     "ChangeParameters",
+    "CutSelfConditioning",
     "DropSelfConditioning",
     "ForceAccept",
     "ForceRenoise",
+    "InjectMass",
     "Intervened",
     "Intervention",
+    "PatchActivation",
     "Pin",
     "Replace",
     "Replay",

@@ -6,7 +6,9 @@ What is hooked, as attributes of the one model object and of the objects of one 
 ``generate``, ``_prepare_denoiser_inputs``   a run, and a canvas, begins: steps are counted from here
 ``_denoising_step``                          the canvas it is given is the changed one, its logits processors are
                                              followed by the pins, and parameters are changed for its time
-its ``decoder_forward``                      self-conditioning withheld by upstream's own ``self_conditioning_mask``
+its ``decoder_forward``                      self-conditioning withheld by upstream's own ``self_conditioning_mask``, or
+                                             changed; what modules give, by hooks of PyTorch; and innermost who wants
+                                             to be around the pass itself
 ``sampler.accept_canvas`` (in that step)     the accepted mask, forced where wanted, before re-noising reads it
 ===========================================  =========================================================================
 
@@ -29,7 +31,8 @@ import torch
 from transformers import LogitsProcessorList
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.plan import Effects, Plan
+from dgemma_viz.labs.interventions.hooked_modules import changed_activations, runs_modules
+from dgemma_viz.labs.interventions.plan import AroundPass, Effects, Plan
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.upstream.torch_compile import owner_of
 from dgemma_viz.upstream.transformers import (
@@ -53,9 +56,9 @@ def changed_attributes(target: Any, values: Mapping[str, Any]) -> Iterator[None]
 
 
 @contextmanager
-def hooked_generate(model: Any, plan: Plan) -> Iterator[None]:
-    """Carry out a plan in every ``generate()`` call of the model inside the block."""
-    counted = _Counted(plan)
+def hooked_generate(model: Any, plan: Plan, around_pass: AroundPass | None = None) -> Iterator[None]:
+    """Carry out a plan in every ``generate()`` call of the model inside the block, with a function around each pass."""
+    counted = _Counted(model, plan, around_pass)
     with InstanceHooks() as hooks:
         hooks.wrap(model, "generate", counted.around_generate)
         hooks.wrap(model, PREPARE_CANVAS, counted.around_canvas)
@@ -66,8 +69,8 @@ def hooked_generate(model: Any, plan: Plan) -> Iterator[None]:
 class _Counted:
     """The hooks, which count canvases and steps."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, model: Any, plan: Plan, around_pass: AroundPass | None) -> None:
+        self._model, self._plan, self._around_pass = model, plan, around_pass
         self._canvas = self._step = -1
 
     def around_generate(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -83,6 +86,11 @@ class _Counted:
         """Upstream names all arguments."""
         self._step += 1
         effects = self._plan.effects(self._canvas, self._step)
+        if effects.activations:
+            inputs["decoder_forward"] = runs_modules(inputs["decoder_forward"], self._model)
+        if self._around_pass is not None:
+            place = (self._canvas, self._step)
+            inputs["decoder_forward"] = partial(self._around_pass, place, inputs["decoder_forward"])
         if not effects.holding:
             return original(**inputs)
         with ExitStack() as stack:
@@ -91,7 +99,7 @@ class _Counted:
                 hooks = stack.enter_context(InstanceHooks())
                 hooks.wrap(inputs["sampler"], "accept_canvas", partial(_around_accept, effects, inputs["sampler"]))
             inputs["current_canvas"] = effects.read(inputs["current_canvas"])
-            inputs["decoder_forward"] = _decoder(inputs["decoder_forward"], effects)
+            inputs["decoder_forward"] = _decoder(inputs["decoder_forward"], effects, self._model)
             inputs["logits_processor"] = _WithPins(inputs["logits_processor"], effects)
             return original(**inputs)
 
@@ -108,14 +116,12 @@ class _WithPins(LogitsProcessorList):  # type: ignore[misc]
         return pinned
 
 
-def _decoder(forward: Callable[..., Any], effects: Effects) -> Callable[..., Any]:
-    def withholding(**inputs: Any) -> Any:
-        logits = inputs.get("self_conditioning_logits")
-        if logits is not None:
-            inputs["self_conditioning_mask"] = effects.self_conditioned(logits)
-        return forward(**inputs)
+def _decoder(forward: Callable[..., Any], effects: Effects, model: Any) -> Callable[..., Any]:
+    def changed(**inputs: Any) -> Any:
+        with changed_activations(model, effects.activations):
+            return forward(**effects.told(inputs))
 
-    return withholding if effects.withholds else forward
+    return changed
 
 
 def _around_accept(

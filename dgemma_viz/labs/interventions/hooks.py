@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from difflib import get_close_matches
 from typing import Any
 
 from dgemma_viz.errors import SettingError
-from dgemma_viz.labs.interventions.plan import Plan, plan_of
+from dgemma_viz.labs.interventions.plan import AroundPass, Plan, plan_of
 from dgemma_viz.labs.samplers import SAMPLERS, Sampler
 from dgemma_viz.recorders.registry import unwrapped
+from dgemma_viz.trace.interventions.activations import ChangedActivation
 from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 
 
 def hooks_of(
-    interventions: Sequence[Intervention], model: Any, tokenizer: Any
+    interventions: Sequence[Intervention], model: Any, tokenizer: Any, *, around_pass: AroundPass | None = None
 ) -> Callable[[Any], AbstractContextManager[None]]:
     """A function from the running model or pipeline to a context manager that carries the interventions out.
 
@@ -33,6 +35,8 @@ def hooks_of(
         What to change; see the classes of :mod:`dgemma_viz.labs.interventions`.
     model, tokenizer
         That run.
+    around_pass
+        See :data:`~dgemma_viz.labs.interventions.plan.AroundPass`; interventions may then be none.
 
     Raises
     ------
@@ -40,8 +44,8 @@ def hooks_of(
         At once: a position outside the canvas, an unknown token, two that contradict each other, or nothing to do. On
         entering: the sampler cannot do it. In the first step: a sample that the batch does not have.
     """
-    plan = plan_for(interventions, model, tokenizer)
-    return lambda recordable: _hooked(recordable, plan)
+    plan = Plan() if around_pass and not interventions else plan_for(interventions, model, tokenizer)
+    return lambda recordable: _hooked(recordable, plan, around_pass)
 
 
 def plan_for(interventions: Sequence[Intervention], model: Any, tokenizer: Any) -> Plan:
@@ -57,7 +61,24 @@ def plan_for(interventions: Sequence[Intervention], model: Any, tokenizer: Any) 
     length, text = getattr(config, "canvas_length", None), getattr(config, "text_config", None)
     if length is None or text is None:
         raise SettingError(f"interventions know DiffusionGemma only; a {type(model).__name__} has no canvas")
-    return plan_of(interventions, tokenizer, int(text.vocab_size), int(length))
+    plan = plan_of(interventions, tokenizer, int(text.vocab_size), int(length))
+    _check_modules(plan, model)
+    return plan
+
+
+def _check_modules(plan: Plan, model: Any) -> None:
+    """Raise SettingError for a module that the model does not have."""
+    for one in plan.interventions:
+        if isinstance(one, ChangedActivation):
+            check_module(model, str(one.module))
+
+
+def check_module(model: Any, name: str) -> None:
+    """Raise SettingError, with names that are near, if a model has no module of this name."""
+    names = [known for known, _ in model.named_modules()]
+    if name not in names:
+        near = get_close_matches(name, names, n=3, cutoff=0.3)
+        raise SettingError(f"the model has no module {name!r:.80}; near are {', '.join(near) or 'none'}")
 
 
 def model_of(model: Any) -> Any:
@@ -66,17 +87,17 @@ def model_of(model: Any) -> Any:
     return unwrapped(model.model) if hasattr(model, "scheduler") and hasattr(model, "model") else model
 
 
-def _hooked(recordable: Any, plan: Plan) -> AbstractContextManager[None]:
+def _hooked(recordable: Any, plan: Plan, around_pass: AroundPass | None) -> AbstractContextManager[None]:
     recordable = unwrapped(recordable)
     sampler = _sampler_in(recordable)
     _check_parameters(plan, sampler)
     if sampler.library == "transformers":
         from dgemma_viz.labs.interventions.generate_hooks import hooked_generate
 
-        return hooked_generate(recordable, plan)
+        return hooked_generate(recordable, plan, around_pass)
     from dgemma_viz.labs.interventions.pipeline_hooks import hooked_pipeline
 
-    return hooked_pipeline(recordable, plan)
+    return hooked_pipeline(recordable, plan, around_pass)
 
 
 def _sampler_in(recordable: Any) -> Sampler:

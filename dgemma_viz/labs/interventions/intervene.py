@@ -39,12 +39,16 @@ class Intervened:
         Those that were asked for, with ids as tokens.
     replayed_to
         Canvas and step of the first of them: all steps before were repeated as they were.
+    hooked
+        Modules at which functions of the caller's own were called, see
+        :func:`~dgemma_viz.labs.inside.run_with_hooks`.
     """
 
     original: Trace
     trace: Trace
     interventions: tuple[Intervention, ...]
     replayed_to: tuple[int, int]
+    hooked: tuple[str, ...] = ()
 
     @property
     def divergence_before(self) -> Divergence | None:
@@ -64,7 +68,9 @@ class Intervened:
 
     def explain(self) -> str:
         """What was done, where the runs part, and what became of the output. Sentences, NOT escaped."""
-        told = [f"Changed: {'; '.join(one.describe(self.trace.token_texts) for one in self.interventions)}."]
+        done = [one.describe(self.trace.token_texts) for one in self.interventions]
+        done += [f"functions of what {', '.join(self.hooked)} give"] if self.hooked else []
+        told = [f"Changed: {'; '.join(done)}."]
         before, after = self.divergence_before, self.divergence
         if before is not None:
             where = f"canvas {before.canvas}, step {before.step}"

@@ -6,7 +6,9 @@ What is hooked on the objects of one pipeline, and put back afterwards:
 ``_prepare_inputs``                 a run begins
 ``model.forward``                   a decoder pass, which is a step: the canvas that it reads is the changed one, its
                                     logits are certain of what is pinned, self-conditioning is withheld by the model's
-                                    own ``self_conditioning_mask``. Without self-conditioning logits, a canvas begins
+                                    own ``self_conditioning_mask``, or changed; modules give what is wanted; innermost
+                                    stands who wants to be around the pass. Without self-conditioning logits, a canvas
+                                    begins
 ``scheduler.step`` (one call)       set by the pass before, and so around the recorder's hook: the scheduler, too, gets
                                     the changed canvas; parameters are changed for its time
 ``scheduler.step`` (all the time)   set before the recorder's, which are set when a call begins, and so beneath them:
@@ -30,7 +32,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dgemma_viz.labs.interventions.plan import Effects, Plan
+from dgemma_viz.labs.interventions.hooked_modules import changed_activations
+from dgemma_viz.labs.interventions.plan import AroundPass, Effects, Plan
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.upstream.diffusers import PREPARE_PROMPT, changed_config, committed, set_committed
 
@@ -39,9 +42,9 @@ _OF_THE_CALL = {"temperature"}
 
 
 @contextmanager
-def hooked_pipeline(pipeline: Any, plan: Plan) -> Iterator[None]:
-    """Carry out a plan in every call of the pipeline inside the block."""
-    counted = _Counted(pipeline.scheduler, plan)
+def hooked_pipeline(pipeline: Any, plan: Plan, around_pass: AroundPass | None = None) -> Iterator[None]:
+    """Carry out a plan in every call of the pipeline inside the block, with a function around each pass."""
+    counted = _Counted(pipeline, plan, around_pass)
     with InstanceHooks() as hooks:
         hooks.wrap(pipeline, PREPARE_PROMPT, counted.around_inputs)
         hooks.wrap(pipeline.model, "forward", counted.around_pass)
@@ -52,8 +55,9 @@ def hooked_pipeline(pipeline: Any, plan: Plan) -> Iterator[None]:
 class _Counted:
     """The hooks, which count canvases and steps."""
 
-    def __init__(self, scheduler: Any, plan: Plan) -> None:
-        self._scheduler, self._plan = scheduler, plan
+    def __init__(self, pipeline: Any, plan: Plan, around_pass: AroundPass | None) -> None:
+        self._scheduler, self._model = pipeline.scheduler, pipeline.model
+        self._plan, self._around_pass = plan, around_pass
         self._canvas = self._step = -1
         self._effects = plan.effects(-1, -1)
 
@@ -67,12 +71,13 @@ class _Counted:
         self._canvas, self._step = (self._canvas + 1, 0) if logits is None else (self._canvas, self._step + 1)
         self._plan.check_batch(len(inputs["decoder_input_ids"]))
         effects = self._effects = self._plan.effects(self._canvas, self._step)
+        if self._around_pass is not None:
+            original = partial(self._around_pass, (self._canvas, self._step), original)
         if not effects.holding:
             return original(**inputs)
         inputs["decoder_input_ids"] = effects.read(inputs["decoder_input_ids"])
-        if effects.withholds and logits is not None:
-            inputs["self_conditioning_mask"] = effects.self_conditioned(logits)
-        output = original(**inputs)
+        with changed_activations(self._model, effects.activations):
+            output = original(**effects.told(inputs))
         output.logits = effects.certain(output.logits)
         self._change_next_step({"sample": inputs["decoder_input_ids"]}, effects.parameters)
         return output

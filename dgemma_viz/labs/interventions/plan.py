@@ -6,7 +6,7 @@ uses methods of these tensors, so nothing here imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -15,10 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.trace.interventions.activations import ChangedActivation
 from dgemma_viz.trace.interventions.forced_decisions import ForceAccept, ForcedDecision, ForceRenoise
 from dgemma_viz.trace.interventions.intervention import Intervention, Token
-from dgemma_viz.trace.interventions.run_conditions import ChangeParameters, DropSelfConditioning
+from dgemma_viz.trace.interventions.run_conditions import (
+    ChangeParameters,
+    CutSelfConditioning,
+    DropSelfConditioning,
+    InjectMass,
+)
 from dgemma_viz.trace.interventions.tokens_read import AddNoise, Pin, Replace, TokensRead
+
+AroundPass = Callable[..., Any]
+"""Called in place of each decoder pass, as ``around_pass((canvas, step), forward, **inputs)``: it returns what
+``forward(**inputs)`` gives, changed or not."""
 
 
 def token_id(token: Token, tokenizer: Any, vocabulary: int) -> int:
@@ -90,6 +100,10 @@ def _differences(first: Intervention, second: Intervention) -> Iterator[str]:
     for position in decisions.keys() & other_decisions.keys():
         if decisions[position] != other_decisions[position]:
             yield f"the decision at position {position} is"
+    told, others_told = _told(first), _told(second)
+    for what in told.keys() & others_told.keys():
+        if told[what] != others_told[what]:
+            yield f"{what} is"
     if isinstance(first, ChangeParameters) and isinstance(second, ChangeParameters):
         for name in first.values.keys() & second.values.keys():
             if first.values[name] != second.values[name]:
@@ -112,12 +126,21 @@ def _decisions(one: Intervention) -> dict[int, bool]:
     return dict.fromkeys(one.positions_named(), False) if isinstance(one, ForceRenoise) else {}
 
 
+def _told(one: Intervention) -> dict[str, object]:
+    """What the decoder is to be told of the step before."""
+    if isinstance(one, CutSelfConditioning):
+        return {"how much of the self-conditioning stays": one.k}
+    if isinstance(one, InjectMass):
+        return {f"the self-conditioning at position {one.position}": (one.token, one.mass)}
+    return {}
+
+
 @dataclass(frozen=True)
 class Plan:
     """Interventions with ids as tokens, of which no two contradict each other; made by :func:`plan_of`."""
 
-    interventions: tuple[Intervention, ...]
-    vocabulary: int
+    interventions: tuple[Intervention, ...] = ()
+    vocabulary: int = 0
 
     def effects(self, canvas: int, step: int) -> Effects:
         """What holds in one step."""
@@ -226,6 +249,14 @@ class Effects:
         """Whether the self-conditioning of a sample is dropped."""
         return any(isinstance(one, DropSelfConditioning) for one in self.holding)
 
+    def told(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of a decoder pass, with what it is told of the step before changed."""
+        logits = inputs.get("self_conditioning_logits")
+        if logits is None:
+            return inputs
+        inputs = {**inputs, "self_conditioning_logits": self.conditioned(logits)}
+        return inputs | ({"self_conditioning_mask": self.self_conditioned(logits)} if self.withholds else {})
+
     def self_conditioned(self, like: Any) -> Any:
         """For which samples the self-conditioning stays, bool ``(B,)``, on the device of a tensor ``(B, ...)``."""
         kept = like.new_ones(len(like)).bool()
@@ -234,11 +265,49 @@ class Effects:
                 kept[_rows(one)] = False
         return kept
 
+    def conditioned(self, logits: Any) -> Any:
+        """Self-conditioning logits ``(B, C, V)`` cut and with mass injected; the given ones if neither is asked for.
+
+        What changes is in float32, in which the decoder reads them anyhow; other positions keep their very values.
+        """
+        changed = logits
+        for one in self.holding:
+            if isinstance(one, CutSelfConditioning) and one.k < logits.shape[-1]:
+                changed = changed.clone() if changed is logits else changed
+                kept = logits[_rows(one)].topk(one.k, dim=-1)
+                nothing = kept.values.new_full(logits[_rows(one)].shape, -float("inf"))
+                changed[_rows(one)] = nothing.scatter(-1, kept.indices, kept.values)
+        for one in self.holding:
+            if isinstance(one, InjectMass):
+                changed = changed.clone() if changed is logits else changed
+                changed = changed.float()
+                row = (_rows(one), one.position)
+                changed[row] = _with_mass(changed[row], int(one.token), one.mass)
+        return changed
+
+    @property
+    def activations(self) -> tuple[ChangedActivation, ...]:
+        """What is changed in what modules give, in the order in which it was asked for."""
+        return tuple(one for one in self.holding if isinstance(one, ChangedActivation))
+
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters that are changed, the latest change of each."""
         changes = sorted((one for one in self.holding if isinstance(one, ChangeParameters)), key=lambda one: one.begins)
         return {name: value for one in changes for name, value in one.values.items()}
+
+
+def _with_mass(logits: Any, token: int, mass: float) -> Any:
+    """Logits ``(..., V)`` whose softmax has more or less of a token; see :class:`InjectMass`."""
+    p = logits.softmax(-1)
+    changed = p.clone()
+    if mass >= 0:
+        changed *= 1 - mass
+        changed[..., token] += mass
+    else:
+        changed[..., token] *= 1 + mass
+        changed = (changed / changed.sum(-1, keepdim=True)).where(p[..., token, None] < 1, p)
+    return changed.log()
 
 
 def _rows(one: Intervention) -> Any:

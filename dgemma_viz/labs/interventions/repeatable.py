@@ -62,6 +62,11 @@ def check_repeatable(trace: Trace, model: Any, tokenizer: Any) -> None:
         raise SettingError(f"a {type(model).__name__} is no DiffusionGemma: load the model that was {_recorded(trace)}")
     if fault := trace.facts.task.fault:
         raise TraceError(f"this run was recorded with a planted fault ({fault}), so a healthy model cannot repeat it")
+    if hooked := trace.facts.task.more.get("hooked"):
+        raise TraceError(
+            f"this run was made with functions of what modules give ({', '.join(map(str, hooked))!s:.200}), which a "
+            "trace does not hold, so it cannot be repeated. Repeat the run that they were called in"
+        )
     if trace.generator_state is None:
         raise TraceError(
             "this trace holds no state of the random generator, so its run cannot be repeated. Record it with "

@@ -17,6 +17,7 @@ from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.divergence import Divergence, divergence_of
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
+from dgemma_viz.labs.interventions.plan import AroundPass
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
 from dgemma_viz.range_check import checked_range
@@ -84,6 +85,7 @@ def replay(
     *,
     until: tuple[int, int] | None = None,
     on_step: Callable[[StepRecord], None] | None = None,
+    around_pass: AroundPass | None = None,
 ) -> Replay:
     """Run a recorded generation again.
 
@@ -100,6 +102,8 @@ def replay(
         Canvas and step after which to stop; None for the whole run.
     on_step
         As for :func:`dgemma_viz.record`. ``KeyboardInterrupt`` ends the replay within that step.
+    around_pass
+        See :data:`~dgemma_viz.labs.interventions.plan.AroundPass`.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def replay(
     if until is not None:
         steps = place_of(trace, *_place(until)) + 1
     before = recorded_interventions(trace)
-    hooks = hooks_of(before, model, tokenizer) if before else None
+    hooks = hooks_of(before, model, tokenizer, around_pass=around_pass) if before or around_pass else None
     again = rerun(model, tokenizer, trace, hooks=hooks, on_step=_ending(on_step, steps))
     original = cut(trace, again.n_steps) if again.facts.status == "interrupted" else trace
     return Replay(original, again, first_difference(original, again))

@@ -6,11 +6,14 @@ ids or as text; :meth:`Intervention.with_tokens` turns text into ids, and everyt
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from inspect import isabstract
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.range_check import checked_range
@@ -164,7 +167,26 @@ def whole_numbers(values: Any, name: str) -> tuple[int, ...]:
     return found
 
 
+def checked_token(token: Any) -> Token:
+    """A token as text, or as a whole number from 0 on.
+
+    Raises
+    ------
+    SettingError
+        It is neither.
+    """
+    return token if isinstance(token, str) else checked_range("a token that is no text", token, whole=True)
+
+
+def token_in_words(token: Token) -> str:
+    """Its text in quotation marks, or its number."""
+    return f"'{token}'" if isinstance(token, str) else f"token {token}"
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        data = base64.b64encode(np.ascontiguousarray(value, dtype="<f4").tobytes())
+        return {"shape": list(value.shape), "float32": data.decode("ascii")}
     if hasattr(value, "items"):
         return {str(key): inner for key, inner in value.items()}
     return list(value) if isinstance(value, tuple) else value

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.interventions.forced_decisions import number_of_steps
-from dgemma_viz.trace.interventions.intervention import Intervention
+from dgemma_viz.trace.interventions.intervention import Intervention, Token, checked_token, token_in_words
 
 
 @dataclass(frozen=True)
-class DropSelfConditioning(Intervention):
-    """Withhold from the decoder what it predicted in the step before, as in the first step of a canvas.
+class SelfConditioned(Intervention):
+    """Changes what the decoder is told of the step before.
 
-    With ``canvas=None, step=0`` for a whole run. The first step of a canvas has none, so there nothing changes.
+    With ``canvas=None, step=0`` for a whole run. The first step of a canvas is told nothing, so there nothing changes.
 
     Attributes
     ----------
@@ -24,7 +25,7 @@ class DropSelfConditioning(Intervention):
         For how many steps; None for the rest of the canvas.
     """
 
-    steps: int | None = None
+    steps: int | None = field(default=None, kw_only=True)
 
     every_canvas: ClassVar[bool] = True
 
@@ -37,9 +38,81 @@ class DropSelfConditioning(Intervention):
         """As many steps as were asked for."""
         return self.steps
 
+
+@dataclass(frozen=True)
+class DropSelfConditioning(SelfConditioned):
+    """Withhold from the decoder what it predicted in the step before, as in the first step of a canvas."""
+
+    steps: int | None = None
+
     def action(self) -> str:
         """In words."""
         return "drop the self-conditioning"
+
+
+@dataclass(frozen=True)
+class CutSelfConditioning(SelfConditioned):
+    """Tell the decoder only the most probable tokens of each position, their probabilities scaled up to 1.
+
+    Attributes
+    ----------
+    k
+        How many tokens stay.
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "k", checked_range("k", self.k, 1, whole=True, unit="tokens that stay"))
+
+    def action(self) -> str:
+        """In words."""
+        return f"cut the self-conditioning to the best {'token' if self.k == 1 else f'{self.k} tokens'}"
+
+
+@dataclass(frozen=True)
+class InjectMass(SelfConditioned):
+    """Give one token more or less of the probability that the decoder is told of at a position.
+
+    It is done after any cut, so a token that was cut away can be brought back.
+
+    Attributes
+    ----------
+    position
+        On the canvas.
+    token
+        Id, or the text of one token.
+    mass
+        From 0 to 1: this share goes to the token, and all that was there shrinks in proportion. From -1 to 0: the token
+        loses this share of what it had, -1 all of it, and the others grow in proportion; a token that holds everything
+        keeps it.
+    """
+
+    position: int
+    token: Token
+    mass: float
+    steps: int | None = field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "position", checked_range("position", self.position, whole=True))
+        object.__setattr__(self, "token", checked_token(self.token))
+        object.__setattr__(self, "mass", checked_range("mass", self.mass, -1, 1))
+
+    def positions_named(self) -> tuple[int, ...]:
+        """The position."""
+        return (self.position,)
+
+    def with_tokens(self, token_of: Callable[[Token], Token]) -> Self:
+        """With its token in another form."""
+        return replace(self, token=token_of(self.token))
+
+    def action(self) -> str:
+        """In words."""
+        token = token_in_words(self.token)
+        change = f"give {token} {self.mass:.0%} of" if self.mass >= 0 else f"take {-self.mass:.0%} of {token} from"
+        return f"{change} the self-conditioning at position {self.position}"
 
 
 @dataclass(frozen=True)

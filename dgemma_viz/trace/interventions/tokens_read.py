@@ -9,13 +9,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.range_check import checked_range
-from dgemma_viz.trace.interventions.intervention import Intervention, Token, whole_numbers
+from dgemma_viz.trace.interventions.intervention import (
+    Intervention,
+    Token,
+    checked_token,
+    token_in_words,
+    whole_numbers,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Pin(TokensRead):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "position", checked_range("position", self.position, whole=True))
-        object.__setattr__(self, "token", _token(self.token))
+        object.__setattr__(self, "token", checked_token(self.token))
 
     @property
     def lasts(self) -> None:
@@ -64,7 +70,7 @@ class Pin(TokensRead):
 
     def action(self) -> str:
         """In words."""
-        return f"pin {_shown(self.token)} to position {self.position}"
+        return f"pin {token_in_words(self.token)} to position {self.position}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,9 @@ class Replace(TokensRead):
             given = {int(position) if isinstance(position, str) else position: t for position, t in self.tokens.items()}
         except ValueError:
             raise SettingError(f"Replace names the positions {list(self.tokens)}; they must be whole numbers") from None
-        tokens = {checked_range("position", position, whole=True): _token(token) for position, token in given.items()}
+        tokens = {
+            checked_range("position", position, whole=True): checked_token(token) for position, token in given.items()
+        }
         object.__setattr__(self, "tokens", MappingProxyType(tokens))
 
     @property
@@ -107,7 +115,9 @@ class Replace(TokensRead):
 
     def action(self) -> str:
         """In words."""
-        return "read " + ", ".join(f"{_shown(token)} at position {place}" for place, token in self.tokens.items())
+        return "read " + ", ".join(
+            f"{token_in_words(token)} at position {place}" for place, token in self.tokens.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -167,11 +177,3 @@ class AddNoise(TokensRead):
 def at_positions(positions: Sequence[int]) -> str:
     """``position 3`` or ``positions 3, 5``."""
     return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
-
-
-def _token(token: Any) -> Token:
-    return token if isinstance(token, str) else checked_range("a token that is no text", token, whole=True)
-
-
-def _shown(token: Token) -> str:
-    return f"'{token}'" if isinstance(token, str) else f"token {token}"
