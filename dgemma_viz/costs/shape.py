@@ -16,6 +16,12 @@ from dgemma_viz.range_check import checked_range
 from dgemma_viz.upstream.transformers import name_or_path
 
 
+def distinct_experts(experts: int, active: int, tokens: int) -> float:
+    """Experts that so many tokens touch, each going through ``active`` of them at random (calc)."""
+    missed: float = (1 - active / experts) ** checked_range("tokens", tokens, whole=True)
+    return experts * (1 - missed)
+
+
 @dataclass(frozen=True)
 class ModelShape:
     """Sizes; weights are counts, not bytes.
@@ -58,8 +64,7 @@ class ModelShape:
 
         ``experts * (1 - (1 - active / experts) ** tokens)``.
         """
-        missed: float = (1 - self.active_experts / self.experts) ** checked_range("tokens", tokens, whole=True)
-        return self.experts * (1 - missed)
+        return distinct_experts(self.experts, self.active_experts, tokens)
 
     def cache_bytes(self, context: float) -> float:
         """Key-value cache of one sequence of a length, in BF16."""

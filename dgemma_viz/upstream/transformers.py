@@ -5,9 +5,13 @@ Methods are named here as what they do; the names are hooked on single objects, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -123,3 +127,44 @@ def name_or_path(config: Any) -> str:
 def set_name(config: Any, name: str) -> None:
     """Call a model something else than the place that it was loaded from."""
     config._name_or_path = name
+
+
+# -- attention: which function a layer calls, and being called in its place ------------------------------------------
+
+_ATTENTION_FUNCTIONS = "transformers.modeling_utils", "ALL_ATTENTION_FUNCTIONS"
+_EAGER = "eager_attention_forward"
+"""What a module of a model calls its own attention, which runs where the implementation is ``eager``."""
+_one_at_a_time = RLock()
+
+
+def attention_implementation(config: Any) -> str:
+    """Key of the function that the layers of a model call, such as ``sdpa``; ``eager`` for their own."""
+    return str(getattr(config, "_attn_implementation", None) or "eager")
+
+
+@contextmanager
+def attention_called_through(implementation: str, around: Callable[..., Any]) -> Iterator[None]:
+    """Let every attention of this implementation call ``around(original, module, query, key, value, mask, **options)``.
+
+    Layers look their function up in one table in each pass, so for the time of the block another stands there; the
+    originals are called as before. The table is the process's: ``around`` must pass on the modules that it does not
+    know, and one block at a time is open.
+    """
+    place, name = _ATTENTION_FUNCTIONS
+    functions = getattr(import_module(place), name)
+    original = functions.get(implementation)  # None for the modules' own
+
+    def called(module: Any, *args: Any, **options: Any) -> Any:
+        own = original if original is not None else getattr(sys.modules[type(module).__module__], _EAGER)
+        return around(partial(own, module), module, *args, **options)
+
+    with _one_at_a_time:
+        local = functions._local_mapping
+        before = local.get(implementation)
+        functions[implementation] = called
+        try:
+            yield
+        finally:
+            del functions[implementation]
+            if before is not None:
+                functions[implementation] = before
