@@ -41,8 +41,8 @@ class LookedAt:
     arrays, facts
         What was found; empty until the pass ran.
 
-    The model's ``forward`` is taken when this is made, before a loop's hooks are around it: what is tried besides the
-    running pass is none of theirs.
+    The functions of decoder and encoder are taken when this is made, before a loop's or a recorder's hooks are around
+    them: what is tried besides the running pass is none of theirs.
     """
 
     model: Any
@@ -57,6 +57,7 @@ class LookedAt:
 
     def __post_init__(self) -> None:
         self._forward: Callable[..., Any] = self.model.forward
+        self._encode: Any = self.model.model.encoder.forward if self.anatomy.way == "diffusion" else None
 
     def run(self, forward: Callable[..., Any], inputs: Mapping[str, Any]) -> Any:
         """Call ``forward(**inputs)``, look at the pass, and return its output.
@@ -84,6 +85,34 @@ class LookedAt:
         with torch.no_grad(), self._capturing(length) as caught:
             logits = model(input_ids=ids, attention_mask=mask).logits[self.sample]
         self._take(caught, logits, {"decoder_input_ids": ids})
+
+    def look_at_encoder(self, context: Array, real: Array, inputs: Mapping[str, Any] | None = None) -> None:
+        """Keep the lens of the encoder over the tokens in front of the canvas; and how far its keys are from a cache.
+
+        The run's own encoder passes are over by then, so the same tokens go through the encoder once more, with a cache
+        of their own. In the first canvas that is the run's prefill again; later ones were encoded canvas by canvas,
+        which rounds differently.
+
+        Parameters
+        ----------
+        context, real
+            Token ids, and which are no padding: ``(B, P)``.
+        inputs
+            Of the run's decoder pass, whose cache is compared with; None for no comparison.
+        """
+        if "encoder_lens" not in self.kept.parts or not context.shape[1]:
+            return
+        anatomy = encoder_of(self.model)
+        ids, mask = (torch.as_tensor(one, device=self.model.device).long() for one in (context, real))
+        with torch.no_grad():
+            with capturing(anatomy, self.sample, ids.shape[1], depths=depths_of(self.kept, anatomy)) as caught:
+                output = self._encode(input_ids=ids, attention_mask=mask)
+            self.arrays["encoder_lens"] = lens_of(caught.hidden, anatomy.head, anatomy.vocabulary, self.kept.top_k)
+            if inputs is not None and "full_attention" in anatomy.layer_types:
+                layer = anatomy.layer_types.index("full_attention")
+                keys, theirs = (of.layers[layer].keys[self.sample] for of in (getattr(output, CACHE), inputs[CACHE]))
+                apart = (keys - theirs[:, : keys.shape[1]])[:, mask[self.sample].bool()]
+                self.facts["encoder_difference"] = float(apart.abs().max())
 
     def _capturing(self, length: int) -> Any:
         layers, parts = self.kept.layers_of(self.anatomy), self.kept.parts
@@ -203,34 +232,3 @@ def _canvas_begins(cache: Any, layer: int, weights: torch.Tensor, length: int) -
     if cache is None or not cache.is_compileable:
         return int(weights.shape[-1]) - length
     return int(cache.layers[layer].cumulative_length)
-
-
-def encoder_lens_of(
-    model: Any, context: Array, real: Array, kept: Kept, sample: int, inputs: Mapping[str, Any]
-) -> tuple[Any, float | None]:
-    """Lens of the encoder over the tokens in front of the canvas, and how far its keys are from those of a cache.
-
-    The run's own encoder passes are over by then, so the same tokens go through the encoder once more, with a cache of
-    their own. In the first canvas that is the run's prefill again; later ones were encoded canvas by canvas, which
-    rounds differently.
-
-    Parameters
-    ----------
-    context, real
-        Token ids, and which are no padding: ``(B, P)``.
-    inputs
-        Of the run's decoder pass, whose cache is compared with; without one there is no comparison.
-    """
-    cache = inputs.get(CACHE)
-    anatomy = encoder_of(model)
-    ids, mask = (torch.as_tensor(one, device=model.device).long() for one in (context, real))
-    with torch.no_grad():
-        with capturing(anatomy, sample, ids.shape[1], depths=depths_of(kept, anatomy)) as caught:
-            output = model.model.encoder(input_ids=ids, attention_mask=mask)
-        lens = lens_of(caught.hidden, anatomy.head, anatomy.vocabulary, kept.top_k)
-        layer = anatomy.layer_types.index("full_attention") if "full_attention" in anatomy.layer_types else -1
-        if cache is None or layer < 0:
-            return lens, None
-        own = getattr(output, CACHE).layers[layer].keys[sample]
-        theirs = cache.layers[layer].keys[sample][:, : own.shape[1]]
-        return lens, float((own - theirs)[:, mask[sample].bool()].abs().max())

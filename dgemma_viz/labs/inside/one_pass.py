@@ -85,7 +85,7 @@ def inside_pass(  # noqa: PLR0913 - a pass has its inputs, and what is kept of i
         raise SettingError(f"there is no sample {sample} in a batch of {len(rows)} (counted from 0)")
     context = np.zeros((len(rows), 0), dtype=np.int64) if canvas is None else rows
     check_memory(kept, anatomy, len(rows), read.shape[1], context.shape[1])
-    from dgemma_viz.labs.inside.looked_at import LookedAt, encoder_lens_of
+    from dgemma_viz.labs.inside.looked_at import LookedAt
 
     looked = LookedAt(model, anatomy, kept, sample, temperature=temperature)
     given = torch.as_tensor(rows, device=model.device), torch.as_tensor(real, device=model.device).long()
@@ -95,8 +95,7 @@ def inside_pass(  # noqa: PLR0913 - a pass has its inputs, and what is kept of i
     else:
         _decode(looked, model, given, torch.as_tensor(read, device=model.device))
         origin = Origin.NOISE
-        if "encoder_lens" in kept.parts:
-            looked.arrays["encoder_lens"], _ = encoder_lens_of(model, context, real, kept, sample, {})
+        looked.look_at_encoder(context, real)
     return Inside(
         context=context[sample],
         context_mask=real[sample][: context.shape[1]],

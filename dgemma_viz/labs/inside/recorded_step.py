@@ -133,7 +133,7 @@ def insides(
     variants = {where: _variants(kept, where, model, tokenizer) for where in rows}
     last = max(rows)
     check_memory(kept, anatomy, trace.n_samples, trace.canvas_length, context_of(trace, last[0])[0].shape[1])
-    from dgemma_viz.labs.inside.looked_at import LookedAt, encoder_lens_of
+    from dgemma_viz.labs.inside.looked_at import LookedAt
 
     looks = {}
     for where, row in rows.items():
@@ -144,12 +144,8 @@ def insides(
     def around_pass(where: tuple[int, int], forward: Callable[..., Any], **inputs: Any) -> Any:
         if where not in looks:
             return forward(**inputs)
-        looked = looks[where]
-        output = looked.run(forward, inputs)
-        context, real = context_of(trace, where[0])
-        if "encoder_lens" in kept.parts and context.shape[1]:
-            found = encoder_lens_of(own, context, real, kept, sample, inputs)
-            looked.arrays["encoder_lens"], looked.facts["encoder_difference"] = found
+        output = looks[where].run(forward, inputs)
+        looks[where].look_at_encoder(*context_of(trace, where[0]), inputs)
         return output
 
     again = replay(model, tokenizer, trace, until=last, around_pass=around_pass)
