@@ -3,8 +3,8 @@ from .conformance import check_conformance as check_conformance
 from .diagnosis import diagnose as diagnose
 from .export.html import export_html as export_html
 from .labs import interventions as interventions
-from .labs.parity import parity as parity
 from .labs.inside import inside as inside
+from .labs.parity import parity as parity
 from .labs.run import run as run
 from .labs.sweep import sweep as sweep
 from .recorders import record as record
