@@ -2,11 +2,15 @@
 
     python benchmarks/diagnosis.py                           # of each task 100 default runs, and 5 runs of each fault
     python benchmarks/diagnosis.py --healthy 40 --faulty 2
+    python benchmarks/diagnosis.py --healthy 40 --faulty 2 --masked     # loops of the mask-token model alone
 
 Every run is a recorded, unmodified ``generate()`` of the bundled model on a prompt that training never saw. Faults are
 planted by ``dgemma_viz.labs.sabotage``. A healthy run has default settings, gives the right answer and was ended by its
 own stop rule; other runs with default settings are left out of the false alarms. All is counted by task, since what is
 a rare sight on a task whose prompt forces the answer may be daily life on one with many right answers.
+
+Faults of mask-token loops are planted by ``dgemma_viz.labs.sabotage.mask_loop`` in a loop of the bundled mask-token
+model, whose healthy runs (a right answer) are counted apart.
 """
 
 from __future__ import annotations
@@ -28,9 +32,13 @@ from dgemma_viz.analysis.intervals import wilson
 from dgemma_viz.diagnosis import RULES, Severity, diagnose
 from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.sabotage import FAULTS
+from dgemma_viz.labs.sabotage.mask_loop import LOOP_FAULTS, LoopSettings, run_mask_loop
+from dgemma_viz.tiny.masked import MASKED_TASKS
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dgemma_viz.labs.sabotage.fault import Fault
     from dgemma_viz.trace import Trace
 
@@ -84,7 +92,16 @@ CASES = (
     Case("emitted-but-never-accepted", "tight-bound"),
     Case("bound-too-loose", "loose-bound"),
     Case("bound-too-tight", "tight-bound"),
+    Case("reference-rule-broken", "row-used-again", SEVERAL_CANVASES),
 )
+MASKED_CASES = (
+    Case("reference-rule-broken", "two-distributions", ("grid",)),
+    Case("reference-rule-broken", "row-used-again", ("sudoku", "grid")),
+    Case("block-start-first", "block-start-first", ("grid",)),
+    Case("work-behind-the-end", "works-behind-end", MASKED_TASKS),
+)
+"""Faults of mask-token loops. Those of the probabilities show where the model is not sure: on grids, and a block that
+begins at its start shows only where that is the unsure one."""
 
 
 def record(model: Any, tokenizer: Any, prompt: str, *, fault: Fault | None = None, seed: int = 0) -> Trace:
@@ -105,6 +122,19 @@ def is_healthy(trace: Trace, task: str) -> bool:
     """Tell whether a run with default settings gave the right answer and ended by its own stop rule."""
     ended = all(trace.finished[trace.canvas == canvas][-1].all() for canvas in range(trace.n_canvases))
     return ended and TASKS[task].check(trace.facts.task.prompt, trace.output_text())
+
+
+def record_loop(model: Any, tokenizer: Any, prompt: str, *, fault: str = "", seed: int = 0) -> Trace:
+    """Record one run of the mask-token loop; every other one draws its candidates, as does one that logs them twice."""
+    hot = seed % 2 or fault == "two-distributions"
+    return run_mask_loop(
+        model, tokenizer, prompt, LoopSettings(block_length=6, temperature=1.5 if hot else 0.0), fault=fault, seed=seed
+    )
+
+
+def is_healthy_loop(trace: Trace, task: str) -> bool:
+    """Tell whether a run of the loop gave the right answer."""
+    return TASKS[task].check(trace.prompt_text().removeprefix("<bos>"), trace.output_text())
 
 
 def worst_by_rule(trace: Trace, task: str) -> dict[str, Severity]:
@@ -133,25 +163,58 @@ class Counted:
             self.with_any[WARNED if WARNED in grave.values() else NOTED] += 1
 
 
-def false_alarms(model: Any, tokenizer: Any, rng: np.random.Generator, per_task: int) -> dict[str, Counted]:
+@dataclass(frozen=True)
+class Bench:
+    """Runs of one model: how they are made, what is planted in them, and which count as healthy."""
+
+    record: Callable[[str, str, int], Trace]
+    """By prompt, name of a fault or nothing, and seed."""
+    is_healthy: Callable[[Trace, str], bool]
+    tasks: tuple[str, ...]
+    cases: tuple[Case, ...]
+    titles: Mapping[str, str]
+    """Of the faults, by name."""
+
+
+def diffusion_bench() -> Bench:
+    """Unmodified ``generate()`` of the bundled DiffusionGemma."""
+    model, tokenizer = dv.load_tiny()
+
+    def make(prompt: str, fault: str, seed: int) -> Trace:
+        return record(model, tokenizer, prompt, fault=FAULTS[fault] if fault else None, seed=seed)
+
+    return Bench(make, is_healthy, tuple(TASKS), CASES, {name: fault.title for name, fault in FAULTS.items()})
+
+
+def masked_bench() -> Bench:
+    """The loop of the bundled mask-token model."""
+    model, tokenizer = dv.load_tiny("masked")
+
+    def make(prompt: str, fault: str, seed: int) -> Trace:
+        return record_loop(model, tokenizer, prompt, fault=fault, seed=seed)
+
+    titles = {name: fault.title for name, fault in LOOP_FAULTS.items()}
+    return Bench(make, is_healthy_loop, MASKED_TASKS, MASKED_CASES, titles)
+
+
+def false_alarms(bench: Bench, rng: np.random.Generator, per_task: int) -> dict[str, Counted]:
     """Findings in healthy runs, by task."""
-    alarms = {task: Counted() for task in TASKS}
-    for seed, task in enumerate(task for task in TASKS for _ in range(per_task)):
+    alarms = {task: Counted() for task in bench.tasks}
+    for seed, task in enumerate(task for task in bench.tasks for _ in range(per_task)):
         prompt = sample_example(TASKS[task], rng, held_out=True).prompt
-        trace = record(model, tokenizer, prompt, seed=seed)
-        if is_healthy(trace, task):
+        trace = bench.record(prompt, "", seed)
+        if bench.is_healthy(trace, task):
             alarms[task].add(worst_by_rule(trace, task))
     return alarms
 
 
-def hits(model: Any, tokenizer: Any, rng: np.random.Generator, case: Case, per_task: int) -> dict[str, Counted]:
+def hits(bench: Bench, rng: np.random.Generator, case: Case, per_task: int) -> dict[str, Counted]:
     """Findings in runs with the case's fault, by task."""
     found = {task: Counted() for task in case.tasks}
     for seed in range(per_task * len(case.tasks)):
         task = case.tasks[seed % len(case.tasks)]
         prompt = sample_example(TASKS[task], rng, held_out=True).prompt
-        trace = record(model, tokenizer, prompt, fault=FAULTS[case.fault], seed=seed)
-        found[task].add(worst_by_rule(trace, task))
+        found[task].add(worst_by_rule(bench.record(prompt, case.fault, seed), task))
     return found
 
 
@@ -164,7 +227,7 @@ def share(part: int, whole: int) -> str:
     return f"{part} of {whole} ({low:.2g}–{highest} %)" if part else f"0 of {whole} (to {highest} %)"
 
 
-def print_rules(alarms: dict[str, Counted], measured: dict[Case, dict[str, Counted]]) -> None:
+def print_rules(bench: Bench, alarms: dict[str, Counted], measured: dict[Case, dict[str, Counted]]) -> None:
     """Hits and false alarms of each rule, over all tasks."""
     healthy = sum(counted.runs for counted in alarms.values())
 
@@ -178,7 +241,7 @@ def print_rules(alarms: dict[str, Counted], measured: dict[Case, dict[str, Count
         runs = sum(counted.runs for counted in by_task.values())
         warned, noted = (sum(counted.found[case.rule, how] for counted in by_task.values()) for how in (WARNED, NOTED))
         print(
-            f"| {case.rule} | {FAULTS[case.fault].title} | {share(warned, runs)} | {warned + noted} of {runs} "
+            f"| {case.rule} | {bench.titles[case.fault]} | {share(warned, runs)} | {warned + noted} of {runs} "
             f"| {alarmed(case.rule)} |"
         )
     for rule in RULES:
@@ -201,16 +264,16 @@ def print_tasks(alarms: dict[str, Counted], per_task: int) -> None:
     print()
 
 
-def print_hits(measured: dict[Case, dict[str, Counted]]) -> None:
+def print_hits(bench: Bench, measured: dict[Case, dict[str, Counted]]) -> None:
     """Hits of each fault on each task, at least as a warning."""
-    print(f"| rule | planted fault | {' | '.join(TASKS)} |")
-    print(f"| --- | --- |{' ---: |' * len(TASKS)}")
+    print(f"| rule | planted fault | {' | '.join(bench.tasks)} |")
+    print(f"| --- | --- |{' ---: |' * len(bench.tasks)}")
     for case, by_task in measured.items():
         cells = (
             f"{by_task[task].found[case.rule, WARNED]} of {by_task[task].runs}" if task in by_task else "–"
-            for task in TASKS
+            for task in bench.tasks
         )
-        print(f"| {case.rule} | {FAULTS[case.fault].title} | {' | '.join(cells)} |")
+        print(f"| {case.rule} | {bench.titles[case.fault]} | {' | '.join(cells)} |")
     print()
 
 
@@ -219,25 +282,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python benchmarks/diagnosis.py", description=__doc__.splitlines()[0])
     parser.add_argument("--healthy", type=int, default=100, help="runs of each task with default settings")
     parser.add_argument("--faulty", type=int, default=5, help="runs of each fault and task; of few tasks, more")
+    parser.add_argument("--masked", action="store_true", help="loops of the mask-token model, not the diffusion model")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    model, tokenizer = dv.load_tiny()
+    bench = masked_bench() if options.masked else diffusion_bench()
     rng = np.random.default_rng(3)
+    arguments_told = f"--healthy {options.healthy} --faulty {options.faulty}{' --masked' if options.masked else ''}"
     print(
-        f"Printed by `python benchmarks/diagnosis.py --healthy {options.healthy} --faulty {options.faulty}`, with 95 % "
-        f"intervals. transformers {transformers.__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}.\n"
+        f"Printed by `python benchmarks/diagnosis.py {arguments_told}`, with 95 % intervals. transformers "
+        f"{transformers.__version__}, torch {torch.__version__}, Python {platform.python_version()}.\n"
     )
-    alarms = false_alarms(model, tokenizer, rng, options.healthy)
+    alarms = false_alarms(bench, rng, options.healthy)
     print_tasks(alarms, options.healthy)
     runs: dict[tuple[str, tuple[str, ...]], dict[str, Counted]] = {}
-    for case in CASES:
+    for case in bench.cases:
         key = (case.fault, case.tasks)
         if key not in runs:
-            runs[key] = hits(model, tokenizer, rng, case, options.faulty * len(TASKS) // len(case.tasks))
-    measured = {case: runs[case.fault, case.tasks] for case in CASES}
-    print_rules(alarms, measured)
-    print_hits(measured)
+            runs[key] = hits(bench, rng, case, options.faulty * len(bench.tasks) // len(case.tasks))
+    measured = {case: runs[case.fault, case.tasks] for case in bench.cases}
+    print_rules(bench, alarms, measured)
+    print_hits(bench, measured)
 
 
 if __name__ == "__main__":

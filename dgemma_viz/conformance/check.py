@@ -12,6 +12,7 @@ from dgemma_viz.conformance import (
     emission,
     next_canvas,
     probabilities,
+    rows,
     sampling,
     stopping,
     unmasking,
@@ -26,6 +27,7 @@ from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.trace.model import Trace
 
 RULES: tuple[Rule[Evidence], ...] = (
+    *rows.RULES,
     *probabilities.RULES,
     *sampling.RULES,
     *acceptance.RULES,

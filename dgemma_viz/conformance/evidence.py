@@ -39,6 +39,9 @@ class Tolerances:
     false_alarm
         Probability that one check accuses runs of the reference sampler itself by any of its statistical rules, however
         many traces it is given; how it is shared out says :mod:`dgemma_viz.conformance.statistical`.
+    batch
+        Of a probability, absolute: what the same forward pass in a batch of another size may change, since kernels then
+        sum in another order.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class Tolerances:
     entropy: float = 5e-5
     probability: float = 0.002
     false_alarm: float = 1e-6
+    batch: float = 0.05
 
     def __post_init__(self) -> None:
         for option in fields(self):

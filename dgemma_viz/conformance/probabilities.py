@@ -180,8 +180,12 @@ def _entropy_fits(evidence: Evidence, run: CanvasRun) -> Checked:
 
 def _candidate_fits(evidence: Evidence, run: CanvasRun) -> Checked:
     candidate, found = run.array("candidate"), run.array("candidate_probability").astype(float)
-    p = run.array("top_k_probabilities").astype(float)
-    listed = run.array("top_k_ids") == candidate[..., None]
+    of = "alternatives give" if _has_alternatives(evidence) else "confidence gives"
+    if _has_alternatives(evidence):
+        p, ids = run.array("top_k_probabilities").astype(float), run.array("top_k_ids")
+    else:  # the draft is the one alternative that is known
+        p, ids = run.array("confidence").astype(float)[..., None], run.array("draft")[..., None]
+    listed = ids == candidate[..., None]
     known = np.isfinite(found) & np.isfinite(p).all(axis=-1)
     found, p = np.where(known, found, 0), np.where(known[..., None], p, 0)
     slack = 2 * evidence.tolerances.probability
@@ -192,9 +196,13 @@ def _candidate_fits(evidence: Evidence, run: CanvasRun) -> Checked:
     def tell(t: int, position: int) -> tuple[str, str, str]:
         stands = f"{found[t, position]:.4g}"
         should = f"{own[t, position]:.4g}" if listed[t, position].any() else f"at most {most[t, position]:.4g}"
-        return stands, should, f"The candidate's probability is {stands}; the alternatives give {should}."
+        return stands, should, f"The candidate's probability is {stands}; the {of} {should}: {_OTHERS}"
 
     return first_wrong(known, known & ~fits, steps_of(run), tell)
+
+
+def _has_alternatives(case: Case) -> bool:
+    return case.has("top_k_ids") and case.has("top_k_probabilities")
 
 
 def _other_temperature(case: Case) -> str:
@@ -234,7 +242,7 @@ RULES = (
     Rule(
         "draft-is-top-1",
         "The draft is the argmax of the processed logits; of equally probable tokens, any.",
-        "DiffusionGemmaGenerationMixin._denoising_step (new_argmax_canvas)",
+        "DiffusionGemmaGenerationMixin._denoising_step (new_argmax_canvas); vllm#45689 (another request's numbers)",
         (need.arrays("top_k_ids", "top_k_probabilities"),),
         each(_draft_is_top),
     ),
@@ -255,8 +263,15 @@ RULES = (
     Rule(
         "candidate-probability",
         "The candidate's probability is the one among the alternatives, or below all of them.",
-        "DiffusionGemmaGenerationMixin._denoising_step (torch.multinomial)",
-        (need.arrays("candidate", "candidate_probability", "top_k_ids", "top_k_probabilities"),),
+        "DiffusionGemmaGenerationMixin._denoising_step (torch.multinomial); LLaDA generate.py (candidates of noisy "
+        "logits, probabilities of raw ones)",
+        (
+            need.arrays("candidate", "candidate_probability"),
+            need.when(
+                lambda case: _has_alternatives(case) or case.has("confidence"),
+                "needs 'confidence', or 'top_k_ids' and 'top_k_probabilities', of which the trace holds neither",
+            ),
+        ),
         each(_candidate_fits),
     ),
 )

@@ -25,6 +25,7 @@ from dgemma_viz.diagnosis import (
     repetition,
     runtime,
     stopping,
+    unmasking,
 )
 from dgemma_viz.diagnosis.case import RunCase
 from dgemma_viz.rules.engine import Verdict, run_rules
@@ -44,6 +45,7 @@ RULES: tuple[Rule[RunCase], ...] = (
     *against_reference.RULES,
     *drafts.RULES,
     *acceptance.RULES,
+    *unmasking.RULES,
 )
 """All rules, in the order in which findings of one severity are listed. Causes come before effects: broken numbers or
 another sampler explain most of what follows."""

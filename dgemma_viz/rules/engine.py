@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dgemma_viz.rules.finding import Finding
-from dgemma_viz.rules.rule import C, Pooled, Rule, Tally
+from dgemma_viz.rules.rule import Across, C, Pooled, Rule, Tally
 
 
 class Verdict(StrEnum):
@@ -105,11 +105,12 @@ def _judged(
     if isinstance(rule.check, Pooled):
         return _pooled(rule, rule.check, _once(able, repeated), reasons, risk)
     found, counts = list[Finding](), dict.fromkeys((index for index, _ in able), 0)
-    for index, case in able:
-        for checked in rule.check(case):
-            counts[index] += checked.judged
-            if checked.finding is not None:
-                found.append(replace(checked.finding, trace=index))
+    check = rule.check
+    said = check.judge(able) if isinstance(check, Across) else ((i, one) for i, case in able for one in check(case))
+    for index, checked in said:
+        counts[index] += checked.judged
+        if checked.finding is not None:
+            found.append(replace(checked.finding, trace=index))
     total, seen_in = sum(counts.values()), sum(map(bool, counts.values()))
     if seen_in < len(counts):
         reasons = [rule.idle, *reasons]

@@ -1,8 +1,9 @@
 """What a rule is: data and one check.
 
 A check gets a :class:`~dgemma_viz.rules.need.Case` and goes over it as a whole, sample by sample or canvas by canvas:
-for each it says how much was judged, and the first place that is wrong. A statistical rule judges all cases together
-(:class:`Pooled`). Thresholds are constants beside the check, each with its reason.
+for each it says how much was judged, and the first place that is wrong. Two kinds of checks get all cases together: one
+that holds them against each other (:class:`Across`), and a statistical one (:class:`Pooled`). Thresholds are constants
+beside the check, each with its reason.
 """
 
 from __future__ import annotations
@@ -65,8 +66,22 @@ class Tally:
         return f"{told}; {self.enough_after:,} would have been enough to tell, had all come out so"
 
 
+class Across(ABC, Generic[C]):
+    """A check that holds cases against each other, such as a prompt alone against the same prompt in a batch."""
+
+    @abstractmethod
+    def judge(self, cases: Sequence[tuple[int, C]]) -> Iterable[tuple[int, Checked]]:
+        """What is said of which case.
+
+        Parameters
+        ----------
+        cases
+            Index and case of each that meets the rule's needs, in their order.
+        """
+
+
 class Pooled(ABC, Generic[C]):
-    """A check of all cases as a whole."""
+    """A statistical check of all cases as a whole."""
 
     @abstractmethod
     def judge(self, cases: Sequence[tuple[int, C]], risk: float) -> tuple[tuple[Tally, ...], list[Finding]]:
@@ -114,7 +129,7 @@ class Rule(Generic[C]):
     says: str
     source: str
     needs: tuple[Need, ...]
-    check: Callable[[C], Iterable[Checked]] | Pooled[C]
+    check: Callable[[C], Iterable[Checked]] | Across[C] | Pooled[C]
     idle: str = "no step ran"
     title: str = ""
     remedy: str = ""

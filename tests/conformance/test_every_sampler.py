@@ -178,7 +178,9 @@ def test_reports_name_the_sampler_whose_rules_were_applied(sticky, masked):
     assert str(check_conformance(sticky)).startswith(
         "Conforms to the rules of block refinement in what could be checked:"
     )
-    assert str(check_conformance(masked)).startswith("Conforms to the rules of a mask-token sampler:")
+    report = check_conformance(masked)
+    assert str(report).startswith("Conforms to the rules of a mask-token sampler in what could be checked:")
+    assert [name for name, _ in report.not_checked] == ["rows-agree"]
     assert "rules of other samplers, not applicable: " in check_conformance(masked)._repr_html_()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.diagnosis import CASES
+from benchmarks.diagnosis import CASES, MASKED_CASES
 from dgemma_viz.diagnosis import RULES, Severity, channels, diagnose
 from dgemma_viz.tiny.tasks import TASKS
 from tests.handmade import handmade_trace
@@ -20,13 +20,25 @@ def findings_of(trace, rule, reference=None):
 
 
 def test_every_rule_has_a_fault():
-    assert {case.rule for case in CASES} | CHANNEL_RULES | RESTRAINT_RULES == {rule.name for rule in RULES}
+    planted = {case.rule for case in (*CASES, *MASKED_CASES)}
+    assert planted | CHANNEL_RULES | RESTRAINT_RULES == {rule.name for rule in RULES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.fault}")
 def test_the_fault_is_found(case, run_of):
     task = case.tasks[0]
-    trace = run_of(task, case.fault)
+    check_found(run_of(task, case.fault), case, task)
+
+
+@pytest.mark.parametrize("case", MASKED_CASES, ids=lambda case: f"{case.rule}-{case.fault}")
+def test_the_fault_of_a_mask_token_loop_is_found(case, loop_of):
+    """On one of the first prompts: a block that begins at its start looks healthy where that is the surest position."""
+    task = case.tasks[0]
+    traces = (loop_of(task, case.fault, seed) for seed in range(9))
+    check_found(next(trace for trace in traces if findings_of(trace, case.rule)), case, task)
+
+
+def check_found(trace, case, task):
     found = findings_of(trace, case.rule, TASKS[task].right_answer)
     assert found
     assert max(finding.severity for finding in found) >= Severity.WARNING

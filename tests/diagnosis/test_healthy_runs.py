@@ -5,7 +5,7 @@ import torch
 
 import dgemma_viz as dv
 from benchmarks.diagnosis import is_healthy
-from dgemma_viz.diagnosis import Severity, diagnose
+from dgemma_viz.diagnosis import Severity, diagnose, unmasking
 from dgemma_viz.tiny import encode_prompt
 from dgemma_viz.tiny.tasks import TASKS
 
@@ -18,7 +18,7 @@ def test_healthy_runs_are_silent(task, run_of):
         diagnosis = diagnose(trace, TASKS[task].right_answer)
         assert not [finding for finding in diagnosis if finding.severity >= Severity.WARNING], str(diagnosis)
         assert diagnosis.judgements[0].answer_right
-        assert not diagnosis.not_applied
+        assert {name for name, _ in diagnosis.not_applied} == {rule.name for rule in unmasking.RULES}
 
 
 def test_a_healthy_batch_of_one_and_several_canvases_is_silent(tiny):

@@ -128,6 +128,14 @@ def test_a_stale_sampler_is_named_in_its_first_step(runs):
     assert (violation.found, violation.expected) == ("5 nats", "0.1 nats")
 
 
+def test_rows_used_again_are_named_where_they_begin(runs):
+    healthy, broken = runs("row-used-again")
+    violation = first_breach(broken, "row-used-again")
+    assert (violation.canvas, violation.step, violation.sample) == (0, 0, 1)
+    assert check_conformance(broken).violations[0] == violation
+    assert not check_conformance(healthy).first("rows-begin-apart")
+
+
 def test_nan_hidden_states_are_named_in_the_step_and_at_every_position(runs):
     _, broken = runs("nan-hidden-state")
     report = check_conformance(broken)

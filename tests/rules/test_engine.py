@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dgemma_viz.rules import Case, Checked, Finding, Rule, Severity, Tally, Verdict, need, run_rules
-from dgemma_viz.rules.rule import Pooled
+from dgemma_viz.rules.rule import Across, Pooled
 from tests.synthetic import synthetic_trace
 
 FOUND = Finding(Severity.WARNING, "something", step=1)
@@ -52,6 +52,21 @@ def test_a_rule_of_other_samplers_is_not_applicable():
     assert (outcome.verdict, outcome.reason) == (Verdict.NOT_APPLICABLE, "the seed is another one")
     _, outcome = outcome_of(rule(Checked(2), needs=(OTHERS,)))
     assert (outcome.verdict, outcome.traces, outcome.reason) == (Verdict.PASSED, 1, "")
+
+
+class Neighbours(Across):
+    """Holds each case against the one before."""
+
+    def judge(self, cases):
+        return [(index, Checked(1, FOUND if index == 2 else None)) for index, _ in cases[1:]]
+
+
+def test_cases_that_are_held_against_each_other():
+    across = replace(rule(), check=Neighbours())
+    (finding,), outcome = outcome_of(across)
+    assert (finding.trace, finding.rule, outcome.verdict, outcome.judged) == (2, "a-rule", Verdict.BROKEN, 2)
+    findings, outcome = outcome_of(across, CASES[:1])
+    assert (findings, outcome.verdict, outcome.reason) == ([], Verdict.NOT_CHECKED, "nothing was there")
 
 
 class Count(Pooled):

@@ -4,7 +4,8 @@
 ...     trace = run(model, tokenizer, prompt)
 
 To add one, write what plants it and its entry in the file of its family: what the loop is given (``inputs``), what the
-decoder answers (``logits``), or a rule that a published runtime broke (``published_bugs``).
+decoder answers (``logits``), or a rule that a published runtime broke (``published_bugs``). Faults of loops with
+a mask token stand in :mod:`dgemma_viz.labs.sabotage.mask_loop`.
 """
 
 from types import MappingProxyType

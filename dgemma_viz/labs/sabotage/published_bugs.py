@@ -1,7 +1,7 @@
 """Bugs that were published in runtimes of DiffusionGemma, planted one at a time into the unmodified ``generate()``.
 
 Each breaks one rule that :func:`dgemma_viz.check_conformance` replays: the stop rule (its window, what it takes its
-entropy from, its memory), what a denoising step leaves behind, or the sampler that runs.
+entropy from, its memory), what a denoising step leaves behind, where a canvas begins, or the sampler that runs.
 """
 
 from __future__ import annotations
@@ -165,6 +165,44 @@ def stale_sampler(model: Any) -> Iterator[None]:
 
 
 @contextmanager
+def row_used_again(model: Any) -> Iterator[None]:
+    """Begin each canvas after a call's first with the last draft of the row before; in the first, deal out one draw."""
+    last: list[Any] = []
+
+    def step(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        last[:] = [result[1]]
+        return result
+
+    def prepare(original: Callable[..., Any], config: Any) -> Any:
+        sampler = original(config)
+        last.clear()
+
+        class Reusing(type(sampler)):  # type: ignore[misc]
+            re_noising = False
+
+            def initialize_canvas(self, batch_size: int, device: Any) -> Any:
+                canvas = super().initialize_canvas(batch_size, device)
+                if self.re_noising:
+                    return canvas
+                return last[0].roll(1, dims=0) if last else canvas[:1].repeat(batch_size, 1)
+
+            def renoise_canvas(self, *args: Any) -> Any:
+                self.re_noising = True
+                canvas = super().renoise_canvas(*args)
+                self.re_noising = False
+                return canvas
+
+        sampler.__class__ = Reusing
+        return sampler
+
+    with InstanceHooks() as hooks:
+        hooks.wrap(model, PREPARE_SAMPLER, prepare)
+        hooks.wrap(model, DENOISING_STEP, step)
+        yield
+
+
+@contextmanager
 def nan_hidden_state(model: Any) -> Iterator[None]:
     """Make every hidden state NaN from the second step of each canvas on, in a runtime that goes on.
 
@@ -281,6 +319,15 @@ FAULTS: tuple[Fault, ...] = (
         "transformers 5.23 _compile_functions",
         stale_sampler,
         named_by=("bound-as-asked",),
+    ),
+    Fault(
+        "row-used-again",
+        "Rows begin with another's canvas",
+        "No noise is drawn for a row: each canvas begins with the last draft of the row before it in the batch, the "
+        "first ones with one draw for all. (One canvas of one sample is as it should be.)",
+        "tenstorrent/vllm#459",
+        row_used_again,
+        named_by=("rows-begin-apart",),
     ),
     Fault(
         "nan-hidden-state",
