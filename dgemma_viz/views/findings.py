@@ -11,6 +11,7 @@ import numpy as np
 
 from dgemma_viz.diagnosis import Diagnosis
 from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.rules.engine import Verdict
 from dgemma_viz.rules.finding import Finding, place_of, summary
 from dgemma_viz.trace.model import Trace
 
@@ -48,10 +49,8 @@ def _number(value: float) -> str:
 
 
 def remark_of(diagnosis: Diagnosis) -> str:
-    """Why some rules were not applied; empty if all were."""
-    if not diagnosis.not_applied:
-        return ""
+    """Why some rules that concern this sampler were not applied; empty if all were."""
     reasons: dict[str, list[str]] = {}
-    for rule, why in diagnosis.not_applied:
-        reasons.setdefault(why, []).append(rule.replace("-", " "))
+    for one in diagnosis.of(Verdict.NOT_CHECKED):
+        reasons.setdefault(one.reason, []).append(one.rule.replace("-", " "))
     return "; ".join(f"not looked for ({why}): {', '.join(rules)}" for why, rules in reasons.items())

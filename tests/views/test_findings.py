@@ -2,8 +2,10 @@
 
 import json
 
+import dgemma_viz as dv
 from dgemma_viz.rules import Finding, Severity
-from dgemma_viz.views.findings import entry_of
+from dgemma_viz.rules.engine import Verdict
+from dgemma_viz.views.findings import entry_of, remark_of
 from tests.synthetic import synthetic_trace
 
 
@@ -29,3 +31,11 @@ def test_an_entry_says_where_and_shows_what_is_invisible():
     json.dumps(entry)
     assert entry_of(trace, Finding(Severity.NOTE, ""))["where"] == "sample 0"
     assert entry_of(synthetic_trace(), Finding(Severity.NOTE, ""))["where"] == "whole run"
+
+
+def test_the_remark_names_what_is_missing_and_no_rules_of_other_samplers():
+    diagnosis = dv.diagnose(synthetic_trace())
+    assert diagnosis.of(Verdict.NOT_APPLICABLE)
+    remark = remark_of(diagnosis)
+    assert "wrong answer" in remark
+    assert "of another kind" not in remark
