@@ -11,12 +11,12 @@ import numpy.typing as npt
 from dgemma_viz.recorders.host_arrays import read_only
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.tokenizer import TokenTexts
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.derive import derived, entropy_spent, mean_entropy, stable_steps
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT, TOKEN_ARRAYS
+from dgemma_viz.trace.tokenizer import TokenTexts
 
 Array = npt.NDArray[Any]
 

@@ -43,8 +43,8 @@ from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import generator_state, vocabulary_size
 from dgemma_viz.recorders.running_sampler import watched
 from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, EntropyBound, followed_class
-from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream.diffusers import PREPARE_PROMPT, SELECT_POSITIONS, DiffusionGemmaPipeline
 from dgemma_viz.upstream.torch_compile import called_through
 from dgemma_viz.upstream.versions import clash_of

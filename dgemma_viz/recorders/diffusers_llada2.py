@@ -45,8 +45,8 @@ from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.reduce import DTYPES, reduce_logits
 from dgemma_viz.recorders.run_buffer import Run, Step
 from dgemma_viz.recorders.run_facts import generator_state
-from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream.diffusers import PREPARE_IDS, execution_device
 
 

@@ -44,7 +44,7 @@ from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import diffusion_gemma_facts, eos_ids, generator_state, vocabulary_size, with_config
 from dgemma_viz.recorders.running_sampler import watched
 from dgemma_viz.recorders.step_capture import StepCapture
-from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
+from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream.transformers import (
     DENOISING_STEP,
     FINALIZE_CANVAS,

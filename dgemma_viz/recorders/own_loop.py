@@ -45,12 +45,12 @@ from dgemma_viz.recorders.own_loop_step import (
 from dgemma_viz.recorders.own_loop_trace import emitted_rows, trace_of_steps
 from dgemma_viz.recorders.run_buffer import warn_user
 from dgemma_viz.recorders.run_facts import facts_given
-from dgemma_viz.recorders.tokenizer import TokenTexts, check_tokenizer, tokenizer_of
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
 from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.trace.tokenizer import TokenTexts, check_tokenizer, tokenizer_of
 
 
 class Recorder:

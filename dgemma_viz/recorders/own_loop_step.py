@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.host_arrays import host_array, is_torch
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
-from dgemma_viz.trace.decision import Decision, Phase, is_accepted
+from dgemma_viz.trace.decision import Decision, Phase, is_accepted, masked_outcome
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
 from dgemma_viz.trace.schema import ARRAYS, OF_A_DECISION, RULED_OUT, TOKEN_ARRAYS
 
@@ -252,35 +252,6 @@ def prompts(value: Any) -> list[list[int]]:
         if row.ndim != 1 or (row.size and (row.dtype.kind not in "iu" or row.min() < 0)):
             raise RecordingError("'prompt' must be token ids: (P,), (B, P), or a list of them for each sample")
     return [[int(token) for token in row] for row in rows]
-
-
-# -- what became of a masked canvas -----------------------------------------------------------------------------
-
-
-def masked_outcome(before: Array, after: Array | None, mask: int, accepted: Array | None = None) -> Array:
-    """Codes of :class:`~dgemma_viz.trace.decision.Decision`, uint8 ``(B, C)``.
-
-    Parameters
-    ----------
-    before
-        Token ids that the step read, ``(B, C)``.
-    after
-        Token ids that the next step reads, or what was emitted; what is masked there is noise. None where the run broke
-        off: then only ``accepted`` is known.
-    mask
-        Id of the mask token.
-    accepted
-        Masked positions into which the loop says that it put its candidate. None: those that ``after`` shows unmasked.
-    """
-    was_masked = before == mask
-    decision = np.where(was_masked, Decision.NOISE, Decision.KEPT)
-    if after is None:
-        put = np.zeros(before.shape, dtype=bool) if accepted is None else accepted
-        return np.where(put & was_masked, Decision.ACCEPTED, decision).astype(np.uint8)
-    put = before != after if accepted is None else accepted
-    decision = np.where(put & was_masked, Decision.ACCEPTED, decision)
-    decision = np.where(~was_masked & (after != before), Decision.EDITED, decision)
-    return np.where(after == mask, Decision.NOISE, decision).astype(np.uint8)
 
 
 def lost(accepted: Array, candidate: Array | None, after: Array, mask: int) -> int:

@@ -11,13 +11,13 @@ import numpy as np
 
 from dgemma_viz.errors import RecordingError, TraceError
 from dgemma_viz.recorders.own_loop_step import Array, OwnStep, as_array, per_position
-from dgemma_viz.recorders.tokenizer import TokenTexts
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.logged_layout import MOST_CELLS
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts, Trace
 from dgemma_viz.trace.partial_run import empty_arrays, trace_of_arrays
 from dgemma_viz.trace.schema import OF_A_DECISION, TOKEN_ARRAYS
+from dgemma_viz.trace.tokenizer import TokenTexts
 
 
 def trace_of_steps(

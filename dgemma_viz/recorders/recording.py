@@ -20,10 +20,10 @@ from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.run_buffer import warn_user
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.tokenizer import TokenTexts
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.tokenizer import TokenTexts
 
 if TYPE_CHECKING:
     from dgemma_viz.recorders.run_buffer import Run

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 import dgemma_viz
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.recorders.tokenizer import check_tokenizer
 from dgemma_viz.trace.facts import KIND_OF_NAME
 from dgemma_viz.trace.model import RunFacts
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.tokenizer import check_tokenizer
 from dgemma_viz.upstream.transformers import name_or_path
 
 if TYPE_CHECKING:

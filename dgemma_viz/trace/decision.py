@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -39,6 +40,32 @@ def is_accepted(decision: Array) -> Array:
     """Which codes count as accepted: bool, same shape."""
     kept: Array = (decision != Decision.NOISE) & (decision != NO_DECISION)
     return kept
+
+
+def masked_outcome(before: Array, after: Array | None, mask: int, accepted: Array | None = None) -> Array:
+    """What became of a canvas of masks: codes of :class:`Decision`, uint8 ``(..., C)``.
+
+    Parameters
+    ----------
+    before
+        Token ids that the step read, ``(..., C)``.
+    after
+        Token ids that the next step reads, or what was emitted; what is masked there is noise. None where the run broke
+        off: then only ``accepted`` is known.
+    mask
+        Id of the mask token.
+    accepted
+        Masked positions into which the loop says that it put its candidate. None: those that ``after`` shows unmasked.
+    """
+    was_masked = before == mask
+    decision = np.where(was_masked, Decision.NOISE, Decision.KEPT)
+    if after is None:
+        put = np.zeros(before.shape, dtype=bool) if accepted is None else accepted
+        return np.where(put & was_masked, Decision.ACCEPTED, decision).astype(np.uint8)
+    put = before != after if accepted is None else accepted
+    decision = np.where(put & was_masked, Decision.ACCEPTED, decision)
+    decision = np.where(~was_masked & (after != before), Decision.EDITED, decision)
+    return np.where(after == mask, Decision.NOISE, decision).astype(np.uint8)
 
 
 class Phase(IntEnum):

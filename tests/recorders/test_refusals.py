@@ -64,7 +64,7 @@ def test_a_slightly_smaller_tokenizer_will_do(model):
 
 
 def test_added_tokens_beyond_a_large_vocabulary_will_do():
-    from dgemma_viz.recorders.tokenizer import check_tokenizer
+    from dgemma_viz.trace.tokenizer import check_tokenizer
 
     class Large:
         vocab_size = 1000

@@ -10,13 +10,13 @@ import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.samplers import SAMPLERS, Sampler
-from dgemma_viz.recorders.tokenizer import TokenTexts, tokenizer_of
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
 from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.schema import ARRAYS, RULED_OUT
+from dgemma_viz.trace.tokenizer import TokenTexts, tokenizer_of
 
 
 def sampler_of(trace: Trace) -> Sampler:

@@ -18,12 +18,12 @@ from dgemma_viz.labs.run import Hooks, record_prepared
 from dgemma_viz.labs.samplers import Prepared
 from dgemma_viz.labs.samplers.diffusers_schedulers import GivenIds
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.tokenizer import tokenizer_of
 from dgemma_viz.trace import Trace
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.interventions import Intervention, recorded_interventions
 from dgemma_viz.trace.notice import NoticeCode
 from dgemma_viz.trace.task import RunTask
+from dgemma_viz.trace.tokenizer import tokenizer_of
 
 _OF_GENERATE = (
     "max_denoising_steps",

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from dgemma_viz.plain_text import joined, seen, to_bytes
-from dgemma_viz.recorders.tokenizer import TokenTexts, tokenizer_of
+from dgemma_viz.trace.tokenizer import TokenTexts, tokenizer_of
 from tests.recorders.conftest import small_tokenizer
 
 UNKNOWN = "[UNK]"
