@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "trace",
         nargs="+",
-        help="a .safetensors trace, or JSON lines that another runtime logged; of several, statistical rules pool "
-        "the random draws, in the order given",
+        help="a .safetensors trace, JSON lines that another runtime logged, a step map, a history, or a folder of "
+        "them; of several, statistical rules pool the random draws, in the order given",
     )
     check.add_argument(
         "--reference-settings",
@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     diagnose = commands.add_parser("diagnose", help="say what went wrong in a recorded run, and what to try")
-    diagnose.add_argument("trace", help="a .safetensors trace, or JSON lines that another runtime logged")
+    diagnose.add_argument(
+        "trace", help="a .safetensors trace, JSON lines that another runtime logged, a step map, or a history"
+    )
     diagnose.add_argument("--reference", help="the right answer (default: the trace's own, if it has one)")
     diagnose.set_defaults(run=_diagnose)
 
@@ -157,9 +159,13 @@ def _task_prompt(name: str, seed: int) -> str:
 def _check(options: argparse.Namespace) -> int:
     from dgemma_viz.conformance import check_conformance
     from dgemma_viz.conformance.reference_settings import read_settings
-    from dgemma_viz.trace import load_trace
+    from dgemma_viz.trace import load_traces
 
-    traces = dict(zip(_told_apart(options.trace), map(load_trace, options.trace), strict=True))
+    traces = {
+        f"{name} {run}".rstrip(): trace
+        for name, path in zip(_told_apart(options.trace), options.trace, strict=True)
+        for run, trace in load_traces(path).items()
+    }
     report = check_conformance(traces, read_settings(options.reference_settings))
     _say(report)
     return 0 if report.ok else 1

@@ -113,7 +113,7 @@ RULES = (
         remedy="Lower the entropy bound or raise the temperatures of early steps, so that less is accepted before the "
         "context is there; compare with another seed.",
         source="error localisation, arXiv 2512.15596 (CDLM); TraceLock, arXiv 2605.24697",
-        needs=(need.REFERENCE, need.RIGHT_ANSWER, need.EMITTED, need.REDRAFTS),
+        needs=(need.REFERENCE, need.RIGHT_ANSWER, need.EMITTED, need.REDRAFTS, need.measured("draft")),
         check=per_canvas(_stuck),
     ),
     Rule(
@@ -123,7 +123,7 @@ RULES = (
         remedy="Look at what changed around it in the step that lost it. Stopping earlier, or voting over the steps "
         "(arXiv 2508.09138), would have kept it.",
         source="EverPass and temporal voting, arXiv 2508.09138; early answers, arXiv 2508.19982",
-        needs=(need.REFERENCE, need.RIGHT_ANSWER, need.EMITTED, need.REDRAFTS),
+        needs=(need.REFERENCE, need.RIGHT_ANSWER, need.EMITTED, need.REDRAFTS, need.measured("draft")),
         check=per_canvas(_lost),
     ),
 )

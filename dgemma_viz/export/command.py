@@ -30,7 +30,9 @@ _OPTIONS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options."""
-    parser.add_argument("trace", help="a .safetensors trace, or JSON lines that another runtime logged")
+    parser.add_argument(
+        "trace", help="a .safetensors trace, JSON lines that another runtime logged, a step map, or a history"
+    )
     parser.add_argument("other", nargs="?", help="a second trace: then both are compared")
     parser.add_argument(
         "-o",

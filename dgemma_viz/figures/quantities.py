@@ -116,6 +116,8 @@ def quantity_of(trace: Trace, name: str) -> Quantity:
     quantity = quantity_named(name)
     if _MADE_OF.get(name, name) in trace.facts.absent:
         return replace(quantity, values=_nothing, missing=UNRECORDED.label, recorded=False)
+    if name in trace.facts.derived:
+        quantity = replace(quantity, provenance="derived")
     if name in _OF_A_DECISION and not trace.decided.all():
         quantity = replace(quantity, missing=_OF_A_DECISION[name])
     if name in _OF_A_DISTRIBUTION and trace.banned is not None:

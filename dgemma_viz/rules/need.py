@@ -146,6 +146,20 @@ def arrays(*names: str) -> Need:
     return Need(unmet, names)
 
 
+def measured(*names: str) -> Need:
+    """Arrays that were recorded, and not derived from others: those would agree with themselves."""
+
+    def unmet(case: Case) -> str:
+        derived = [name for name in names if name in case.trace.facts.derived]
+        return (
+            f"needs {_listed(derived)} as the run had it; in this trace it is derived from other arrays"
+            if derived
+            else ""
+        )
+
+    return Need(unmet, names)
+
+
 def any_array(*names: str) -> Need:
     """At least one of several arrays."""
     return when(lambda case: any(map(case.has, names)), f"needs one of {_listed(names)}; the trace holds none of them")

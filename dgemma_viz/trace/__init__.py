@@ -1,7 +1,7 @@
 """The trace: data model, schema, file formats and table exports. numpy only."""
 
 from dgemma_viz.trace.decision import Decision, Phase
-from dgemma_viz.trace.file import load_trace, save_trace
+from dgemma_viz.trace.file import load_trace, load_traces, save_trace
 from dgemma_viz.trace.json_lines import load_json_lines, save_json_lines
 from dgemma_viz.trace.model import CanvasRun, RunFacts, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
@@ -22,6 +22,7 @@ __all__ = [
     "Trace",
     "load_json_lines",
     "load_trace",
+    "load_traces",
     "save_json_lines",
     "save_trace",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from dgemma_viz.errors import TraceError
 from dgemma_viz.plain_text import whole_characters
-from dgemma_viz.trace.notice import Notice
+from dgemma_viz.trace.notice import DERIVED_ARRAYS, Notice
 from dgemma_viz.trace.schema import ARRAYS
 from dgemma_viz.trace.task import RunTask
 
@@ -129,6 +129,12 @@ class RunFacts:
         """Ids of the tokens that end an output and fill the canvas behind it: end-of-sequence and padding tokens."""
         pad = self.pad_token_id
         return (*self.eos_token_ids, *((pad,) if isinstance(pad, int) else ()))
+
+    @property
+    def derived(self) -> frozenset[str]:
+        """Names of arrays that are measured in other traces but derived in this one, as its notices say."""
+        codes = {notice.code for notice in self.notices}
+        return frozenset(name for code, name in DERIVED_ARRAYS.items() if code in codes)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types; what version 1 did not know only where it says something."""

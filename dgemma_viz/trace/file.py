@@ -23,11 +23,16 @@ from safetensors.numpy import save
 from dgemma_viz.errors import TraceError, TraceFileError
 from dgemma_viz.trace.distinct_ids import distinct, places
 from dgemma_viz.trace.facts import shown
-from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines
+from dgemma_viz.trace.json_lines import is_json_lines, load_json_lines, names_format
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.older_facts import upgraded_facts
+from dgemma_viz.trace.readers import FORMATS, read_foreign
+from dgemma_viz.trace.readers.content import LARGEST as LARGEST_CONTENT
+from dgemma_viz.trace.readers.content import content_of
+from dgemma_viz.trace.readers.folder import files_of, one_run
+from dgemma_viz.trace.readers.known import Known
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, RULED_OUT, SCHEMA_VERSION, TOKEN_ARRAYS
-from dgemma_viz.trace.stored_arrays import StoredArray, read_stored
+from dgemma_viz.trace.stored_arrays import StoredArray, is_safetensors, read_stored
 from dgemma_viz.trace.token_texts import TokenTexts, pack_texts, unpack_texts
 from dgemma_viz.write_whole import write_whole
 
@@ -54,18 +59,104 @@ def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
     write_whole(path, save(_to_arrays(trace), metadata=_to_metadata(trace)), TraceFileError)
 
 
-def load_trace(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace: a ``.safetensors`` file, or JSON lines (:mod:`dgemma_viz.trace.json_lines`), told by their content.
+def load_trace(
+    path: str | os.PathLike[str],
+    tokenizer: Any = None,
+    *,
+    mask_token_id: int | None = None,
+    prompt_length: int | None = None,
+    block_length: int | None = None,
+) -> Trace:
+    """Read a trace, or what others write of a run; which it is, is told by content.
+
+    Own formats are ``.safetensors`` files and JSON lines (:mod:`dgemma_viz.trace.json_lines`). Of others, step maps,
+    histories of token ids, frames of text, and folders of them are read (:mod:`dgemma_viz.trace.readers`): what they
+    lack is absent from the trace, and its notices say what is derived.
+
+    Parameters
+    ----------
+    path
+        File, or folder.
+    tokenizer
+        The model's, for the texts of tokens in others' formats; own ones hold them.
+    mask_token_id, prompt_length, block_length
+        What others' formats may not say: the id of the mask token, the number of prompt tokens before the answer, and
+        of tokens in a block.
 
     Raises
     ------
     TraceFileError
-        The file is missing, truncated, not a trace, of a newer schema, or inconsistent; the message says which.
+        The file is missing, truncated, of no known format, of a newer schema, or inconsistent; or it holds several runs
+        (:func:`load_traces`). The message says which.
+    """
+    traces = load_traces(
+        path, tokenizer, mask_token_id=mask_token_id, prompt_length=prompt_length, block_length=block_length
+    )
+    if len(traces) > 1:
+        raise TraceFileError(
+            f"'{path}' holds {len(traces)} runs, from '{next(iter(traces))}' to '{[*traces][-1]}': open them with "
+            "dgemma_viz.trace.load_traces(path), which gives each by its name"
+        )
+    return next(iter(traces.values()))
+
+
+def load_traces(
+    path: str | os.PathLike[str],
+    tokenizer: Any = None,
+    *,
+    mask_token_id: int | None = None,
+    prompt_length: int | None = None,
+    block_length: int | None = None,
+) -> dict[str, Trace]:
+    """All runs of a file or folder, by name; parameters and errors are those of :func:`load_trace`.
+
+    Names are those of a folder's files, and numbers of the runs in a file, from 0; a lone run of a file has the name
+    ``""``.
     """
     source = Path(path)
-    if is_json_lines(source):
-        return load_json_lines(source)
-    metadata, stored = read_stored(source, FORMAT)
+    known = Known(tokenizer, mask_token_id, prompt_length, block_length)
+    return _of_folder(source, known) if source.is_dir() else _of_file(source, known)
+
+
+def _of_file(source: Path, known: Known) -> dict[str, Trace]:
+    if is_json_lines(source) and names_format(source):
+        return {"": load_json_lines(source)}
+    content = None
+    if is_safetensors(source) or source.suffix == ".safetensors":
+        metadata, stored = read_stored(source, FORMAT)
+        if metadata.get("format") != FORMAT:
+            content = content_of(source) if source.stat().st_size <= LARGEST_CONTENT else None
+        if content is None or not any(one.fits(content) for one in FORMATS):
+            return {"": _of_stored(metadata, stored, source)}
+    try:
+        return read_foreign(content_of(source) if content is None else content, known)
+    except TraceFileError as error:
+        raise TraceFileError(str(error) if str(source) in str(error) else f"'{source}' {error}") from error
+
+
+def _of_folder(folder: Path, known: Known) -> dict[str, Trace]:
+    """A run for each file; or one, where no file is a run by itself but all are steps of one."""
+    files, traces, steps = files_of(folder), dict[str, Trace](), dict[str, Any]()
+    refused: TraceFileError | None = None
+    for file in files:
+        try:
+            runs = _of_file(file, known)
+        except TraceFileError as error:
+            refused = refused or error
+            steps[file.name] = None if file.suffix == ".safetensors" else content_of(file)
+            continue
+        traces |= {f"{file.name} {name}".rstrip(): trace for name, trace in runs.items()}
+    if refused is None:
+        return traces
+    if not traces and (run := one_run(steps)) is not None:
+        try:
+            return read_foreign(run, known)
+        except TraceFileError as error:
+            raise TraceFileError(f"'{folder}' {error}") from error
+    raise refused
+
+
+def _of_stored(metadata: dict[str, str], stored: dict[str, StoredArray], source: Path) -> Trace:
     facts = _read_metadata(metadata, source)
     _check_stored(stored, source)
     arrays = {name: stored.pop(name).to_numpy() for name in [*stored]}

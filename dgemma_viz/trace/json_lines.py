@@ -83,6 +83,7 @@ from dgemma_viz.trace.logged_layout import SMALL
 from dgemma_viz.trace.logged_lines import (
     ALTERNATIVES,
     FORMAT,
+    LONGEST_LINE,
     VERSION,
     EmittedLine,
     StepLine,
@@ -118,6 +119,12 @@ def is_json_lines(path: str | os.PathLike[str]) -> bool:
     with open_regular(path) as file:
         start = file.read(8)
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b"\0" not in start
+
+
+def names_format(path: str | os.PathLike[str]) -> bool:
+    """Whether the first line of JSON names a format, as the header of these lines does; others' formats do not."""
+    with open_regular(path) as file:
+        return b'"format"' in file.readline(LONGEST_LINE)
 
 
 def load_json_lines(path: str | os.PathLike[str]) -> Trace:

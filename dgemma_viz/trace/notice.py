@@ -30,17 +30,48 @@ class NoticeCode(StrEnum):
     RECORDING_STOPPED = "recording-stopped"
     """The recorder itself failed: the trace ends there, the generation went on."""
     DECISIONS_INFERRED = "decisions-inferred"
-    """Seen were forward passes and no loop: what was decided is inferred from what the next pass reads."""
+    """Seen were forward passes, or canvases, and no loop: what was decided is inferred from what the next step reads."""
     DECISIONS_UNEXPLAINED = "decisions-unexplained"
     """Tokens that were put into the canvas are not what the logits of the passes say."""
     GUIDANCE_NOT_SEEN = "guidance-not-seen"
     """A loop mixes two distributions; only the one with the prompt was seen."""
     END_UNKNOWN = "end-unknown"
     """What the last pass of a run decided was not seen."""
+    NOISED_DERIVED = "noised-derived"
+    """What each step read is rebuilt from the steps at which tokens were revealed."""
+    DRAFT_DERIVED = "draft-derived"
+    """The file holds no drafts: shown is what stood in the canvas after each step."""
+    FIRST_CANVAS_DERIVED = "first-canvas-derived"
+    """The file begins after its first step: what that one read is taken to be masks alone."""
+    MASK_INFERRED = "mask-inferred"
+    """The file does not name its mask token: it is the one that all changed positions held, or stands for what is not
+    revealed yet."""
+    TOKENS_NUMBERED = "tokens-numbered"
+    """The file holds texts alone: token ids are numbers of their texts, not those of a vocabulary."""
+    TOKENS_ENCODED_AGAIN = "tokens-encoded-again"
+    """The file holds text and no token ids: they come from encoding it again, as the tokenizer would, not the model."""
 
 
-NO_WARNING = frozenset({NoticeCode.DECISIONS_INFERRED})
+NO_WARNING = frozenset(
+    {
+        NoticeCode.DECISIONS_INFERRED,
+        NoticeCode.NOISED_DERIVED,
+        NoticeCode.DRAFT_DERIVED,
+        NoticeCode.FIRST_CANVAS_DERIVED,
+        NoticeCode.MASK_INFERRED,
+        NoticeCode.TOKENS_NUMBERED,
+        NoticeCode.TOKENS_ENCODED_AGAIN,
+    }
+)
 """Codes of notices that say how a trace came about, and of nothing to be wary of beyond that."""
+
+DERIVED_ARRAYS = {
+    NoticeCode.ACCEPTED_DERIVED: "accepted",
+    NoticeCode.DECISIONS_INFERRED: "accepted",
+    NoticeCode.NOISED_DERIVED: "noised",
+    NoticeCode.DRAFT_DERIVED: "draft",
+}
+"""Arrays that are derived, in a trace with such a notice, although traces otherwise measure them."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,13 @@ class StoredArray:
         return array
 
 
+def is_safetensors(source: Path) -> bool:
+    """Whether a file begins as such files do: a length, and the header's first brace."""
+    with open_regular(source) as file:
+        start = file.read(_LENGTH_BYTES + 1)
+    return start[_LENGTH_BYTES:] == b"{" and b"\0" in start[:_LENGTH_BYTES]
+
+
 def read_stored(source: Path, kind: str) -> tuple[dict[str, str], dict[str, StoredArray]]:
     """Metadata and arrays; both are empty where the header does not name this kind, and nothing beyond it is read.
 

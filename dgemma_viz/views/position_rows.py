@@ -65,11 +65,12 @@ class Row:
 
 def rows_of(run: CanvasRun) -> tuple[Row, ...]:
     """The rows of a run, top first."""
-    absent = run.trace.facts.absent
+    absent, derived = run.trace.facts.absent, run.trace.facts.derived
     decided, emitted = "accepted" not in absent, run.emitted is not None
 
     def recorded(name: str, kind: Kind, array: str, unit: str = "") -> Row:
-        return Row(name, kind, ARRAYS[array].provenance, array, unit, array not in absent)
+        source = "derived" if array in derived else ARRAYS[array].provenance
+        return Row(name, kind, source, array, unit, array not in absent)
 
     rows = [
         recorded("read (noised)", "token", "noised"),

@@ -10,6 +10,7 @@ import dgemma_viz as dv
 from dgemma_viz.errors import TraceFileError
 from dgemma_viz.trace import Notice, NoticeCode, load_trace
 from dgemma_viz.trace.json_lines import save_json_lines
+from dgemma_viz.trace.notice import NO_WARNING
 from tests.trace.hostile import Stored
 
 FILES = Path(__file__).parent / "files"
@@ -38,7 +39,7 @@ WRITTEN = {
 """Each sentence as the recorders of schema 5 wrote it; two of them quote what another might say."""
 OTHER = "a sentence that no recorder wrote"
 SINCE = {
-    NoticeCode.DECISIONS_INFERRED,
+    *NO_WARNING,
     NoticeCode.DECISIONS_UNEXPLAINED,
     NoticeCode.GUIDANCE_NOT_SEEN,
     NoticeCode.END_UNKNOWN,
