@@ -45,9 +45,10 @@ def content_of(source: Path) -> Any:
     """
     with open_regular(source) as file:
         try:
-            if os.fstat(file.fileno()).st_size > LARGEST:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST:
                 raise TraceFileError(f"'{source}' is larger than {LARGEST:,} bytes; split it by request")
-            data = file.read(LARGEST)
+            data = file.read(size)  # no more than that: a buffer of the size asked for is made at once
         except OSError as error:
             raise TraceFileError(f"cannot read '{source}': {error.strerror}") from error
     try:
