@@ -29,7 +29,7 @@ from dgemma_viz.trace.older_facts import upgraded_facts
 from dgemma_viz.trace.readers import FORMATS, read_foreign
 from dgemma_viz.trace.readers.content import LARGEST as LARGEST_CONTENT
 from dgemma_viz.trace.readers.content import content_of
-from dgemma_viz.trace.readers.folder import files_of, one_run
+from dgemma_viz.trace.readers.folder import files_of, is_folder, one_run
 from dgemma_viz.trace.readers.known import Known
 from dgemma_viz.trace.schema import ARRAYS, DEFAULTED, RULED_OUT, SCHEMA_VERSION, TOKEN_ARRAYS
 from dgemma_viz.trace.stored_arrays import StoredArray, is_safetensors, read_stored
@@ -115,7 +115,7 @@ def load_traces(
     """
     source = Path(path)
     known = Known(tokenizer, mask_token_id, prompt_length, block_length)
-    return _of_folder(source, known) if source.is_dir() else _of_file(source, known)
+    return _of_folder(source, known) if is_folder(source) else _of_file(source, known)
 
 
 def _of_file(source: Path, known: Known) -> dict[str, Trace]:

@@ -27,6 +27,8 @@ _ARRAY_NAME = "history"
 """What a lone array is taken for."""
 _PAGE_DATA = re.compile(r'<script[^>]*\bid="data"[^>]*\btype="application/json"[^>]*>(.*?)</script>', re.DOTALL)
 """Where a viewer's page keeps its data, as that of dLLM-RL's ``sample/get_trace_viewer.py`` does."""
+_NUMBER = re.compile(r"[0-9]{1,10}")
+"""In the metadata of safetensors, which are texts."""
 _INSTEAD = (
     "which is never opened, since it can run any program. Save it without: "
     "numpy.savez(path, history=torch.stack(history).cpu(), sequences=sequences.cpu()), or json.dump of lists of ids"
@@ -104,7 +106,7 @@ def _safetensors(data: bytes) -> dict[str, Any]:
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TraceFileError(f"is truncated or not a safetensors file ({error!s:.200})") from error
     named = header.get("__metadata__", {}).items()
-    return {name: int(value) if value.isascii() and value.isdecimal() else value for name, value in named} | arrays
+    return {name: int(value) if _NUMBER.fullmatch(value) else value for name, value in named} | arrays
 
 
 def _text(text: str) -> Any:

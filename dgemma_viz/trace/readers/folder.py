@@ -16,6 +16,14 @@ ENDINGS = (".safetensors", ".jsonl", ".json", ".npz", ".npy", ".txt", ".html")
 _MOST_FILES = 4096
 
 
+def is_folder(path: Path) -> bool:
+    """Whether this is one, and not a name that no file system has."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def files_of(folder: Path) -> list[Path]:
     """The files of a folder that may hold runs or steps; by name, numbers in them by their size.
 

@@ -13,7 +13,7 @@ from dgemma_viz.errors import TraceFileError
 from dgemma_viz.trace.cut_emission import end_token
 from dgemma_viz.trace.decision import is_accepted, masked_outcome
 from dgemma_viz.trace.logged_layout import MOST_CELLS
-from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts, Trace
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING, moved
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.partial_run import empty_arrays, trace_of_arrays
@@ -60,6 +60,8 @@ def trace_of_states(
 ) -> Trace:
     """Trace of canvases of masks; ``texts`` of tokens are those of the known tokenizer if none are given.
 
+    Where masks are left in the last one, and nothing says what was emitted, the run counts as interrupted.
+
     Raises
     ------
     TraceFileError
@@ -83,7 +85,9 @@ def trace_of_states(
             arrays["candidate"][here] = one.proposed
             known_arrays.add("candidate")
         first += len(before)
-    arrays |= _emitted([one.canvases[-1] if one.emitted is None else one.emitted for one in states], facts)
+    last = states[-1]
+    over = last.emitted is not None or not (last.canvases[-1] == mask).any()  # or its end is not in the file
+    arrays |= _emitted([_held(one) for one in (states if over else states[:-1])], arrays["draft"].shape[1:], facts)
     drafts = DRAFTS_ARE_CANVASES if "candidate" not in known_arrays else DRAFTS_ARE_PROPOSALS
     facts = replace(facts, notices=(*facts.notices, ACCEPTED_FROM_CANVASES, drafts))
     return _finished(arrays, known_arrays, prompts, facts, known, texts)
@@ -93,7 +97,7 @@ def trace_of_drafts(drafts: Array, known: Known, facts: RunFacts, texts: Any = N
     """Trace of what each step held or proposed, ``(T, B, C)``, where nothing says what it read or decided."""
     arrays, known_arrays = _arrays([np.concatenate([drafts[:1], drafts])], {"draft"})
     arrays["draft"][:] = drafts
-    arrays |= _emitted([drafts[-1]], facts)
+    arrays |= _emitted([drafts[-1]], drafts.shape[1:], facts)
     return _finished(arrays, known_arrays, (), facts, known, texts)
 
 
@@ -128,10 +132,16 @@ def _finished(
     return trace_of_arrays(arrays, known_arrays, prompts, facts, texts, says_status=False)
 
 
-def _emitted(canvases: Sequence[Array], facts: RunFacts) -> dict[str, Array]:
+def _held(states: States) -> Array:
+    """What was emitted, or what the canvas held in the end."""
+    held: Array = states.canvases[-1] if states.emitted is None else states.emitted
+    return held
+
+
+def _emitted(canvases: Sequence[Array], shape: tuple[int, ...], facts: RunFacts) -> dict[str, Array]:
     """Emitted tokens ``(N, B, C)``, and which samples had ended before each canvas."""
-    samples, longest = len(canvases[0]), max(one.shape[1] for one in canvases)
-    ids = np.full((len(canvases), samples, longest), -1, dtype=np.int32)
+    samples, longest = shape
+    ids = np.full((len(canvases), samples, longest), UNKNOWN_TOKEN, dtype=np.int32)
     past_end = np.zeros(ids.shape[:2], dtype=bool)
     for number, one in enumerate(canvases):
         ids[number, :, : one.shape[1]] = one
