@@ -133,8 +133,8 @@ def test_check_several_runs_together(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["nothing.jsonl"], "there is no trace file"),
-        ([__file__], "is truncated or not a safetensors file"),
-        ([__file__, "--reference-settings", "warm"], "is truncated or not"),
+        ([__file__], "no format that is known"),
+        ([__file__, "--reference-settings", "warm"], "no format that is known"),
     ],
 )
 def test_check_what_cannot_be_checked(capsys, arguments, message):

@@ -44,10 +44,10 @@ from dgemma_viz.recorders.mask_token import NONE, mask_tokens
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run, warn_user
 from dgemma_viz.recorders.run_facts import adapters, eos_ids, facts_at_start, generator_state, vocabulary_size
-from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream.torch_compile import called_through
 
 _ENTRIES = re.compile(r"(?:.*_)?(?:generate|sample)(?:_.*)?")

@@ -18,8 +18,8 @@ import numpy as np
 
 from dgemma_viz.recorders.any_loop_alignment import Alignment, Revealed, alignment_of, probability, row_of
 from dgemma_viz.recorders.any_loop_pass import Pass
-from dgemma_viz.recorders.own_loop_step import Array, masked_outcome
-from dgemma_viz.trace.decision import Decision, Phase, is_accepted
+from dgemma_viz.recorders.own_loop_step import Array
+from dgemma_viz.trace.decision import Decision, Phase, is_accepted, masked_outcome
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 
 Span = tuple[int, int]

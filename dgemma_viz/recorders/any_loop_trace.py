@@ -14,9 +14,9 @@ from dgemma_viz.recorders.any_loop_result import Final, laid_over
 from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun
 from dgemma_viz.recorders.own_loop_step import Array, OwnStep
 from dgemma_viz.recorders.own_loop_trace import trace_of_steps
-from dgemma_viz.recorders.tokenizer import TokenTexts
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
+from dgemma_viz.trace.tokenizer import TokenTexts
 
 HAND_OVER = "hand over what the loop returned, inside the block: recording.result(ids)"
 

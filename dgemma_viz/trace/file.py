@@ -128,10 +128,19 @@ def _of_file(source: Path, known: Known) -> dict[str, Trace]:
             content = content_of(source) if source.stat().st_size <= LARGEST_CONTENT else None
         if content is None or not any(one.fits(content) for one in FORMATS):
             return {"": _of_stored(metadata, stored, source)}
+    content = content_of(source) if content is None else content
+    if is_json_lines(source) and (isinstance(content, str) or _has_steps(content)):
+        return {"": load_json_lines(source)}  # which says what is wrong with it, by its line
     try:
-        return read_foreign(content_of(source) if content is None else content, known)
+        return read_foreign(content, known)
     except TraceFileError as error:
         raise TraceFileError(str(error) if str(source) in str(error) else f"'{source}' {error}") from error
+
+
+def _has_steps(content: Any) -> bool:
+    """Whether these are lines of own steps, without their header."""
+    first = content[0] if isinstance(content, list) and content else content
+    return isinstance(first, dict) and not first.keys().isdisjoint({"draft", "emitted"})
 
 
 def _of_folder(folder: Path, known: Known) -> dict[str, Trace]:

@@ -30,7 +30,7 @@ class NoticeCode(StrEnum):
     RECORDING_STOPPED = "recording-stopped"
     """The recorder itself failed: the trace ends there, the generation went on."""
     DECISIONS_INFERRED = "decisions-inferred"
-    """Seen were forward passes, or canvases, and no loop: what was decided is inferred from what the next step reads."""
+    """Seen were passes, or canvases, and no loop: what was decided is inferred from what the next step reads."""
     DECISIONS_UNEXPLAINED = "decisions-unexplained"
     """Tokens that were put into the canvas are not what the logits of the passes say."""
     GUIDANCE_NOT_SEEN = "guidance-not-seen"

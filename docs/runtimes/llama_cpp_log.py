@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--mask", type=int, default=0, help="id of the mask token, for 'masks'")
     options = parser.parse_args()
-    text = options.source.read_text("utf-8", errors="replace")
+    text = options.source.read_bytes().decode("utf-8", errors="replace")  # carriage returns stay what they are
     if options.kind == "drafts":
         written = "".join(json.dumps(line) + "\n" for line in drafts(text.splitlines()))
     else:

@@ -66,6 +66,8 @@ def read(content: Any, known: Known) -> dict[str, Trace]:
     if name is None and proposed is not None:
         known = replace(known, mask_token_id=None)
         drafts = np.stack(proposed)[:, :, known.prompt_length or 0 :]
+        if not drafts.size:
+            raise TraceFileError(f"its prompt is to have {known.prompt_length} tokens, which is all that there is")
         return {"": trace_of_drafts(drafts, known, known.facts(record, NAME, [DRAFTS_ARE_PROPOSALS]))}
     snapshots = _steps(record[name]) if name else None
     if snapshots is None:
