@@ -36,8 +36,8 @@ from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import now, versions
 from dgemma_viz.recorders.step_record import StepRecord
-from dgemma_viz.recorders.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.trace.model import RunFacts, Trace
+from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream import mlx_vlm
 from dgemma_viz.upstream.versions import installed_version
 
