@@ -20,7 +20,6 @@ from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, plac
 from dgemma_viz.labs.interventions.replay import Replay, first_difference, replay
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.run_facts import model_id, versions
-from dgemma_viz.recorders.tokenizer import TokenTexts, tokenizer_of
 from dgemma_viz.trace.decision import is_accepted
 from dgemma_viz.trace.inside import Inside, InsideFacts, Origin
 from dgemma_viz.trace.inside.facts import DIVERGED, IDENTICAL, SAME_DECISIONS
@@ -30,6 +29,7 @@ from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
 from dgemma_viz.trace.interventions.intervention import Intervention
 from dgemma_viz.trace.interventions.run_conditions import ChangeParameters
 from dgemma_viz.trace.model import Trace
+from dgemma_viz.trace.tokenizer import TokenTexts, tokenizer_of
 from dgemma_viz.upstream.transformers import attention_implementation
 
 Array = Any
