@@ -11,7 +11,15 @@ from transformers import DynamicCache
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.inside import Kept, inside, inside_pass, insides
-from dgemma_viz.labs.interventions import CutSelfConditioning, DropSelfConditioning, ForceAccept, InjectMass, Replace
+from dgemma_viz.labs.interventions import (
+    CutSelfConditioning,
+    DropSelfConditioning,
+    ForceAccept,
+    InjectMass,
+    PatchActivation,
+    Replace,
+    intervene,
+)
 from dgemma_viz.labs.run import run
 from dgemma_viz.labs.samplers import SAMPLERS
 from dgemma_viz.labs.samplers.causal import as_causal
@@ -201,6 +209,9 @@ def test_the_pass_is_left_as_it_was(model, trace):
     places = [(0, 0), (0, 1), (1, 0), (1, 1)]
     together = insides(model, None, trace, places, kept=Kept(heads="each"))
     assert all(seen.facts.agreement == "identical" for seen in together)
+    assert all(seen.belongs_to(trace) for seen in together)
+    assert not together[0].belongs_to(replace(trace, facts=replace(trace.facts, seed=6)))
+    assert not together[0].belongs_to(replace(trace, noised=(trace.noised + 1) % VOCABULARY))
     assert [(seen.facts.canvas, seen.facts.step) for seen in together] == places
     alone = inside(model, None, trace, 1, 1, kept=Kept(heads="each"))
     for name, part in alone.parts().items():
@@ -276,17 +287,31 @@ def test_one_pass_of_the_other_ways(model, way):
     assert weight[:, :, above].any() == (way == "masked")
 
 
-def test_a_compiled_run_is_looked_at_in_a_repeated_pass(model):
-    """With a static cache and without a compiler: the keys lie in slots, behind which nobody reads."""
+def test_a_static_cache_has_its_keys_in_slots_behind_which_nobody_reads(model):
     settings = {"cache_implementation": "static", "disable_compile": True, "max_denoising_steps": 3}
     static, dynamic = recorded(model, **settings), recorded(model, max_denoising_steps=3)
     np.testing.assert_array_equal(static.noised[:2], dynamic.noised[:2])
     kept = Kept(("attention", "lens"))
-    for where in ((0, 1),):
-        one, two = inside(model, None, static, *where, kept=kept), inside(model, None, dynamic, *where, kept=kept)
-        assert one.facts.captured == "running pass"
-        np.testing.assert_allclose(one.attention.weight[1], two.attention.weight[1], atol=2e-3)
+    one, two = (inside(model, None, trace, 0, 1, kept=kept) for trace in (static, dynamic))
+    assert one.facts.captured == "running pass"
+    np.testing.assert_allclose(one.attention.weight, two.attention.weight, atol=2e-3)
+    np.testing.assert_array_equal(one.lens.draft, two.lens.draft)
     vars(model).pop("_cache", None)
+
+
+@pytest.mark.compiled
+def test_a_compiled_pass_is_repeated_to_be_looked_into():
+    own = small_model(num_experts=4, top_k_experts=2, sliding_window=8)
+    compiled = recorded(own, cache_implementation="static", max_new_tokens=CANVAS, max_denoising_steps=3)
+    seen = inside(own, None, compiled, 0, 1, sample=1)
+    assert seen.facts.agreement == "identical"
+    assert seen.facts.captured == "repeated pass"
+    assert 0 <= seen.facts.captured_difference < 1e-3
+    np.testing.assert_array_equal(seen.lens.draft[-1], compiled.draft[1, 1])
+    assert inside(own, None, compiled, 0, 2).facts.agreement == "identical"
+    here = {"canvas": 0, "step": 1}
+    patched = intervene(own, None, compiled, [PatchActivation(1, np.zeros(32), positions=[3], **here)])
+    np.testing.assert_allclose(patched.trace.entropy[1, :, 3], np.log(VOCABULARY), rtol=1e-5)
 
 
 # -- refused -------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.run_facts import model_id, versions
 from dgemma_viz.trace.decision import is_accepted
 from dgemma_viz.trace.inside import Inside, InsideFacts, Origin
-from dgemma_viz.trace.inside.facts import DIVERGED, IDENTICAL, SAME_DECISIONS
+from dgemma_viz.trace.inside.facts import DIVERGED, IDENTICAL, OF_THE_RUN, SAME_DECISIONS
 from dgemma_viz.trace.inside.schema import TOKENS
 from dgemma_viz.trace.interventions import CutSelfConditioning, DropSelfConditioning
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
@@ -163,7 +163,7 @@ def insides(
             canvas=where[0],
             step=where[1],
             sample=sample,
-            trace={name: getattr(trace.facts, name) for name in ("started", "seed", "model_id")},
+            trace={name: getattr(trace.facts, name) for name in OF_THE_RUN},
             agreement=agreements[where][0],
             told=agreements[where][1],
             temperature=looked.temperature,

@@ -14,6 +14,8 @@ from dgemma_viz.trace.interventions.intervention import Intervention, from_json
 IDENTICAL, SAME_DECISIONS, DIVERGED, ALONE = "identical", "same decisions", "diverged", "alone"
 AGREEMENTS = (IDENTICAL, SAME_DECISIONS, DIVERGED, ALONE)
 """Values of :attr:`InsideFacts.agreement`."""
+OF_THE_RUN = ("started", "seed", "model_id")
+"""Facts of a trace by which :attr:`InsideFacts.trace` tells its run."""
 WAYS = ("diffusion", "masked", "causal")
 """Values of :attr:`InsideFacts.way`: how the positions see each other, and what is predicted for them."""
 
@@ -42,7 +44,7 @@ class InsideFacts:
     canvas, step, sample
         The step; None for a pass that belongs to no run.
     trace
-        What tells the run: ``started``, ``seed``, ``model_id``; empty for a pass that belongs to none.
+        What tells the run, :data:`OF_THE_RUN`; empty for a pass that belongs to none.
     agreement
         How the run's repetition up to this step, the step included, compares with the trace: ``"identical"`` to the
         last bit; ``"same decisions"``, numbers differ by rounding; ``"diverged"``, so this may be another step than the

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.trace.inside.facts import InsideFacts, Origin
+from dgemma_viz.trace.inside.facts import OF_THE_RUN, InsideFacts, Origin
 from dgemma_viz.trace.inside.parts import (
     PART_CLASSES,
     Attention,
@@ -28,6 +28,9 @@ from dgemma_viz.trace.inside.parts import (
 )
 from dgemma_viz.trace.inside.schema import OF_THE_PASS, TOKENS
 from dgemma_viz.trace.token_texts import TokenTexts
+
+if TYPE_CHECKING:
+    from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 
@@ -89,6 +92,17 @@ class Inside:
         facts = self.facts if "variants" in parts else replace(self.facts, variants=())
         left_out: dict[str, Any] = {name: None for name in PART_CLASSES if name not in parts}
         return replace(self, facts=facts, **left_out)
+
+    def belongs_to(self, trace: Trace) -> bool:
+        """Whether it is of a step of this trace: the same run by its facts, and the same noised canvas there."""
+        facts = self.facts
+        if facts.canvas is None or dict(facts.trace) != {name: getattr(trace.facts, name) for name in OF_THE_RUN}:
+            return False
+        rows = np.flatnonzero((trace.canvas == facts.canvas) & (trace.step_in_canvas == facts.step))
+        if not len(rows) or facts.sample >= trace.n_samples:
+            return False
+        length = int(trace.length[rows[0]])
+        return np.array_equal(trace.noised[rows[0], facts.sample, :length], self.noised)
 
     def token_text(self, token_id: int) -> str:
         """Text of a token, ``⟨id⟩`` where there is none. NOT escaped."""
