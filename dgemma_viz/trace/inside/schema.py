@@ -1,7 +1,7 @@
 """Names, axes and dtypes of everything that an :class:`~dgemma_viz.trace.inside.model.Inside` holds.
 
-Axes
-----
+Axes of an inside
+-----------------
 ``C``  positions that were looked at: those of the canvas, or all tokens of a pass that has no canvas
 ``P``  tokens in front of them that they can read: the prompt with its padding, and earlier canvases; 0 without a canvas
 ``X``  tokens that can be read, ``P + C``: those in front, then those that were looked at
