@@ -9,9 +9,10 @@ time of the block, as attributes of the one model object (and of what wraps it):
 methods called generate or sample     a run begins and ends; what they return tells what the last pass decided
 ====================================  ================================================================================
 
-The rest is inference, done when a trace is asked for: which passes belong together
-(:mod:`dgemma_viz.recorders.any_loop_runs`), what they decided (:mod:`dgemma_viz.recorders.any_loop_decisions`), of
-which positions the logits speak (:mod:`dgemma_viz.recorders.any_loop_alignment`). Every trace says so.
+The rest is inference: which passes belong together (:mod:`dgemma_viz.recorders.any_loop_open`,
+:mod:`dgemma_viz.recorders.any_loop_runs`) and, when a trace is asked for, what they decided
+(:mod:`dgemma_viz.recorders.any_loop_decisions`), of which positions the logits speak
+(:mod:`dgemma_viz.recorders.any_loop_alignment`). Every trace says so.
 
 Why it is neutral. ``forward`` runs with its own arguments, and what it returns goes back untouched. Ids are copied
 before the pass; nothing is drawn from a random generator; no logits are kept. The tensor that the last pass read is
@@ -23,10 +24,7 @@ from __future__ import annotations
 
 import inspect
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -34,16 +32,17 @@ from typing import Any
 import torch
 
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.recorders.any_loop_open import OpenRuns, first_row, follow_moved
 from dgemma_viz.recorders.any_loop_pass import Reading, pass_of, read
 from dgemma_viz.recorders.any_loop_result import rows_of
-from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun, continued, doubled
-from dgemma_viz.recorders.any_loop_trace import HAND_OVER, PutTogether, put_together, trace_of
+from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun
+from dgemma_viz.recorders.any_loop_trace import HAND_OVER, PutTogether, give_returned, put_together, trace_of
 from dgemma_viz.recorders.assemble import record_of
 from dgemma_viz.recorders.hooks import InstanceHooks
 from dgemma_viz.recorders.mask_token import NONE, mask_tokens
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run, warn_user
-from dgemma_viz.recorders.run_facts import adapters, eos_ids, facts_at_start, generator_state, vocabulary_size
+from dgemma_viz.recorders.run_facts import vocabulary_size
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
@@ -51,8 +50,6 @@ from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream.torch_compile import called_through
 
 _ENTRIES = re.compile(r"(?:.*_)?(?:generate|sample)(?:_.*)?")
-_OPEN = 4
-"""Runs of a thread that a pass may continue; loops may take turns."""
 
 
 class AnyLoopRecording(Recording):
@@ -74,9 +71,9 @@ class AnyLoopRecording(Recording):
         super().__init__(model, tokenizer, **options)
         self._tokenizer = tokenizer
         self._masks = mask_tokens(model, tokenizer, mask_token_id)
-        self._around, self._given = around, mask_token_id
+        self._around = around
         self._passes, self._unread, self._failure = 0, 0, ""
-        self._seen = threading.local()
+        self._open = OpenRuns(model, tokenizer, self._task, self._masks, mask_token_id)
 
     def install(self, hooks: InstanceHooks) -> None:
         """Hook the model, and what wraps it."""
@@ -99,9 +96,9 @@ class AnyLoopRecording(Recording):
     # -- hooks ---------------------------------------------------------------------------------------------------
 
     def _around_forward(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or self._is_inside or self._failure:
+        if torch.compiler.is_compiling() or self._open.is_passing or self._failure:
             return original(*args, **kwargs)
-        with self._inside():
+        with self._open.passing():
             found: list[tuple[Reading, torch.Tensor]] = []
             self._attempt(lambda: found.extend(filter(None, [read(original, args, kwargs)])))
             taking = self._begin(*found[0]) if found else None
@@ -112,26 +109,23 @@ class AnyLoopRecording(Recording):
         return output
 
     def _around_entry(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if getattr(self._seen, "entered", False):
+        if self._open.is_called:
             return original(*args, **kwargs)
-        before, self._seen.open, self._seen.entered = self._open, [], True
-        try:
-            result = original(*args, **kwargs)
+        with self._open.called():
+            try:
+                result = original(*args, **kwargs)
+            except BaseException as error:
+                self._close(_status(error), text_of(error))
+                raise
             if not inspect.isgenerator(result):
-                self._attempt(lambda: _take_result(self._open, result))
+                self._attempt(lambda: give_returned(self._open.runs, result))
                 self._close("complete")
-        except BaseException as error:
-            self._close(_status(error), text_of(error))
-            raise
-        finally:
-            self._seen.entered = False
-            self._seen.open = [*before, *self._open]
         return result
 
     def _close(self, status: str, error: str = "") -> None:
-        for run in self._open:
+        for run in self._open.runs:
             self._end(run, status, error)
-        self._seen.open = []
+            self._open.close(run)
 
     def _begin(self, reading: Reading, tensor: torch.Tensor) -> Callable[[Any], None] | None:
         """Find the run that a reading belongs to; what takes the pass when it has run."""
@@ -140,18 +134,16 @@ class AnyLoopRecording(Recording):
         return place[0] if place else None
 
     def _placed(self, reading: Reading, tensor: torch.Tensor) -> Callable[[Any], None] | None:
-        mask = next((one for one in self._masks if (reading.ids == one).any()), None)
-        run, how, reading = self._run_of(reading, mask)
+        run, how, reading, mask = self._open.find(reading)
         if run is None:
-            run = self._new(reading, mask, tensor)
             how = "fits"
-            if run.guidance is Guidance.DOUBLED:
-                reading = reading.half(bool(run.second_half))
+            run, reading = self._open.begin(reading, mask, tensor)
+            self._runs.append(run)
         if how == "unconditional":
             run.guidance = Guidance.APART
             return None
         if how != "fits" or run.moved:
-            _follow_moved(run, reading, how)
+            follow_moved(run, reading, how)
             return None
         if mask is not None and run.answer is None:
             run.mask = mask
@@ -159,7 +151,7 @@ class AnyLoopRecording(Recording):
         owner, place = run, run.place(reading)
 
         def take(output: Any) -> None:
-            first = _first_row(owner, place)
+            first = first_row(owner, place)
             one = pass_of(
                 place,
                 output,
@@ -194,65 +186,6 @@ class AnyLoopRecording(Recording):
             self._attempt(lambda: self._announce_settled(run))
         run.end(status, error)
 
-    def _run_of(self, reading: Reading, mask: int | None) -> tuple[WatchedRun | None, str, Reading]:
-        guided = [run for run in self._open if run.second_half is not None and len(reading.ids) == 2 * len(run.state)]
-        for run in guided:
-            half = reading.half(bool(run.second_half))
-            found, how = continued([run], half)
-            if found:
-                return found, how, half
-        if mask is not None and doubled(reading, mask) is not None:
-            return None, "", reading
-        found, how = continued([run for run in self._open if run not in guided], reading)
-        return found, how, reading
-
-    def _new(self, reading: Reading, mask: int | None, tensor: torch.Tensor) -> WatchedRun:
-        for other in self._open:
-            if other.tensor is not None and other.tensor.untyped_storage().data_ptr() != (
-                tensor.untyped_storage().data_ptr()
-            ):
-                other.look()
-            other.tensor = None
-        config = getattr(self._model, "generation_config", None) or getattr(self._model, "config", None)
-        pad = getattr(config, "pad_token_id", None)
-        eos = eos_ids(config) or eos_ids(self._tokenizer)
-        facts = facts_at_start(
-            self._model,
-            self._task,
-            pad_token_id=pad if isinstance(pad, int) else getattr(self._tokenizer, "pad_token_id", None),
-            eos_token_ids=eos,
-            settings=adapters(self._model),
-        )
-        facts = replace(facts, device=facts.device or str(tensor.device))
-        run = WatchedRun(
-            facts, generator_state(tensor.device), mask=mask if mask is not None else next(iter(self._masks), None)
-        )
-        run.finds_mask = run.mask is None and self._given != NONE
-        if run.mask is not None and (second := doubled(reading, run.mask)) is not None:
-            run.guidance, run.second_half = Guidance.DOUBLED, second
-        self._runs.append(run)
-        self._seen.open = [*self._open[-_OPEN + 1 :], run]
-        return run
-
-    # -- state of the thread ------------------------------------------------------------------------------------
-
-    @property
-    def _open(self) -> list[WatchedRun]:
-        found: list[WatchedRun] = getattr(self._seen, "open", [])
-        return found
-
-    @property
-    def _is_inside(self) -> bool:
-        return getattr(self._seen, "inside", False)
-
-    @contextmanager
-    def _inside(self) -> Iterator[None]:
-        self._seen.inside = True
-        try:
-            yield
-        finally:
-            self._seen.inside = False
-
     def _attempt(self, capture: Callable[[], None]) -> None:
         """A failure of the recorder ends the recording, never the generation."""
         if self._failure:
@@ -263,10 +196,10 @@ class AnyLoopRecording(Recording):
             raise
         except Exception as error:  # noqa: BLE001 - e.g. no memory left for the reduction: the loop must go on
             self._failure = f"recording stopped because of {text_of(error)}. The loop goes on; the trace ends there."
-            for run in self._open:
+            for run in self._open.runs:
                 run.stopped_by = self._failure
                 run.warn(Notice(NoticeCode.RECORDING_STOPPED, self._failure))
-            if not self._open:
+            if not self._open.runs:
                 warn_user(self._failure)
 
     # -- results -------------------------------------------------------------------------------------------------
@@ -284,7 +217,7 @@ class AnyLoopRecording(Recording):
         except RecordingError:
             run.result, run.returned = before
             raise
-        self._seen.open = [one for one in self._open if one is not run]
+        self._open.close(run)
         self._end(run, "complete")
         return output
 
@@ -371,41 +304,3 @@ def _size(model: Any) -> int:
 
 def _status(error: BaseException | None) -> str:
     return "complete" if error is None else "failed" if isinstance(error, Exception) else "interrupted"
-
-
-def _first_row(run: WatchedRun, reading: Reading) -> int | None:
-    """Row from which on a pass is looked at: that before the answer, since logits may be shifted; None: not at all."""
-    if run.mask is None:
-        return 0
-    masked = (reading.ids == run.mask).any(axis=0)
-    places = [] if run.answer is None else [run.answer]
-    if masked.any():
-        places.append(reading.begin + int(masked.argmax()))
-    elif run.answer is None or reading.end <= run.answer:
-        return None
-    return max(0, min(places) - reading.begin - 1)
-
-
-def _follow_moved(run: WatchedRun, reading: Reading, how: str) -> None:
-    """Say once that positions moved, and keep to the run."""
-    if not run.moved:
-        text = (
-            f"recording stopped: {how}. A trace says what becomes of each position, so loops that insert or delete "
-            "tokens cannot be recorded by their passes; the trace ends there"
-        )
-        run.warn(Notice(NoticeCode.RECORDING_STOPPED, text))
-        run.stopped_by = text
-    run.follow(reading, how)
-
-
-def _take_result(runs: Sequence[WatchedRun], result: Any) -> None:
-    """Give what a call returned to the run that it is of, if it is of one."""
-    try:
-        rows_of(result)
-    except RecordingError:
-        return
-    for run in runs:
-        run.result, run.returned = result, True
-        told = put_together(run)
-        if told is None or (told.misfit and len(runs) > 1):
-            run.result = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.any_loop_decisions import Inferred, inferred, last_read
 from dgemma_viz.recorders.any_loop_noise import inferred_noise
-from dgemma_viz.recorders.any_loop_result import Final, laid_over
+from dgemma_viz.recorders.any_loop_result import Final, laid_over, rows_of
 from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun
 from dgemma_viz.recorders.own_loop_step import Array, OwnStep
 from dgemma_viz.recorders.own_loop_trace import trace_of_steps
@@ -51,6 +52,19 @@ def put_together(run: WatchedRun) -> PutTogether | None:
     else:
         steps = inferred(run.passes, np.where(final.thrown_away, run.mask, after), run.mask)
     return PutTogether(steps, final, misfit) if steps else None
+
+
+def give_returned(runs: Sequence[WatchedRun], result: Any) -> None:
+    """Give what a call returned to the run that it is of, if it is of one."""
+    try:
+        rows_of(result)
+    except RecordingError:
+        return
+    for run in runs:
+        run.result, run.returned = result, True
+        told = put_together(run)
+        if told is None or (told.misfit and len(runs) > 1):
+            run.result = None
 
 
 def trace_of(run: WatchedRun, told: PutTogether, texts: TokenTexts, top_k: int) -> Trace:
