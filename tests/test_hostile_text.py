@@ -17,6 +17,7 @@ from tests.browser import open_page, serve_dashboards
 from tests.figures.of_a_table import TABLES, healing_row, pareto_summary, parity_row
 from tests.hostile_page import CELLS, HARM, HARMLESS, assert_harmless, point_at
 from tests.hostile_text import EVERYTHING, HOSTILE, MARK, WORST, hostile_trace, through_a_file
+from tests.synthetic_inside import synthetic_inside
 
 FILE_NAME = f"<img {MARK} src=x onerror=window.{MARK}=1>\u202e\x1b[31m.safetensors"
 
@@ -107,6 +108,8 @@ def figures_of(a, b):
         pd.DataFrame([healing_row(hostile, 1, 1, 0.5), healing_row(hostile, 2, 1, 0.5)])
     )
     drawn["parity_drift"] = figures.parity_drift(pd.DataFrame([parity_row(0, 0), parity_row(0, 1)]))
+    seen = replace(synthetic_inside(vocabulary=len(a.token_texts)), token_texts=a.token_texts)
+    drawn |= {name: getattr(figures, name)(seen) for name in ("lens_map", "attention_map", "read_from")}
     drawn["pareto"] = figures.pareto(pareto_summary((2, 0.5), (4, 0.9), samplers=[hostile, "b"]))
     drawn["answer_times"] = figures.answer_times({way: speed})
     drawn["speeds_by_batch"] = figures.speeds_by_batch({way: [speed]})

@@ -15,7 +15,8 @@ Array = npt.NDArray[Any]
 
 SOURCES = ("context", "accepted", "re-noised", "noise", "given")
 """What a position can read: tokens in front of the canvas, and positions by what the pass found there."""
-_ORIGINS = {"accepted": Origin.ACCEPTED, "re-noised": Origin.RENOISED, "noise": Origin.NOISE, "given": Origin.GIVEN}
+ORIGINS = {"accepted": Origin.ACCEPTED, "re-noised": Origin.RENOISED, "noise": Origin.NOISE, "given": Origin.GIVEN}
+"""What the pass found at a position, in a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +50,11 @@ def sources_read(inside: Inside) -> SourcesRead:
     SettingError
         The inside holds no attention.
     """
-    attention = _part(inside, "attention")
+    attention = part_of(inside, "attention")
     weight = attention.weight.astype(np.float32)
     n_context = len(inside.context)
     members = {"context": np.concatenate([inside.context_mask, np.zeros(inside.n_positions, dtype=bool)])}
-    for name, code in _ORIGINS.items():
+    for name, code in ORIGINS.items():
         members[name] = np.concatenate([np.zeros(n_context, dtype=bool), inside.origin == code])
     share = np.stack([weight[..., members[name]].sum(axis=-1) for name in SOURCES], axis=-1)
     return SourcesRead(share, np.array([members[name].sum() for name in SOURCES]))
@@ -91,7 +92,14 @@ def known_at(lens: Lens, tokens: Array) -> tuple[Array, Array]:
     return known, np.where(hit.any(axis=2), probability, np.nan)
 
 
-def _part(inside: Inside, name: str) -> Any:
+def part_of(inside: Inside, name: str) -> Any:
+    """A part of an inside that must be there.
+
+    Raises
+    ------
+    SettingError
+        It is not.
+    """
     part = getattr(inside, name)
     if part is None:
         raise SettingError(f"this inside holds no {name}: take it with Kept(parts=[..., {name!r}])")

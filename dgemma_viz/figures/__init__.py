@@ -12,6 +12,7 @@ from dgemma_viz.figures.alternatives import alternatives
 from dgemma_viz.figures.answer_curves import answer_curves
 from dgemma_viz.figures.answer_times import answer_times
 from dgemma_viz.figures.architecture import architecture
+from dgemma_viz.figures.attention_map import attention_map
 from dgemma_viz.figures.calibration_curves import calibration_curves
 from dgemma_viz.figures.commit_order import commit_order
 from dgemma_viz.figures.compared_curves import compared_curves
@@ -22,12 +23,14 @@ from dgemma_viz.figures.error_spread import error_spread
 from dgemma_viz.figures.failure_bars import failure_bars
 from dgemma_viz.figures.healing_curves import healing_curves
 from dgemma_viz.figures.heatmap import heatmap
+from dgemma_viz.figures.lens_map import lens_map
 from dgemma_viz.figures.measured_times import measured_times
 from dgemma_viz.figures.pareto import pareto
 from dgemma_viz.figures.parity_drift import parity_drift
 from dgemma_viz.figures.position_history import position_history
 from dgemma_viz.figures.race_bars import race_bars
 from dgemma_viz.figures.race_track import race_track
+from dgemma_viz.figures.read_from import read_from
 from dgemma_viz.figures.reliability_diagram import reliability_diagram
 from dgemma_viz.figures.roofline import roofline
 from dgemma_viz.figures.run_alignment import run_alignment
@@ -42,6 +45,7 @@ __all__ = [
     "answer_curves",
     "answer_times",
     "architecture",
+    "attention_map",
     "calibration_curves",
     "commit_order",
     "compared_curves",
@@ -52,12 +56,14 @@ __all__ = [
     "failure_bars",
     "healing_curves",
     "heatmap",
+    "lens_map",
     "measured_times",
     "pareto",
     "parity_drift",
     "position_history",
     "race_bars",
     "race_track",
+    "read_from",
     "reliability_diagram",
     "roofline",
     "run_alignment",

@@ -13,6 +13,7 @@ from dgemma_viz.figures.quantities import Quantity
 from dgemma_viz.figures.token_text import escape, label
 from dgemma_viz.plain_text import isolated
 from dgemma_viz.trace.decision import Phase
+from dgemma_viz.trace.inside import Inside
 from dgemma_viz.trace.model import CanvasRun
 from dgemma_viz.trace.schema import ARRAYS
 
@@ -22,7 +23,7 @@ PHASES: dict[int, str] = {Phase.DENOISE: "denoising step", Phase.CORRECT: "corre
 """What kind of decoder pass a step was, in words."""
 
 
-def token_labels(run: CanvasRun, ids: Array, max_length: int = 40) -> Array:
+def token_labels(run: CanvasRun | Inside, ids: Array, max_length: int = 40) -> Array:
     """Escaped labels of token ids, same shape; each distinct id is worked out once."""
     distinct, inverse = np.unique(ids, return_inverse=True)
     labels = np.array([label(run.token_text(token), max_length) for token in distinct.tolist()])
