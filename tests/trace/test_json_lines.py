@@ -111,7 +111,7 @@ def test_the_least_that_makes_a_trace(tmp_path):
     report = check_conformance(trace)
     assert report.passed == ("canvas-not-padding", "step-limit", "emitted-is-last-draft", "padding-after-end")
     assert report.ok
-    assert len(report.not_checked) == 15
+    assert len(report.not_checked) == 17
 
 
 def test_what_is_absent_survives_a_safetensors_file(tmp_path):
