@@ -73,7 +73,8 @@ def random_key() -> Any:
     """
     import mlx.core as mx
 
-    return mx.random.state[0]
+    state: Any = mx.random.state
+    return state[0]
 
 
 def device_name() -> str:
