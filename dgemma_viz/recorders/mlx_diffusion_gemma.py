@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.recorders.assemble import record_of
 from dgemma_viz.recorders.hooks import InstanceHooks, by_name
 from dgemma_viz.recorders.host_arrays import host_array
 from dgemma_viz.recorders.mlx_run import MlxRun
@@ -35,7 +36,6 @@ from dgemma_viz.recorders.own_loop import Recorder
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.recorders.run_facts import now, versions
-from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.model import RunFacts, Trace
 from dgemma_viz.trace.tokenizer import check_tokenizer, tokenizer_of
 from dgemma_viz.upstream import mlx_vlm
@@ -143,7 +143,7 @@ class MlxDiffusionGemmaRecording(Recording):
 
     def _announce(self, run: Run) -> None:
         if isinstance(run, MlxRun) and not run.stopped_by:
-            self._tell(lambda: StepRecord.last_of(run.recorder.trace, self._texts.one))
+            self._tell(lambda: record_of(run.recorder.trace, -1, self._texts))
 
     def _has_steps(self, run: Run) -> bool:
         return run.has_steps if isinstance(run, MlxRun) else super()._has_steps(run)

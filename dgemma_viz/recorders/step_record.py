@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy.typing as npt
-
-from dgemma_viz.trace.model import Trace
-from dgemma_viz.trace.schema import ARRAYS
 
 Array = npt.NDArray[Any]
 
@@ -47,18 +44,6 @@ class StepRecord:
     banned: Array | None = None
     banned_draft: Array | None = None
     """In calls with processors that may rule tokens out, see :data:`dgemma_viz.trace.schema.RULED_OUT`."""
-
-    @classmethod
-    def last_of(cls, trace: Trace, text_of: Callable[[int], str]) -> Self:
-        """The last step of the trace of a run that is still going on."""
-        length = int(trace.canvas_lengths[-1])
-        values = {one.name: getattr(trace, one.name)[-1] for one in fields(cls) if one.name in ARRAYS}
-        return cls(
-            **{name: value[:, :length] if value.ndim > 1 else value for name, value in values.items() if value.ndim},
-            **{name: value.item() for name, value in values.items() if not value.ndim},
-            mask_token_id=trace.facts.mask_token_id,
-            text_of=text_of,
-        )
 
     @property
     def length(self) -> int:
