@@ -32,14 +32,15 @@ from typing import Any
 import torch
 
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.recorders.any_loop_doubts import why_nothing
 from dgemma_viz.recorders.any_loop_open import OpenRuns, first_row, follow_moved
 from dgemma_viz.recorders.any_loop_pass import Reading, pass_of, read
 from dgemma_viz.recorders.any_loop_result import rows_of
 from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun
-from dgemma_viz.recorders.any_loop_trace import HAND_OVER, PutTogether, give_returned, put_together, trace_of
+from dgemma_viz.recorders.any_loop_trace import PutTogether, give_returned, put_together, trace_of
 from dgemma_viz.recorders.assemble import record_of
 from dgemma_viz.recorders.hooks import InstanceHooks
-from dgemma_viz.recorders.mask_token import NONE, mask_tokens
+from dgemma_viz.recorders.mask_token import mask_tokens
 from dgemma_viz.recorders.recording import Recording
 from dgemma_viz.recorders.run_buffer import Run, warn_user
 from dgemma_viz.recorders.run_facts import vocabulary_size
@@ -262,28 +263,7 @@ class AnyLoopRecording(Recording):
 
     def _why_nothing(self) -> str:
         name = type(self._model).__name__
-        if self._failure:
-            return self._failure
-        if not self._passes:
-            return (
-                f"no forward pass of this {name} ran. Call what denoises inside the 'with' block, with this model; if "
-                "it hands over to a part, such as model.language_model, record that part"
-            )
-        if self._unread == self._passes:
-            return f"all {self._passes} passes read embeddings, and no token ids, so that no canvas was seen"
-        errors = [run.facts.error for run in self._watched() if run.facts.error]
-        if errors:
-            return errors[-1]
-        if self._masks:
-            ids = " or ".join(map(str, self._masks))
-            return (
-                f"none of the {self._passes} passes read the mask token {ids}. Pass the id that the loop writes into "
-                f"the canvas, dv.record(..., mask_token_id=...), or {NONE} if noise is any token of the vocabulary"
-            )
-        return (
-            f"no position changed in {self._passes} passes, and {name} names no mask token. Pass the id that the loop "
-            f"writes into the canvas, dv.record(..., mask_token_id=...); or {HAND_OVER}"
-        )
+        return self._failure or why_nothing(name, self._passes, self._unread, self._watched(), self._open)
 
 
 def _entries(model: Any) -> list[str]:

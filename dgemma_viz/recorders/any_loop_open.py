@@ -40,7 +40,7 @@ class OpenRuns:
 
     def __init__(self, model: Any, tokenizer: Any, task: RunTask, masks: tuple[int, ...], given: int | None) -> None:
         self._model, self._tokenizer, self._task = model, tokenizer, task
-        self._masks, self._given = masks, given
+        self.masks, self._given = masks, given
         self._seen = threading.local()
 
     @property
@@ -48,6 +48,11 @@ class OpenRuns:
         """In the order in which they began."""
         found: list[WatchedRun] = getattr(self._seen, "open", [])
         return found
+
+    @property
+    def is_told_of_no_mask(self) -> bool:
+        """Whether the user says that noise is no token of its own."""
+        return self._given == NONE
 
     def close(self, run: WatchedRun) -> None:
         """Let no pass continue a run any more."""
@@ -95,16 +100,18 @@ class OpenRuns:
             The run, None if there is none; how the reading goes with it (:func:`continued`); the rows of the reading
             that count; and the mask token that it reads, if any.
         """
-        mask = next((one for one in self._masks if (reading.ids == one).any()), None)
+        mask = next((one for one in self.masks if (reading.ids == one).any()), None)
         guided = [run for run in self.runs if run.second_half is not None and len(reading.ids) == 2 * len(run.state)]
         for run in guided:
             half = reading.half(bool(run.second_half))
             found, how = continued([run], half)
             if found:
                 return found, how, half, mask
-        if mask is not None and doubled(reading, mask) is not None:
+        others = [run for run in self.runs if run not in guided]
+        goes_on = any(run.goes_on(reading) for run in others)
+        if mask is not None and not goes_on and doubled(reading, mask) is not None:
             return None, "", reading, mask
-        found, how = continued([run for run in self.runs if run not in guided], reading)
+        found, how = continued(others, reading)
         return found, how, reading, mask
 
     def begin(self, reading: Reading, mask: int | None, tensor: torch.Tensor) -> tuple[WatchedRun, Reading]:
@@ -125,9 +132,9 @@ class OpenRuns:
             settings=adapters(self._model),
         )
         facts = replace(facts, device=facts.device or str(tensor.device))
-        mask = mask if mask is not None else next(iter(self._masks), None)
+        mask = mask if mask is not None else next(iter(self.masks), None)
         run = WatchedRun(facts, generator_state(tensor.device), mask=mask)
-        run.finds_mask = mask is None and self._given != NONE
+        run.finds_mask = mask is None and not self.is_told_of_no_mask
         if mask is not None and (second := doubled(reading, mask)) is not None:
             run.guidance, run.second_half = Guidance.DOUBLED, second
             reading = reading.half(second)

@@ -1,9 +1,10 @@
 """One forward pass of any model: which token ids it read, where in the sequence they stand, and what it made of them.
 
-Nothing here knows a model. Ids are the first two-dimensional tensor of whole numbers among the arguments. Where they
-stand follows from what the call says about its cache; a call without a cache reads the sequence from its start. Logits
-are reduced on their device to the draft, entropy, confidence and the :data:`EVIDENCE` most probable tokens of each row,
-and dropped.
+Nothing here knows a model. Ids are what is called so, else the first two-dimensional tensor of whole numbers among the
+arguments that is longer than one and no mask or positions; a mapping that holds ids is looked into. Where they stand
+follows from what the call says about its cache; a call without a cache reads the sequence from its start. Logits are
+reduced on their device to the draft, entropy, confidence and the :data:`EVIDENCE` most probable tokens of each row, and
+dropped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 import torch
@@ -27,6 +28,7 @@ EVIDENCE = 32
 """Alternatives kept of each row until the run is put together: what a loop revealed is looked up among them."""
 
 _IDS = ("decoder_input_ids", "input_ids")
+_NO_IDS = ("attention_mask", "position_ids", "token_type_ids", "labels", "cache_position", "replace_position")
 _CACHES = ("past_key_values", "cache", "past_key_value", "kv_cache")
 _KEPT = {
     "draft": torch.int32,
@@ -117,7 +119,7 @@ def read(
 
     Loops go on writing into the tensor, so a later look at it may show what became of its positions.
     """
-    given = by_name(original, args, kwargs)
+    given = _opened(by_name(original, args, kwargs))
     tensor = _ids(given, args)
     if tensor is None:
         return None
@@ -159,7 +161,7 @@ def pass_of(
         Clock at the start of the run.
     """
     samples, length = reading.ids.shape
-    logits = None if first is None else logits_of(output)
+    logits = None if first is None else logits_of(output, wider_than=int(reading.ids.max()))
     if logits is not None and logits.ndim == _TWO and samples == 1:
         logits = logits[None]
     if logits is not None and second_half is not None:
@@ -173,16 +175,21 @@ def pass_of(
     return Pass(reading, first, numbers, int(logits.shape[-1]), time.perf_counter() - started)
 
 
-def logits_of(output: Any) -> torch.Tensor | None:
-    """The logits in what ``forward`` returned: a tensor, an output object, a mapping or a tuple of such."""
+def logits_of(output: Any, wider_than: int = 0) -> torch.Tensor | None:
+    """The logits in what ``forward`` returned: a tensor, an output object, a mapping or a tuple of such.
+
+    Of several in a tuple, the first that is over more tokens than ``wider_than``, the greatest id that was read: hidden
+    states, which may stand in front of it, seldom are. Else the first.
+    """
     if isinstance(output, torch.Tensor):
         return output if output.is_floating_point() and output.ndim in (_TWO, _THREE) else None
     if (found := getattr(output, "logits", None)) is not None:
-        return logits_of(found)
+        return logits_of(found, wider_than)
     if isinstance(output, Mapping):
-        return logits_of(output.get("logits"))
+        return logits_of(output.get("logits"), wider_than)
     if isinstance(output, tuple | list):
-        return next((found for one in output if (found := logits_of(one)) is not None), None)
+        all_of = [found for one in output if (found := logits_of(one, wider_than)) is not None]
+        return next((one for one in all_of if one.shape[-1] > wider_than), all_of[0] if all_of else None)
     return None
 
 
@@ -196,9 +203,20 @@ def _reduced(logits: torch.Tensor, alternatives: int) -> dict[str, torch.Tensor]
 
 
 def _ids(given: Mapping[str, Any], args: tuple[Any, ...]) -> torch.Tensor | None:
-    named = [given[name] for name in _IDS if given.get(name) is not None]
-    found = (one for one in (*named, *args, *given.values()) if _are_ids(one))
-    return next(found, None)
+    if (named := next((given[name] for name in _IDS if _are_ids(given.get(name))), None)) is not None:
+        return cast("torch.Tensor", named)
+    values = (*(value for name, value in given.items() if name not in _NO_IDS), *args)
+    found: list[torch.Tensor] = [one for one in values if _are_ids(one)]
+    # a time, or a length, is one number for each sample
+    return min(found, key=lambda one: (one.shape[-1] == 1, one.ndim == 1), default=None)
+
+
+def _opened(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arguments by name, and what is in a mapping of them that holds ids, as collators make it."""
+    for value in given.values():
+        if isinstance(value, Mapping) and any(name in value for name in _IDS):
+            return {**given, **value}
+    return given
 
 
 def _are_ids(value: Any) -> bool:

@@ -3,7 +3,8 @@
 A run is a sequence of places, and what was last read at each. A pass continues the run whose tokens it contradicts
 least: masks that became tokens are what a run is made of; tokens that were masked again, or became others, may happen
 in the answer, and never in the prompt. So two loops that take turns are two runs. A run begins anew where all that
-had been decided is masked again.
+had been decided is masked again, or where nearly all of it is other tokens: another text behind the same prompt, which
+is scored, perhaps.
 
 Guidance without a classifier is told by what it reads: the same canvas twice, once with a prompt that is all masks (a
 doubled batch, or a pass of its own). The pass with the prompt counts; the mixture that the loop makes of both is not
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -30,8 +32,9 @@ Array = npt.NDArray[Any]
 
 
 _FEWEST = 3
-"""Changes before a token is taken for the mask."""
+"""Changes before a token is taken for the mask, or a text for another."""
 _NEARLY = 0.9
+"""Share of them that counts as nearly all."""
 
 
 class Guidance(Enum):
@@ -79,6 +82,10 @@ class WatchedRun(Run):
     def decided(self) -> bool:
         """Whether any mask became a token."""
         return bool((self.masked_first & (self.state != self.mask)).any())
+
+    def lacks_logits(self, one: Pass) -> bool:
+        """Whether a pass read masks, and nothing that it returned are logits of them."""
+        return not one.numbers and self.mask is not None and bool((one.reading.ids == self.mask).any())
 
     def place(self, reading: Reading) -> Reading:
         """The reading, with its place put right where a cache that grows in every pass has moved it."""
@@ -186,11 +193,16 @@ class WatchedRun(Run):
             whole = (now == self.mask)[:, in_prompt & seen.any(axis=0)].all()
             same = not (edited.any() or masked[:, ~in_prompt].any())
             return ("unconditional" if whole and same else ""), 0
-        if (edited | masked)[:, in_prompt].any() or self._again(reading, now):
+        if (edited | masked)[:, in_prompt].any() or self._again(reading, now) or self._is_another(reading, known, now):
             return "", 0
         if why := self._moved(reading, known, now, edited | masked):
             return why, int(edited.sum() + masked.sum())
         return "fits", int(edited.sum() + masked.sum())
+
+    def goes_on(self, reading: Reading) -> bool:
+        """Whether a reading is of the places that were read last, and contradicts nothing in them."""
+        same = bool(self.passes) and self.passes[-1].reading.ids.shape == reading.ids.shape
+        return same and self.compare(self.place(reading)) == ("fits", 0)
 
     def _again(self, reading: Reading, now: Array) -> bool:
         """Whether all that had been decided where the reading looks is masked again, or the prompt is read anew."""
@@ -202,6 +214,19 @@ class WatchedRun(Run):
         if was_decided.any() and (now[begun] == self.mask).all():
             return True
         return not reading.cached and reading.end <= self.answer and self.passes[-1].reading.end > self.answer
+
+    def _is_another(self, reading: Reading, known: Array, now: Array) -> bool:
+        """Whether another text is read, of which hardly a token is that which was decided there, nor one that moved."""
+        span = slice(reading.begin, reading.begin + now.shape[1])
+        decided = self.masked_first[:, span] & (known != UNKNOWN_TOKEN) & (known != self.mask) & (now != self.mask)
+        edited = decided & (known != now)
+        if edited.sum() <= _FEWEST or edited.sum() < _NEARLY * decided.sum():
+            return False
+        rows = [(old[where].tolist(), new.tolist()) for old, new, where in zip(known, now, decided, strict=True)]
+        kept = sum(
+            block.size for old, new in rows for block in SequenceMatcher(None, old, new, False).get_matching_blocks()
+        )
+        return bool(kept < (1 - _NEARLY / 2) * decided.sum())
 
     def _moved(self, reading: Reading, before: Array, now: Array, odd: Array) -> str:
         """Why positions cannot have kept their meaning; empty if they may have."""

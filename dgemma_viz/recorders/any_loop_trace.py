@@ -10,6 +10,7 @@ import numpy as np
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.any_loop_decisions import Inferred, inferred, last_read
+from dgemma_viz.recorders.any_loop_doubts import HAND_OVER, doubts
 from dgemma_viz.recorders.any_loop_noise import inferred_noise
 from dgemma_viz.recorders.any_loop_result import Final, laid_over, rows_of
 from dgemma_viz.recorders.any_loop_runs import Guidance, WatchedRun
@@ -18,8 +19,6 @@ from dgemma_viz.recorders.own_loop_trace import trace_of_steps
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts, Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.tokenizer import TokenTexts
-
-HAND_OVER = "hand over what the loop returned, inside the block: recording.result(ids)"
 
 
 @dataclass(frozen=True)
@@ -168,6 +167,7 @@ def _notices(run: WatchedRun, told: PutTogether) -> Iterator[Notice]:
     elif not steps.changed:
         text = f"No position changed in {len(steps.steps)} passes: this may be no loop that denoises"
         yield Notice(NoticeCode.END_UNKNOWN, text)
+    yield from (Notice(NoticeCode.MAY_NOT_DENOISE, text) for text in doubts(run, steps))
     if not steps.alignment.is_explained:
         text = (
             f"Of {steps.alignment.revealed} tokens that took the place of a mask, only {steps.alignment.explained} had "

@@ -63,7 +63,8 @@ class CausalRecording(Recording):
         if getattr(model.config, "is_encoder_decoder", False):
             raise RecordingError(
                 f"cannot record {type(model).__name__}: of the models with transformers' own generate(), recording "
-                "knows those that write with the half that reads the prompt"
+                "knows those that write with the half that reads the prompt. Where a loop of your own denoises with "
+                "it, say dv.record(..., mask_token_id=...)"
             )
         if options.get("on_step") is not None:
             raise SettingError(
@@ -104,7 +105,10 @@ class CausalRecording(Recording):
     def why_nothing(self) -> str:
         """Why there is no such call."""
         if not self._runs:
-            return "call the model's generate() inside the 'with' block, then read recording.trace"
+            return (
+                "call the model's generate() inside the 'with' block, then read recording.trace. A loop of your own is "
+                "watched if it denoises: say dv.record(..., mask_token_id=...)"
+            )
         return f"the call did not finish a single denoising step: {self._why_no_steps(self._runs[-1])}"
 
     # -- hooks ---------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class NoticeCode(StrEnum):
     """Seen were passes, or canvases, and no loop: what was decided is inferred from what the next step reads."""
     DECISIONS_UNEXPLAINED = "decisions-unexplained"
     """Tokens that were put into the canvas are not what the logits of the passes say."""
+    MAY_NOT_DENOISE = "may-not-denoise"
+    """The passes look like scoring, or like an autoregressive loop; a loop that denoises may look so by chance."""
     GUIDANCE_NOT_SEEN = "guidance-not-seen"
     """A loop mixes two distributions; only the one with the prompt was seen."""
     END_UNKNOWN = "end-unknown"

@@ -71,6 +71,60 @@ def test_scoring_is_told_from_denoising_by_tokens_that_the_logits_do_not_explain
     assert NoticeCode.DECISIONS_UNEXPLAINED in [notice.code for notice in recording.trace.facts.notices]
 
 
+def test_a_text_that_is_scored_after_the_loop_is_no_part_of_its_run():
+    """Other tokens behind the same prompt, in a sequence as long or longer, some of them masked."""
+    model = TinyDenoiser()
+    for length in (10, 16):
+        text = torch.randint(8, MASK, (1, length), generator=torch.Generator().manual_seed(1))
+        text[:, :3] = 7
+        hidden = torch.arange(length) % 3 == 1
+        hidden[:3] = False
+        with dv.record(model, mask_token_id=MASK) as recording, torch.no_grad():
+            output = infilled(model, canvas(), Notes())
+            model(output)
+            for shown in (hidden, hidden.roll(1), hidden):
+                model(text.masked_fill(shown & (torch.arange(length) >= 3), MASK))
+        first, *_ = recording.traces
+        assert (first.n_steps, first.facts.status) == (4, "complete")
+        assert (first.emitted[0] == output[:, 3:].numpy()).all()
+
+
+def test_scoring_looks_like_masks_that_give_back_what_was_there():
+    model, text = TinyDenoiser(), torch.arange(5, 17)[None]
+    with dv.record(model, mask_token_id=MASK) as recording, torch.no_grad():
+        for place in range(12):
+            model(text.masked_fill(torch.arange(12) == place, MASK))
+    codes = [notice.code for notice in recording.trace.facts.notices]
+    assert NoticeCode.MAY_NOT_DENOISE in codes
+    assert "10 tokens that stood there from the first were masked, and all came back" in words(recording.trace)
+
+
+@pytest.mark.parametrize(("filler", "given"), [(MASK, MASK), (0, -1)])
+def test_an_autoregressive_loop_in_a_canvas_is_said_to_look_like_one(filler, given):
+    model = TinyDenoiser(shifted=False)
+    x = torch.full((1, 14), filler)
+    x[:, :4] = 7
+    with dv.record(model, mask_token_id=given) as recording, torch.no_grad():
+        for place in range(4, 14):
+            x[:, place] = model(x).logits[:, place - 1].argmax(-1)
+    assert NoticeCode.MAY_NOT_DENOISE in [notice.code for notice in recording.trace.facts.notices]
+    assert "An autoregressive loop looks like this" in words(recording.trace)
+
+
+def test_tokens_that_are_only_appended_are_no_denoising():
+    model = TinyDenoiser()
+    for given, match in (
+        (-1, "only appends tokens.*If this one denoised"),
+        (MASK, "none of the 5 passes read the mask"),
+    ):
+        x = torch.full((1, 4), 7)
+        with dv.record(model, mask_token_id=given) as recording, torch.no_grad():
+            for _ in range(5):
+                x = torch.cat([x, model(x).logits[:, -1:].argmax(-1)], dim=1)
+        with pytest.raises(RecordingError, match=match):
+            _ = recording.trace
+
+
 def test_loops_that_take_turns_are_two_runs():
     model = TinyDenoiser()
     alone = [infilled(model, canvas(token), Notes()) for token in (7, 8)]

@@ -41,6 +41,7 @@ OTHER = "a sentence that no recorder wrote"
 SINCE = {
     *NO_WARNING,
     NoticeCode.DECISIONS_UNEXPLAINED,
+    NoticeCode.MAY_NOT_DENOISE,
     NoticeCode.GUIDANCE_NOT_SEEN,
     NoticeCode.END_UNKNOWN,
 }
