@@ -135,15 +135,16 @@ def test_attention_is_that_of_the_eager_model(model, trace, where, sample):
     np.testing.assert_allclose(mean.attention.weight[:, 0], seen.attention.weight.mean(axis=1), atol=1e-3)
 
 
-@pytest.mark.parametrize("implementation", ["eager", pytest.param("flex_attention", marks=pytest.mark.compiled)])
+@pytest.mark.parametrize("implementation", ["eager", "flex_attention"])
 def test_another_implementation_gives_the_same_weights(model, trace, implementation):
     other = copy.deepcopy(model)
     other.set_attn_implementation(implementation)
     ids, mask = torch.tensor(trace.prompt), torch.tensor(trace.prompt_mask)
     kept = Kept(("attention",), heads="each")
-    one, two = (
-        inside_pass(of, None, ids, mask=mask, canvas=trace.noised[0], sample=1, kept=kept) for of in (model, other)
-    )
+    with torch.compiler.set_stance("force_eager"):  # torch 2.13 cannot compile flex attention for every CPU
+        one, two = (
+            inside_pass(of, None, ids, mask=mask, canvas=trace.noised[0], sample=1, kept=kept) for of in (model, other)
+        )
     assert two.facts.attention == implementation
     np.testing.assert_allclose(one.attention.weight, two.attention.weight, atol=1e-3)
 
