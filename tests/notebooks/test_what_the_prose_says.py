@@ -27,6 +27,7 @@ PAGES = {
         "08_short_answers_and_crowds",
         "09_the_real_model",
         "10_the_article_claim_by_claim",
+        "12_inside_one_step",
     )
 }
 USUAL = Scenario(RELEASED, FORMATS["FP8"], HARDWARE["H100 SXM"])
