@@ -1,7 +1,8 @@
 """What a loop returned, laid over the sequence that its passes read: the only sight of what the last pass decided.
 
 Loops return the whole sequence, or the answer alone, often with something else beside it, and may cut it at its end.
-Where it belongs, its tokens tell: all that is known of the sequence must stand in it.
+Where it belongs, its tokens tell: all that is known of the sequence must stand in it. Where the model keeps its cache
+inside itself, the passes show the last block alone, which is the end of what is returned.
 """
 
 from __future__ import annotations
@@ -91,10 +92,11 @@ def laid_over(run: WatchedRun, known: Array) -> Final:
     rows, final = rows_of(run.result), Final.unknown(run)
     if len(rows) != len(known):
         raise RecordingError(f"the result holds {len(rows)} sample(s), but {len(known)} were denoised")
-    answer = run.answer or 0
+    answer, width = run.answer or 0, known.shape[1]
     best: tuple[int, int, int] | None = None
-    for begin in dict.fromkeys((0, answer, max(0, answer - 1))):
-        odd, agree = np.sum([_agreement(run, row, known[sample, begin:]) for sample, row in enumerate(rows)], axis=0)
+    for begin in dict.fromkeys((0, answer, max(0, answer - 1), min(0, width - min(map(len, rows))))):
+        placed = [(row[max(0, -begin) :], known[sample, max(0, begin) :]) for sample, row in enumerate(rows)]
+        odd, agree = np.sum([_agreement(run, *pair) for pair in placed], axis=0)
         reaches = max(len(row) for row in rows) + begin > answer
         if reaches and (best is None or (odd, -agree) < best[:2]):
             best = int(odd), -int(agree), begin
@@ -104,8 +106,9 @@ def laid_over(run: WatchedRun, known: Array) -> Final:
             f"{'' if best is None else 'of its tokens are others than the passes read'}. Hand over the ids as the "
             "loop returned them, each after its own run"
         )
-    for sample, row in enumerate(rows):
-        begin, end = best[2], min(best[2] + len(row), known.shape[1])
+    for sample, whole in enumerate(rows):
+        begin, row = max(0, best[2]), whole[max(0, -best[2]) :]
+        end = min(begin + len(row), width)
         final.ids[sample, begin:end] = row[: end - begin]
         ended = np.isin(row[: end - begin], run.facts.eos_token_ids).any()
         if ended:

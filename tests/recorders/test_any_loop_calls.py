@@ -1,5 +1,6 @@
 """What a pass may be given and may give back: ids and logits are found wherever they stand among the rest."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -132,3 +133,37 @@ def test_two_rows_without_a_prompt_are_no_guidance():
     assert recording.trace.n_samples == 2
     assert recording.trace.facts.settings["watched"]["guidance"] == ""
     assert (recording.trace.emitted[0] == x.numpy()).all()
+
+
+class Remembering(TinyDenoiser):
+    """Keeps its cache inside itself, as BD3-LM does; no call says what is in it."""
+
+    kept = None
+
+    def forward(self, tokens, store=False):
+        output = super().forward(tokens, past_key_values=self.kept, use_cache=True)
+        if store:
+            self.kept = output.past_key_values
+        return output.logits
+
+
+def by_blocks(model):
+    """Blocks of six, two of them at once in a batch, each stored when it is whole."""
+    model.kept, blocks = None, []
+    with torch.no_grad():
+        for _ in range(3):
+            blocks.append(filled(model, torch.full((2, 6), MASK)))
+            model(blocks[-1], store=True)
+        blocks.append(filled(model, torch.full((2, 6), MASK)))
+    return torch.cat(blocks, dim=1)
+
+
+def test_of_a_cache_inside_the_model_each_block_is_a_run_and_the_result_ends_with_the_last():
+    model = Remembering()
+    bare = by_blocks(model)
+    with dv.record(model, mask_token_id=MASK) as recording:
+        output = recording.result(by_blocks(model))
+    assert torch.equal(output, bare)
+    assert [trace.facts.status for trace in recording.traces] == ["complete"] * 4
+    emitted = [trace.emitted[0] for trace in recording.traces]
+    assert np.concatenate(emitted, axis=1).tolist() == output.tolist()
