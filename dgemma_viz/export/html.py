@@ -11,6 +11,8 @@ from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
 from dgemma_viz.export.page import page_html
 from dgemma_viz.trace.as_trace import as_trace
+from dgemma_viz.trace.inside import Inside
+from dgemma_viz.trace.inside.as_insides import as_insides
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.views import contents
 from dgemma_viz.write_whole import write_whole
@@ -18,7 +20,9 @@ from dgemma_viz.write_whole import write_whole
 _A_PAIR = 2
 
 
-def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | None = None) -> Path:
+def export_html(
+    what: Any, path: str | os.PathLike[str], reference: Reference | None = None, *, inside: Any = ()
+) -> Path:
     """Write what :func:`dgemma_viz.explore` or :func:`dgemma_viz.compare` shows to one self-contained HTML file.
 
     The file opens from disk in any current browser: play, step and scrub, hover for alternatives, click to pin, map,
@@ -33,6 +37,9 @@ def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | 
         File to write; one that is there is replaced.
     reference
         The right answer, for the diagnosis or the rows of errors; the trace's own if None.
+    inside
+        What :func:`dgemma_viz.inside` saw in steps of the trace, or files of it: the page shows it without a model.
+        What an explorer was given or has computed goes with it.
 
     Returns
     -------
@@ -42,12 +49,18 @@ def export_html(what: Any, path: str | os.PathLike[str], reference: Reference | 
     Raises
     ------
     TraceError
-        Something else was given, a file is not a readable trace, or two traces do not share a vocabulary.
+        Something else was given, a file is not a readable trace, or two traces do not share a vocabulary; or an inside
+        is not of a step of this trace.
     SettingError
-        The file cannot be written there; or the reference is not one, or its function failed.
+        The file cannot be written there; the reference is not one, or its function failed; or an inside was given to a
+        comparison.
     """
     target = check_target(path)
-    write_whole(target, page_html(contents(shown_traces(what), reference)))
+    shown = shown_traces(what)
+    given = [inside] if isinstance(inside, Inside | str | os.PathLike) else [*inside]
+    known = [*getattr(what, "insides", ()), *given]
+    insides = as_insides(known, shown) if isinstance(shown, Trace) else known
+    write_whole(target, page_html(contents(shown, reference, insides)))
     return target
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dgemma_viz.analysis.comparison import TracePair
 from dgemma_viz.analysis.reference import Reference
+from dgemma_viz.errors import SettingError
 from dgemma_viz.markup import plain
+from dgemma_viz.trace.inside import Inside
 from dgemma_viz.trace.model import Trace
 
 Place = tuple[dict[str, Any], bytes]
@@ -69,7 +71,7 @@ class Contents:
         return ((canvas, sample) for canvas in range(self.page["canvases"]) for sample in range(self.page["samples"]))
 
 
-def contents(what: Trace | TracePair, reference: Reference | None = None) -> Contents:
+def contents(what: Trace | TracePair, reference: Reference | None = None, insides: Sequence[Inside] = ()) -> Contents:
     """What a page shows of a trace, or of two compared.
 
     Parameters
@@ -79,19 +81,23 @@ def contents(what: Trace | TracePair, reference: Reference | None = None) -> Con
     reference
         The right answer, for the diagnosis or the rows of errors; the trace's own if None. See
         :data:`dgemma_viz.analysis.reference.Reference`.
+    insides
+        Of steps of the trace.
 
     Raises
     ------
     SettingError
-        The reference is not one, or its function failed.
+        The reference is not one, or its function failed; or insides were given to a comparison.
     """
     if isinstance(what, TracePair):
+        if insides:
+            raise SettingError("the inside of a step is shown of one run, not of two compared")
         from dgemma_viz.views.compared import compared
 
         return compared(what, reference)
     from dgemma_viz.views.explored import explored
 
-    return explored(what, reference)
+    return explored(what, reference, insides=insides)
 
 
 def frame(values: dict[str, Any], records: bytes) -> bytes:

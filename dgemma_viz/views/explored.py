@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.diagnosis import Diagnosis, diagnose
 from dgemma_viz.figures.heatmap import is_strip
 from dgemma_viz.plain_text import visible
+from dgemma_viz.trace.inside import Inside
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.views.answer import answer_json, layout_of, steps_taken
 from dgemma_viz.views.charts import SCALES, curves_of, looks, quantity_map_of
 from dgemma_viz.views.contents import ANSWER, FINDINGS, Contents, Place
 from dgemma_viz.views.findings import findings_json
+from dgemma_viz.views.insides import insides_json
 from dgemma_viz.views.records import Records
 from dgemma_viz.views.run_header import header_html
 from dgemma_viz.views.words import glossary_html
@@ -24,9 +26,15 @@ HINT = "Click a token to inspect it: its alternatives, its history and its numbe
 
 
 def explored(
-    trace: Trace, reference: Reference | None = None, diagnosis: Callable[[], Diagnosis] | None = None
+    trace: Trace,
+    reference: Reference | None = None,
+    diagnosis: Callable[[], Diagnosis] | None = None,
+    insides: Sequence[Inside] = (),
 ) -> Contents:
     """Contents of a page of one trace; ``diagnosis`` gives what was found in it, if somebody has that.
+
+    ``insides`` are of its steps (:func:`dgemma_viz.trace.inside.as_insides.as_insides`) and may become more later: a
+    place has those that are there when it is made.
 
     Making the findings raises a SettingError where the reference is not one, or its function failed.
     """
@@ -49,7 +57,7 @@ def explored(
         "empty": NO_STEPS,
     }
     parts = {ANSWER: lambda: answer_json(trace), FINDINGS: lambda: findings_json(found())}
-    return Contents(page, lambda canvas, sample: _place(trace, canvas, sample), parts)
+    return Contents(page, lambda canvas, sample: _place(trace, canvas, sample, insides), parts)
 
 
 def canvas_alone(run: CanvasRun, message: str = "") -> Contents:
@@ -77,10 +85,11 @@ def nothing(message: str) -> dict[str, Any]:
     return {"empty": message, "scales": SCALES, "looks": looks()}
 
 
-def _place(trace: Trace, canvas: int, sample: int) -> Place:
+def _place(trace: Trace, canvas: int, sample: int, insides: Sequence[Inside]) -> Place:
     run, records = trace.canvas_run(canvas, sample), Records()
     ended = "" if run.n_steps else ENDED_BEFORE.format(sample=sample, canvas=canvas)
     place: dict[str, Any] = {"runs": [records.add(run, ended)], "steps": run.n_steps, "positions": run.canvas_length}
     if run.n_steps:
         place |= {"quantity_map": quantity_map_of(run), "curves": curves_of(run), "strip": is_strip(run)}
+        place |= insides_json(insides, run, records)
     return place, records.to_bytes()

@@ -50,6 +50,7 @@ VIEWER_STYLES = (
     "answer.css",
     "search.css",
     "findings_list.css",
+    "inside_panel.css",
     "explorer.css",
     "words.css",
     "comparison.css",

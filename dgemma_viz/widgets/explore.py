@@ -10,15 +10,17 @@ from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.errors import SettingError
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
+from dgemma_viz.trace.inside.as_insides import as_insides
 from dgemma_viz.widgets.viewer import VIEWS, Viewer
 
 
-def explore(
+def explore(  # noqa: PLR0913 - each is a choice of its own
     trace: TraceLike,
     reference: Reference | None = None,
     *,
     model: Any = None,
     tokenizer: Any = None,
+    inside: Any = (),
     place: Mapping[str, Any] | None = None,
     views: str = "all",
     row: int = 0,
@@ -34,7 +36,11 @@ def explore(
         the trace's own reference if None.
     model, tokenizer
         What the trace was recorded with. Then a panel beside the views changes something at the step that is shown,
-        repeats the run, and compares the two; from code, :func:`dgemma_viz.labs.interventions.intervene`.
+        repeats the run, and compares the two; from code, :func:`dgemma_viz.labs.interventions.intervene`. Another one
+        looks inside the step that is shown.
+    inside
+        What :func:`dgemma_viz.inside` saw in steps of this trace, or files of it, one or several: shown at these steps,
+        without a model.
     place
         Where to begin: any of ``canvas``, ``sample``, ``step``, ``position``, ``quantity``, ``shows``,
         ``token_layout``.
@@ -47,7 +53,7 @@ def explore(
     Raises
     ------
     TraceError
-        Something else was given, or the file cannot be read.
+        Something else was given, or the file cannot be read; or an inside is not of a step of this trace.
     SettingError
         The reference is not one, or its function failed; a model without its tokenizer; or there is no such place.
     """
@@ -55,7 +61,16 @@ def explore(
         raise SettingError("explore() needs both model and tokenizer to repeat the run, or neither")
     rows = checked_range("tokens in a row", row, 0, whole=True)
     shown = as_trace(trace, "explore()")
-    return Viewer(shown, reference, model=model, tokenizer=tokenizer, place=place, views=_known(views), row=rows)
+    return Viewer(
+        shown,
+        reference,
+        model=model,
+        tokenizer=tokenizer,
+        insides=as_insides(inside, shown),
+        place=place,
+        views=_known(views),
+        row=rows,
+    )
 
 
 def compare(

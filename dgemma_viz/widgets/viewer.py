@@ -13,7 +13,7 @@ grows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -26,6 +26,8 @@ from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.diagnosis import Diagnosis, diagnose
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.plain_text import visible
+from dgemma_viz.trace.inside import Inside
+from dgemma_viz.trace.inside.as_insides import as_insides, place_of_inside
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.views.compared import compared
 from dgemma_viz.views.contents import Contents
@@ -41,6 +43,7 @@ from dgemma_viz.widgets.viewed_place import FROM, PLACE, ViewedPlace
 if TYPE_CHECKING:
     import ipywidgets as ipw
 
+    from dgemma_viz.widgets.inside_button import InsideButton
     from dgemma_viz.widgets.intervention_panel import InterventionPanel
 
 VIEWS = ("all", "canvas")
@@ -60,7 +63,10 @@ class Viewer(ViewedPlace):
     reference
         The right answer; see :data:`dgemma_viz.analysis.reference.Reference`.
     model, tokenizer
-        What the trace was recorded with: then its run can be changed and repeated (``interventions``).
+        What the trace was recorded with: then its run can be changed and repeated (``interventions``), and its steps
+        looked into (``looking``).
+    insides
+        Of steps of the trace that is shown.
     place
         Where to begin; see :meth:`go`.
     traits
@@ -90,6 +96,10 @@ class Viewer(ViewedPlace):
         What is shown; one of them, or neither, is None.
     interventions
         Panel that changes something and repeats the run; None without a model.
+    insides
+        Of steps of the trace, which the page shows at these; :meth:`add_inside` adds one.
+    looking
+        Button that looks inside the step that is shown; None without a model.
     """
 
     _esm = joined_module("viewer_widget.js", STATIC)
@@ -111,6 +121,7 @@ class Viewer(ViewedPlace):
     words = t.Dict().tag(sync=True)
     message = t.Unicode().tag(sync=True)
     picture = t.Unicode().tag(sync=True)
+    looked = t.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -119,6 +130,7 @@ class Viewer(ViewedPlace):
         *,
         model: Any = None,
         tokenizer: Any = None,
+        insides: Sequence[Inside] = (),
         place: Mapping[str, Any] | None = None,
         **traits: Any,
     ) -> None:
@@ -127,6 +139,8 @@ class Viewer(ViewedPlace):
         self._diagnosis: Diagnosis | None = None
         self._reference: Reference | None = None
         self.interventions: InterventionPanel | None = None
+        self.insides: list[Inside] = []
+        self.looking: InsideButton | None = None
         self.own_box: ipw.VBox | None = None
         self._contents: Contents | None = None
         super().__init__(picture=uuid4().hex, **traits)
@@ -134,16 +148,21 @@ class Viewer(ViewedPlace):
         self.on_msg(self._wanted)
         self._repeats_with = (model, tokenizer)
         if model is not None:
-            self._offer_interventions()
+            self._offer_panels()
         if what is None:
             self.clear("")
         else:
-            self.show(what, reference, place=place)
+            self.show(what, reference, insides=insides, place=place)
 
     # -- what is shown -------------------------------------------------------------------------------------------
 
     def show(
-        self, what: Trace | TracePair, reference: Reference | None = None, *, place: Mapping[str, Any] | None = None
+        self,
+        what: Trace | TracePair,
+        reference: Reference | None = None,
+        *,
+        insides: Sequence[Inside] = (),
+        place: Mapping[str, Any] | None = None,
     ) -> None:
         """Show another trace or pair, from its first canvas and step, nothing pinned; quantity and text stay.
 
@@ -154,33 +173,55 @@ class Viewer(ViewedPlace):
         SettingError
             The reference is not one, or its function failed; or there is no such place.
         """
+        self.insides = [*insides]
         if isinstance(what, TracePair):
             kept = {"canvas": self.canvas, "sample": self.sample} if self.pair is not None else {}
             self._open(compared(what, reference), kept, place, pair=what)
         else:
             self._reference, self._diagnosis = reference, None
-            contents = explored(what, diagnosis=lambda: self._diagnosed(what))
+            contents = explored(what, diagnosis=lambda: self._diagnosed(what), insides=self.insides)
             quick = reference is not None or what.noised.size <= _QUICK
             self._open(replace(contents, page=contents.whole_page()) if quick else contents, {}, place, trace=what)
         self._reference = reference
-        self._show_interventions()
+        self._show_panels()
 
-    def _offer_interventions(self) -> None:
+    def add_inside(self, inside: Inside) -> None:
+        """Show what was seen inside a step of this trace, too; in place of what is known of that step.
+
+        Raises
+        ------
+        TraceError
+            It is not of a step of the trace that is shown, or none is.
+        """
+        if self.trace is None or self._contents is None:
+            raise TraceError("this viewer shows no single run, so there is no step to look into")
+        self.insides[:] = as_insides([*self.insides, inside], self.trace)
+        canvas, sample, _ = place_of_inside(inside)
+        with self.hold_sync():
+            self.frame_of = [self.number, canvas, sample]
+            self.frame = self._contents.place(canvas, sample)
+            self.looked += 1
+
+    def _offer_panels(self) -> None:
+        from dgemma_viz.widgets.inside_button import InsideButton
         from dgemma_viz.widgets.intervention_panel import InterventionPanel
 
+        self.looking = InsideButton(*self._repeats_with, self)
         self.interventions = InterventionPanel(*self._repeats_with, self)
-        self._show_interventions()
+        self._show_panels()
 
-    def _show_interventions(self) -> None:
-        if self.interventions is not None:
-            self.interventions.layout.display = "none" if self.trace is None else None
-            if self.trace is not None:
-                self.interventions.show(self.trace, self._reference)
+    def _show_panels(self) -> None:
+        for panel in (self.looking, self.interventions):
+            if panel is not None:
+                panel.layout.display = "none" if self.trace is None else None
+        if self.trace is not None and self.interventions is not None and self.looking is not None:
+            self.interventions.show(self.trace, self._reference)
+            self.looking.show(self.trace)
 
     @property
     def parts(self) -> list[ipw.Widget]:
-        """The view, and the panel beside it if there is one: what stands on a page."""
-        return [self, *([] if self.interventions is None else [self.interventions])]
+        """The view, and the panels beside it if there are any: what stands on a page."""
+        return [self, *(panel for panel in (self.looking, self.interventions) if panel is not None)]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """What a cell shows: the view, with the panel under it if there is one."""
@@ -205,11 +246,12 @@ class Viewer(ViewedPlace):
     def show_canvas(self, run: CanvasRun, message: str = "") -> None:
         """Show one canvas alone, without head, findings and charts; step and position stay as far as it has them."""
         kept = {"step": self.step, "position": self.position}
+        self.insides = []
         self._open(canvas_alone(run, message), kept, None, trace=run.trace)
 
     def clear(self, message: str) -> None:
         """Show nothing but words."""
-        self.trace, self.pair, self._contents = None, None, None
+        self.trace, self.pair, self._contents, self.insides = None, None, None, []
         with self.hold_sync():
             self._begin_at({})
             self.page = {"number": self.number + 1, **nothing(message)}
@@ -312,7 +354,7 @@ class Viewer(ViewedPlace):
 
     def close(self) -> None:
         """Close the view and the panel beside it, so that neither kernel nor browser keeps them."""
-        for beside in (self.interventions, self.own_box):
+        for beside in (self.looking, self.interventions, self.own_box):
             if beside is not None:
                 close_with_looks(beside)
         close_with_looks(self, closing=super().close)
@@ -326,7 +368,7 @@ class Viewer(ViewedPlace):
         self.open()
         self.own_box = None
         if self.interventions is not None:
-            self._offer_interventions()
+            self._offer_panels()
 
     def highest(self, name: str) -> int:
         """Highest value of a part of the place, of what is shown."""

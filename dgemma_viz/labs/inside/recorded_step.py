@@ -20,6 +20,7 @@ from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, plac
 from dgemma_viz.labs.interventions.replay import Replay, first_difference, replay
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.run_facts import model_id, versions
+from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.decision import is_accepted
 from dgemma_viz.trace.inside import Inside, InsideFacts, Origin
 from dgemma_viz.trace.inside.facts import DIVERGED, IDENTICAL, OF_THE_RUN, SAME_DECISIONS
@@ -45,6 +46,7 @@ def inside(  # noqa: PLR0913 - where to look, and what to keep
     sample: int = 0,
     kept: Kept | None = None,
     even_if_diverged: bool = False,
+    on_step: Callable[[StepRecord], None] | None = None,
 ) -> Inside:
     """Look inside one step of a recorded run of a DiffusionGemma.
 
@@ -65,6 +67,8 @@ def inside(  # noqa: PLR0913 - where to look, and what to keep
         What to keep; None for all parts, with attention averaged over heads.
     even_if_diverged
         Give what was seen even if the repetition is not the recorded run; its facts then say so.
+    on_step
+        As for :func:`dgemma_viz.record`, of the repetition. ``KeyboardInterrupt`` ends it within that step.
 
     Returns
     -------
@@ -85,11 +89,11 @@ def inside(  # noqa: PLR0913 - where to look, and what to keep
     >>> seen.lens.stands_from          # depth from which each position's draft stands
     >>> seen.attention.weight[2, 0]    # layer 2: who reads whom, (C, X)
     """
-    places = [(canvas, step)]
-    return insides(model, tokenizer, trace, places, sample=sample, kept=kept, even_if_diverged=even_if_diverged)[0]
+    more: dict[str, Any] = {"kept": kept, "even_if_diverged": even_if_diverged, "on_step": on_step}
+    return insides(model, tokenizer, trace, [(canvas, step)], sample=sample, **more)[0]
 
 
-def insides(
+def insides(  # noqa: PLR0913 - as inside()
     model: Any,
     tokenizer: Any,
     trace: Trace,
@@ -98,6 +102,7 @@ def insides(
     sample: int = 0,
     kept: Kept | None = None,
     even_if_diverged: bool = False,
+    on_step: Callable[[StepRecord], None] | None = None,
 ) -> list[Inside]:
     """Look inside several steps of a recorded run, in one repetition of it.
 
@@ -148,7 +153,9 @@ def insides(
         looks[where].look_at_encoder(*context_of(trace, where[0]), inputs)
         return output
 
-    again = replay(model, tokenizer, trace, until=last, around_pass=around_pass)
+    again = replay(model, tokenizer, trace, until=last, around_pass=around_pass, on_step=on_step)
+    if again.trace.n_steps <= rows[last]:
+        raise TraceError(f"the repetition was stopped after {again.trace.n_steps} steps, before the one to look into")
     agreements = {where: _agreement(again, row + 1) for where, row in rows.items()}
     if not even_if_diverged and any(agreement == DIVERGED for agreement, _ in agreements.values()):
         raise TraceError(

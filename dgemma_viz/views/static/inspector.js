@@ -6,9 +6,9 @@ import { positionRows } from "./position_rows.js";
 import { freeField, isClamped } from "./restraints.js";
 import { probability } from "./run_store.js";
 
-const tag = (source) => element("span", { class: "dgx-tag" }, source);
+export const tag = (source) => element("span", { class: "dgx-tag" }, source);
 
-function bar(share) {
+export function bar(share) {
   const filled = element("i");
   filled.style.width = `${Math.max(0, Math.min(1, share || 0)) * 100}%`;
   return element("b", { class: "dge-share", "aria-hidden": "true" }, filled);

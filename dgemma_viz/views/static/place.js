@@ -2,6 +2,16 @@
 
 const ALIGNMENT = 4;
 
+const KINDS = { f4: Float32Array, i4: Int32Array };
+
+// The same values with every array in place of where it stands: `{ values, shape }` (Records.keep()).
+function withArrays(value, part) {
+  if (value === null || typeof value !== "object") return value;
+  if (value.at && value.dtype) return { values: new KINDS[value.dtype](part(value.at).slice().buffer), shape: value.shape };
+  if (Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withArrays(one, part)]));
+}
+
 // `frame`: an ArrayBuffer, or a view on one that begins anywhere.
 export function readPlace(frame) {
   const bytes = frame instanceof ArrayBuffer ? new Uint8Array(frame) : new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
@@ -10,7 +20,8 @@ export function readPlace(frame) {
   const begin = 4 + Math.ceil(length / ALIGNMENT) * ALIGNMENT;
   const part = ([from, to]) => bytes.subarray(begin + from, begin + to);
   const runs = place.runs.map((run) => run && { ...run, data: part(run.data), differing: part(run.differing) });
-  return { ...place, runs, size: bytes.length };
+  const insides = place.insides?.map((one) => withArrays(one, part));
+  return { ...place, runs, insides, size: bytes.length };
 }
 
 // The places that were looked at, newest last, up to so many bytes; `fetch(canvas, sample)` promises a frame.

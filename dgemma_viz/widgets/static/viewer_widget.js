@@ -79,6 +79,10 @@ function render({ model, el }) {
     places = createPlaces(frames.fetch);
     viewer.open();
   });
+  together(["looked"], () => {
+    places = createPlaces(frames.fetch); // with what was seen inside a step
+    viewer.reload();
+  });
   together(GROWING, viewer.grow);
   together(["status"], viewer.told);
   return () => {
