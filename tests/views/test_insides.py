@@ -17,6 +17,7 @@ from tests.views.hostile_tokens import HOSTILE
 
 LENGTH, STEPS, LAYERS = 12, 5, 3
 TRACE = synthetic_trace(length=LENGTH, steps=STEPS, texts=HOSTILE)
+RUN = {name: getattr(TRACE.facts, name) for name in ("started", "seed", "model_id")}
 
 
 def seen_at(step, **facts):
@@ -25,7 +26,7 @@ def seen_at(step, **facts):
         made,
         noised=TRACE.canvas_run().array("noised")[step],
         token_texts=dict(enumerate(HOSTILE)),
-        facts=replace(made.facts, step=step, layer_types=("sliding_attention",) * LAYERS, **facts),
+        facts=replace(made.facts, trace=RUN, step=step, layer_types=("sliding_attention",) * LAYERS, **facts),
     )
 
 

@@ -6,10 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from dgemma_viz.errors import TraceError
-from dgemma_viz.trace.inside.facts import DIVERGED
+from dgemma_viz.trace.inside.facts import DIVERGED, OF_THE_RUN
 from dgemma_viz.trace.inside.file import load_inside
 from dgemma_viz.trace.inside.model import Inside
 from dgemma_viz.trace.model import Trace
@@ -59,7 +57,8 @@ def _one(given: Any, trace: Trace) -> Inside:
     run = trace.canvas_run(facts.canvas, facts.sample)
     if facts.step >= run.n_steps or inside.n_positions != run.canvas_length:
         raise TraceError(f"this inside is of {where}, {inside.n_positions} positions, which the trace does not have")
-    # One that diverged was kept on purpose, and the page says so.
-    if facts.agreement != DIVERGED and not np.array_equal(run.array("noised")[facts.step], inside.noised):
-        raise TraceError(f"this inside is of another run: {where} read another noised canvas than the trace's")
+    # One that diverged was kept on purpose, and the page says so: it may have read another canvas.
+    same_run = dict(facts.trace) == {name: getattr(trace.facts, name) for name in OF_THE_RUN}
+    if not (inside.belongs_to(trace) or (same_run and facts.agreement == DIVERGED)):
+        raise TraceError(f"this inside is of another run: its {where} is not that of the trace")
     return inside
