@@ -61,7 +61,7 @@ def inside_json(inside: Inside, records: Records) -> dict[str, Any]:
             "entropy": records.keep(lens.entropy),
         }
     if inside.attention is not None:
-        told["attention"] = _attention(inside, records)
+        told["attention"] = _reading(inside, records)
     if inside.experts is not None:
         experts = inside.experts
         told["experts"] = {
@@ -82,7 +82,7 @@ def inside_json(inside: Inside, records: Records) -> dict[str, Any]:
     return told
 
 
-def _attention(inside: Inside, records: Records) -> dict[str, Any]:
+def _reading(inside: Inside, records: Records) -> dict[str, Any]:
     """The mean over layers first, then each layer."""
     attention, types = inside.attention, inside.facts.layer_types
     assert attention is not None  # noqa: S101 - asked by inside_json()

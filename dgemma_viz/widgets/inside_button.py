@@ -41,6 +41,7 @@ class InsideButton(ipw.Box):  # type: ignore[misc]
         self.job = BackgroundJob(self._work, tooltip="Repeat the run up to this step and look inside its pass")
         self.job.run_button.description, self.job.run_button.button_style = "Inside this step", ""
         self.job.run_button.icon, self.job.run_button.layout.width = "search", "11rem"
+        self.job.stop_button.description = "Stop looking"  # beside the Stop of the other panel
         rows = ipw.Layout(flex_flow="row wrap", align_items="center", grid_gap="0.25rem 0.75rem")
         super().__init__([self.job.run_button, self.job.stop_button, self.job.status_line], layout=rows)
 

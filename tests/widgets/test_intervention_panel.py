@@ -220,5 +220,5 @@ def test_closed_the_panel_leaves_nothing_and_opened_again_it_is_there(bundled, t
     assert viewer.interventions.opened.comm is not None
     assert viewer.own_box is None
     viewer._repr_mimebundle_()
-    assert viewer.own_box.children == (viewer, viewer.interventions)
+    assert viewer.own_box.children == (viewer, viewer.looking, viewer.interventions)
     viewer.close()
