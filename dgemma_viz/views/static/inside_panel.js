@@ -33,10 +33,11 @@ const tokenWord = (text) => element("span", { class: "dgi-token" }, text);
 function lensOf(seen, position) {
   const { depth, stands, best, probability: chance, entropy } = seen.lens, last = depth.length - 1;
   const at = (array, row) => along(array, row, position)[0];
+  const named = (value, isLast) => `${value}${value === 0 ? ", what enters" : isLast ? ", the answer" : ""}`;
   const rows = depth.map((value, row) => ({
     now: value === stands[position], named: at(best, row) === at(best, last),
     cells: [
-      `${value}${value === 0 ? ", what enters" : row === last ? ", the answer" : ""}${value === stands[position] ? " ◆" : ""}`, tokenWord(textIn(seen, at(best, row))),
+      named(value, row === last) + (value === stands[position] ? " ◆" : ""), tokenWord(textIn(seen, at(best, row))),
       bar(at(chance, row)), probability(at(chance, row)), inNats(at(entropy, row)),
     ],
   }));
@@ -175,8 +176,10 @@ export function createInsidePanel(go) {
   }
 
   function show(place, at) {
+    node.hidden = !place.inside_places?.length;
+    if (node.hidden) return;
     const { step, position } = at, seen = place.insides?.find((one) => one.step === step);
-    list(place.inside_places ?? [], at);
+    list(place.inside_places, at);
     const open = Boolean(seen) && position >= 0 && position < seen.noised.length;
     shown = open ? { seen, position } : null;
     setText(title, open ? `Inside this step: position ${position} at step ${step}` : "Inside this step");

@@ -16,7 +16,6 @@ import { createCanvasChoice } from "./canvas_choice.js";
 import { createCharts } from "./charts.js";
 import { element, setText } from "./dom.js";
 import { renderFindings } from "./findings_list.js";
-import { createInsidePanel } from "./inside_panel.js";
 import { createInspection } from "./inspection.js";
 import { createModel } from "./model.js";
 import { watchTheme } from "./page_theme.js";
@@ -88,15 +87,14 @@ export function createViewer({ root, state, host }) {
   const runs = createRunViews({ keys, changed: (name, value) => value === linked(name) || state.put({ [name]: value }) });
   const go = (found, more) => jumpTo(found, { finding: -1, playing: false, ...more });
   const search = createSearch({ root: node, tokens: runs.node, state, host, page: () => page, named: () => namePositions(), go });
-  const inspection = createInspection(goTo);
-  const inside = createInsidePanel((there) => jumpTo({ ...there, positions: [] }, { finding: -1, playing: false }));
+  const inspection = createInspection(goTo, (there) => jumpTo({ ...there, positions: [] }, { finding: -1, playing: false }));
   const charts = createCharts({
     plotly: host.plotly,
     step: goTo,
     cell: (position, step) => state.put({ position: within(position, place.positions), step: within(step, place.steps) }),
     table,
   });
-  node.append(head, findingsPlace, jump, status, choice.node, waiting, search.node, runs.node, bar, inspection.node, inside.node, charts.node, glossary);
+  node.append(head, findingsPlace, jump, status, choice.node, waiting, search.node, runs.node, bar, inspection.node, charts.node, glossary);
 
   // -- contents --------------------------------------------------------------------------------------------------
 
@@ -229,13 +227,10 @@ export function createViewer({ root, state, host }) {
     setText(unfold, folded ? "All views" : "The canvas alone");
     unfold.setAttribute("aria-expanded", String(!folded));
     inspection.node.hidden = charts.node.hidden = folded || nothing;
-    inside.node.hidden = folded || nothing || !place.inside_places?.length;
     if (folded || nothing) return;
-    const at = { step: get("step"), position: get("position"), quantity: get("quantity") };
+    const at = { canvas: get("canvas"), sample, step: get("step"), position: get("position"), quantity: get("quantity") };
     charts.draw({ page, place, stores: runs.stores(), look: dark ? "dark" : "light", changed, anew, ...at });
     if (anew || changed.has("step") || changed.has("position")) inspection.show(place, runs.stores(), at);
-    const here = { canvas: get("canvas"), sample, ...at };
-    if (!inside.node.hidden && (anew || changed.has("step") || changed.has("position"))) inside.show(place, here);
   }
 
   function namePositions() {
