@@ -20,6 +20,8 @@ from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
 
+_ASK_AGAIN = "ask again with self_conditioning='own'"
+
 
 class Verdict(StrEnum):
     """What can be said of a changed run."""
@@ -92,6 +94,9 @@ def conclude(evidence: Evidence, other: Trace | None) -> Conclusion:
     found = first_difference(evidence.trace, evidence.a, evidence.b, evidence.compared, evidence.last)
     if found is not None:
         place, where, what = found
+        if not evidence.own and place[1]:  # told otherwise, B might decide as A did
+            words = f"B decides otherwise in {where} ({what}), but with A's self-conditioning"
+            return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}; {_ASK_AGAIN}.", place)
         return Conclusion(
             Verdict.ENOUGH,
             f"On the same canvases B decides otherwise in {where}: {what}. From there "
@@ -100,7 +105,7 @@ def conclude(evidence: Evidence, other: Trace | None) -> Conclusion:
             place,
         )
     if not evidence.own:
-        words = "B decides alike, but with A's self-conditioning; ask again with self_conditioning='own'."
+        words = f"B decides alike, but with A's self-conditioning; {_ASK_AGAIN}."
         return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}")
     if evidence.noise:
         words = (
@@ -108,9 +113,13 @@ def conclude(evidence: Evidence, other: Trace | None) -> Conclusion:
             f"{evidence.noise}."
         )
         return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}")
+    steps = _counted(evidence.trace.n_steps, "step")
+    if evidence.trace.facts.status != "complete":
+        words = f"B makes every decision of the {steps} as A did, but the recorded run ended before its answer"
+        return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words} ({evidence.trace.facts.status}).")
     return Conclusion(
         Verdict.DOES_NOT,
-        f"B makes every decision of the {_counted(evidence.trace.n_steps, 'step')} as A did: from the same noise its "
+        f"B makes every decision of the {steps} as A did: from the same noise its "
         "run is this one. If its answer came out otherwise, the model is not the cause: check its sampler with "
         "dv.check_conformance, its prompt and its random numbers.",
     )
@@ -159,15 +168,31 @@ def differing(a: Decisions, b: Decisions, at: tuple[int, int], here: Array, *, l
 def _with_run(evidence: Evidence, other: Trace) -> Conclusion:
     """B's own run beside B's passes over A's canvases, up to where the two runs part."""
     found = [one for sample in range(evidence.trace.n_samples) if (one := _parting(evidence, other, sample))]
-    if not found:
-        return Conclusion(
-            Verdict.NOTHING, "There is nothing to explain: B's own run made every decision of this one, up to its end."
-        )
-    earliest = min(found, key=lambda one: one.place or (0, 0, 0))
     samples = range(evidence.trace.n_samples)
     same = all(np.array_equal(evidence.trace.output_ids(sample), other.output_ids(sample)) for sample in samples)
+    if not found:
+        return _alike(evidence.trace, other, same=same)
+    earliest = min(found, key=lambda one: one.place or (0, 0, 0))
     answers = "The answers are the same nevertheless." if same else "The answers differ."
     return replace(earliest, words=f"{earliest.words} {answers}")
+
+
+def _alike(trace: Trace, other: Trace, *, same: bool) -> Conclusion:
+    """Every recorded step was decided alike; whether the runs are the same depends on what else they hold."""
+    if same and (other.active.sum(axis=0) <= trace.active.sum(axis=0)).all():
+        words = "B's own run made every decision of this one, up to its end"
+        return Conclusion(Verdict.NOTHING, f"There is nothing to explain: {words}.")
+    if {trace.facts.status, other.facts.status} == {"complete"} and other.n_steps == trace.n_steps:
+        return Conclusion(
+            Verdict.DOES_NOT,
+            "B's own run made every decision of this one, and its answer differs: what is emitted is the sampler's "
+            "work, or that of other settings, such as end tokens. See dv.check_conformance.",
+        )
+    words = (
+        "B's own run made every decision of this one, but one of the two went on, or emitted its canvas, where the "
+        "other had ended, by other settings or an interrupt"
+    )
+    return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}.")
 
 
 def _parting(evidence: Evidence, other: Trace, sample: int) -> Conclusion | None:
@@ -209,7 +234,7 @@ def _judged(evidence: Evidence, at: tuple[int, int], here: Array, what: tuple[st
         return Conclusion(Verdict.EXPLAINS, words, place)
     if seen and not flips:
         if not evidence.own:
-            words = "B's pass decides as A's, but with A's self-conditioning; ask again with self_conditioning='own'."
+            words = f"B's pass decides as A's, but with A's self-conditioning; {_ASK_AGAIN}."
             return Conclusion(Verdict.UNKNOWN, f"The runs part in {where}: {seen}. {words}", place)
         return Conclusion(
             Verdict.DOES_NOT,

@@ -273,6 +273,37 @@ def test_a_run_that_was_interrupted_is_not_taken_for_another_decision(small):
     assert "ended before that step" in found.explain()
 
 
+def test_a_run_that_ended_before_its_answer_is_not_called_the_same(small):
+    whole = recorded(*small, seed=1, max_new_tokens=2 * CANVAS, eos_token_id=None)
+    shorter = recorded(*small, seed=1, max_new_tokens=CANVAS, eos_token_id=None)
+    for trace in (shorter, cut(whole, 2), cut(whole, shorter.n_steps)):
+        found = dv.parity(trace, small[0], model_a=small[0], trace_b=whole, noise=())
+        assert found.verdict is Verdict.UNKNOWN
+        assert "one of the two went on" in found.explain()
+    assert dv.parity(whole, small[0], trace_b=whole, noise=()).verdict is Verdict.NOTHING
+    alone = dv.parity(cut(whole, 2), small[0], model_a=small[0], noise=())
+    assert alone.verdict is Verdict.UNKNOWN
+    assert "the recorded run ended before its answer (interrupted)" in alone.explain()
+
+
+def test_an_answer_that_differs_without_a_decision_is_not_called_the_same(small):
+    trace = recorded(*small, seed=1, eos_token_id=None)
+    emitted = replace(trace, emitted=(trace.emitted + 1) % VOCABULARY)
+    found = dv.parity(trace, small[0], model_a=small[0], trace_b=emitted, noise=())
+    assert found.verdict is Verdict.DOES_NOT
+    assert "its answer differs" in found.explain()
+
+
+def test_what_b_decides_when_told_otherwise_is_no_verdict_on_its_own_run(small):
+    """Its self-conditioning alone was changed: in step 0, which is told nothing, all is as it was."""
+    trace, other = recorded(*small, seed=1), copy.deepcopy(small[0])
+    other.model.decoder.self_conditioning.pre_norm.weight.data.mul_(-30)
+    found = dv.parity(trace, other, model_a=small[0], self_conditioning="recorded", noise=())
+    assert found.table["accepted_flips"].iloc[0] == 0 < found.table["accepted_flips"].sum()
+    assert found.verdict is Verdict.UNKNOWN
+    assert "but with A's self-conditioning; ask again" in found.explain()
+
+
 def test_a_run_that_the_second_model_did_not_make_is_told(small):
     """Heavy noise made the run, other logits were handed over: they differ from A's, and from each other."""
     trace = recorded(*small, seed=1)

@@ -157,6 +157,11 @@ class _Walk:
                 if gap == 0
                 else f"A's passes repeat the recorded entropies to within {gap:.2g} nats."
             )
+        if isinstance(self.b, GivenLogits):
+            notes.append(
+                "B's logits were handed over: that they are of the recorded canvases, and self-conditioned by B's own "
+                "step before, is taken on trust."
+            )
         if not self.noise.known:
             notes.append(f"Candidates were not compared: {self.noise.why}.")
         return notes
