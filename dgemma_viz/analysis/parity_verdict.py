@@ -92,31 +92,40 @@ def conclude(evidence: Evidence, other: Trace | None) -> Conclusion:
     if other is not None:
         return _with_run(evidence, other)
     found = first_difference(evidence.trace, evidence.a, evidence.b, evidence.compared, evidence.last)
-    if found is not None:
-        place, where, what = found
-        if not evidence.own and place[1]:  # told otherwise, B might decide as A did
-            words = f"B decides otherwise in {where} ({what}), but with A's self-conditioning"
-            return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}; {_ASK_AGAIN}.", place)
-        return Conclusion(
-            Verdict.ENOUGH,
-            f"On the same canvases B decides otherwise in {where}: {what}. From there "
-            "its run is another, so the model alone is enough to change the answer; whether it did, B's own run would "
-            "show (trace_b=).",
-            place,
-        )
+    return _all_alike(evidence) if found is None else _otherwise(evidence, *found)
+
+
+def _otherwise(evidence: Evidence, place: tuple[int, int, int], where: str, what: str) -> Conclusion:
+    """B's passes decide otherwise, and no run of its own is given."""
+    if not evidence.own and place[1]:  # told otherwise, B might decide as A did
+        words = f"B decides otherwise in {where} ({what}), but with A's self-conditioning; {_ASK_AGAIN}."
+        return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}", place)
+    return Conclusion(
+        Verdict.ENOUGH,
+        f"On the same canvases B decides otherwise in {where}: {what}. From there "
+        "its run is another, so the model alone is enough to change the answer; whether it did, B's own run would "
+        "show (trace_b=).",
+        place,
+    )
+
+
+def _all_alike(evidence: Evidence) -> Conclusion:
+    """B's passes decide as was recorded, and no run of its own is given."""
+    steps, status = _counted(evidence.trace.n_steps, "step"), evidence.trace.facts.status
+    words = ""
     if not evidence.own:
         words = f"B decides alike, but with A's self-conditioning; {_ASK_AGAIN}."
-        return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}")
-    if evidence.noise:
+    elif evidence.noise:
         words = (
             "B has the same drafts, accepted sets and stops, but what it would have drawn is not known: "
             f"{evidence.noise}."
         )
+    elif status != "complete":
+        words = (
+            f"B makes every decision of the {steps} as A did, but the recorded run ended before its answer ({status})."
+        )
+    if words:
         return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words}")
-    steps = _counted(evidence.trace.n_steps, "step")
-    if evidence.trace.facts.status != "complete":
-        words = f"B makes every decision of the {steps} as A did, but the recorded run ended before its answer"
-        return Conclusion(Verdict.UNKNOWN, f"Too little to go on: {words} ({evidence.trace.facts.status}).")
     return Conclusion(
         Verdict.DOES_NOT,
         f"B makes every decision of the {steps} as A did: from the same noise its "

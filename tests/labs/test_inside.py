@@ -10,7 +10,7 @@ from transformers import DynamicCache
 
 import dgemma_viz as dv
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.labs.inside import Kept, inside, inside_pass, insides
+from dgemma_viz.labs.inside import Kept, activations, inside, inside_pass, insides
 from dgemma_viz.labs.interventions import (
     CutSelfConditioning,
     DropSelfConditioning,
@@ -323,6 +323,18 @@ def test_a_compiled_pass_is_repeated_to_be_looked_into():
     [
         (lambda m, t: inside(m, None, t, 9, 0), "no canvas 9"),
         (lambda m, t: inside(m, None, t, 0, 99), "no step 99"),
+        (lambda m, t: inside(m, None, t, 0, "1"), "a step must be a whole number, not '1'"),
+        (lambda m, t: inside(m, None, t, None, 0), "a canvas must be a whole number, not None"),
+        (lambda m, t: insides(m, None, t, [(0, 1.5)]), "a step must be a whole number, not 1.5"),
+        (lambda m, t: insides(m, None, t, [3]), r"like \(0, 3\), not 3"),
+        (lambda m, t: activations(m, None, t, [0], canvas=0, step=0.5), "a step must be a whole number, not 0.5"),
+        (lambda m, t: inside(m, None, t, 0, 0, kept=["lens"]), r"must be a Kept, like .*, not \['lens'\]"),
+        (lambda m, t: inside_pass(m, None, t.prompt, canvas=t.noised[0], kept="lens"), "must be a Kept"),
+        (lambda m, t: inside_pass(m, None, t.prompt, canvas=t.noised[0], sample="0"), "sample must be a whole number"),
+        (lambda m, t: inside_pass(m, None, [[1, 2], [3]], canvas=t.noised[0]), "ids must have rows of one length"),
+        (lambda _m, _t: Kept(parts=3), "not 3"),
+        (lambda _m, _t: Kept(parts=["lens", 3]), "not 3"),
+        (lambda _m, _t: Kept(variants=3), "a list of interventions"),
         (lambda m, t: inside(m, None, t, 0, 0, sample=2), "sample of 2 is out of range"),
         (lambda m, t: inside(m, None, t, 0, 0, kept=Kept(layers=[2])), "no layer 2: the model has 2"),
         (lambda m, t: inside(m, None, t, 0, 0, kept=Kept(heads=[5])), "no head 5"),

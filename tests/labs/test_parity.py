@@ -387,6 +387,11 @@ def test_arrays_of_another_shape_or_not_finite_are_refused(small):
         dv.parity(trace, arrays[1:])
     with pytest.raises(SettingError, match="step 0 have shape"):
         dv.parity(trace, arrays[..., 1:])
+    for other, kind in ((arrays.astype(complex), "complex128"), (arrays.astype(str), "str"), (arrays > 0, "bool")):
+        with pytest.raises(SettingError, match=f"step 0 are of type {kind}"):
+            dv.parity(trace, other)
+    with pytest.raises(SettingError, match="must be a model, or its logits as arrays"):
+        dv.parity(trace, np.array(3.0))
     arrays[1, 0, 3, 2] = np.nan
     with pytest.raises(SettingError, match="not finite in canvas 0, step 1, sample 0, position 3"):
         dv.parity(trace, arrays)
@@ -423,6 +428,7 @@ def test_a_trace_that_cannot_be_read_again_is_refused(small):
         ({"self_conditioning": "recorded"}, "needs model_a"),
         ({"layers": True}, "needs model_a"),
         ({"noise": (0.1, -1)}, "noise level of -1"),
+        ({"noise": 0.1}, "a list of standard deviations"),
         ({"seed": 0.5}, "a seed"),
     ],
 )

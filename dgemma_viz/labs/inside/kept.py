@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,9 @@ class Kept:
     variants: Sequence[Intervention] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.parts, str) or (unknown := set(self.parts) - set(PART_CLASSES)):
-            what = repr(self.parts) if isinstance(self.parts, str) else repr(min(unknown))
-            raise SettingError(f"parts are a list of some of {', '.join(PART_CLASSES)}, not {what}")
+        listed = isinstance(self.parts, Iterable) and not isinstance(self.parts, str)
+        if wrong := [one for one in self.parts if one not in PART_CLASSES] if listed else [self.parts]:
+            raise SettingError(f"parts are a list of some of {', '.join(PART_CLASSES)}, not {wrong[0]!r:.60}")
         if self.layers is not None:
             object.__setattr__(self, "layers", tuple(sorted(whole_numbers(self.layers, "layers"))))
         if not isinstance(self.heads, str):
@@ -63,8 +63,10 @@ class Kept:
             raise SettingError(f"heads are 'mean', 'each' or a list of numbers, not {self.heads!r:.40}")
         for name in ("top_k", "mixed"):
             checked_range(name, getattr(self, name), 1, whole=True)
-        if isinstance(self.variants, Intervention):
-            raise SettingError("variants are a list of interventions, even of one")
+        if self.variants is not None:
+            if isinstance(self.variants, str) or not isinstance(self.variants, Iterable):
+                raise SettingError("variants are a list of interventions, even of one")
+            object.__setattr__(self, "variants", tuple(self.variants))
 
     def layers_of(self, anatomy: Anatomy) -> tuple[int, ...]:
         """The layers of a model that are looked at.
@@ -94,6 +96,19 @@ class Kept:
         if self.heads[-1] >= there:
             raise SettingError(f"there is no head {self.heads[-1]}: each layer has {there}, counted from 0")
         return tuple(self.heads)
+
+
+def kept_or_all(kept: Kept | None) -> Kept:
+    """What to keep; all parts for None.
+
+    Raises
+    ------
+    SettingError
+        It is no :class:`Kept`.
+    """
+    if kept is not None and not isinstance(kept, Kept):
+        raise SettingError(f"kept must be a Kept, like Kept(['lens']), not {kept!r:.60}")
+    return kept or Kept()
 
 
 def check_memory(kept: Kept, anatomy: Anatomy, batch: int, positions: int, context: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.inside.anatomy import Anatomy, anatomy_of
-from dgemma_viz.labs.inside.kept import Kept, check_memory
+from dgemma_viz.labs.inside.kept import Kept, check_memory, kept_or_all
 from dgemma_viz.labs.inside.recorded_step import facts_of_model, texts_of
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.inside import Inside, InsideFacts, Origin
@@ -68,7 +68,7 @@ def inside_pass(  # noqa: PLR0913 - a pass has its inputs, and what is kept of i
     """
     import torch
 
-    kept, anatomy = kept or Kept(), anatomy_of(model)
+    kept, anatomy = kept_or_all(kept), anatomy_of(model)
     rows = _rows("ids", ids, anatomy)
     real = np.ones(rows.shape, dtype=bool) if mask is None else np.atleast_2d(_plain(mask)).astype(bool)
     if real.shape != rows.shape:
@@ -81,8 +81,7 @@ def inside_pass(  # noqa: PLR0913 - a pass has its inputs, and what is kept of i
     if len(read) != len(rows):
         raise SettingError(f"canvas is of {len(read)} samples, ids are of {len(rows)}")
     temperature = checked_range("temperature", temperature, 0, ends="()")
-    if not 0 <= sample < len(rows):
-        raise SettingError(f"there is no sample {sample} in a batch of {len(rows)} (counted from 0)")
+    sample = checked_range("sample", sample, 0, len(rows) - 1, whole=True, unit=f"(of {len(rows)})")
     context = np.zeros((len(rows), 0), dtype=np.int64) if canvas is None else rows
     check_memory(kept, anatomy, len(rows), read.shape[1], context.shape[1])
     from dgemma_viz.labs.inside.looked_at import LookedAt
@@ -130,7 +129,10 @@ def _rows(name: str, ids: Any, anatomy: Anatomy) -> Array:
     SettingError
         They are no ids of this model.
     """
-    rows = np.atleast_2d(_plain(ids))
+    try:
+        rows = np.atleast_2d(_plain(ids))
+    except ValueError as error:
+        raise SettingError(f"{name} must have rows of one length: pad them in front, and give mask") from error
     if rows.ndim != 2 or not rows.size or rows.dtype.kind not in "iu":  # noqa: PLR2004 - samples and tokens
         raise SettingError(f"{name} are token ids of one sample, or a row for each, not {rows.dtype} {rows.shape}")
     if rows.min() < 0 or rows.max() >= anatomy.vocabulary:

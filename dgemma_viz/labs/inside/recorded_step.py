@@ -8,13 +8,14 @@ is of the recorded step only if that step came out again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.inside.anatomy import Anatomy, decoder_of
-from dgemma_viz.labs.inside.kept import Kept, check_memory
+from dgemma_viz.labs.inside.kept import Kept, check_memory, kept_or_all
 from dgemma_viz.labs.interventions.hooks import model_of, plan_for
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.replay import Replay, first_difference, replay
@@ -121,11 +122,12 @@ def insides(  # noqa: PLR0913 - as inside()
     TraceError, SettingError
         As :func:`inside`.
     """
-    kept, own = kept or Kept(), model_of(model)
+    kept, own = kept_or_all(kept), model_of(model)
     _check_trace(trace, own, tokenizer)
     if not places:
         raise SettingError("there is no step to look into: name at least one, as (canvas, step)")
-    rows = {(canvas, step): place_of(trace, canvas, step) for canvas, step in places}
+    places = [_place(one) for one in places]
+    rows = {where: place_of(trace, *where) for where in places}
     sample = checked_range("sample", sample, 0, trace.n_samples - 1, whole=True, unit=f"(of {trace.n_samples})")
     for (canvas, step), row in rows.items():
         if not trace.active[row, sample]:
@@ -187,6 +189,14 @@ def insides(  # noqa: PLR0913 - as inside()
             )
         )
     return found
+
+
+def _place(where: Any) -> tuple[int, int]:
+    try:
+        canvas, step = where
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"a place is a canvas and a step, like (0, 3), not {where!r:.60}") from error
+    return checked_range("a canvas", canvas, -inf, whole=True), checked_range("a step", step, -inf, whole=True)
 
 
 def _check_trace(trace: Trace, model: Any, tokenizer: Any) -> None:

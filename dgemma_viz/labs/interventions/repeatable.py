@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.samplers import SAMPLERS, Sampler
+from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
 from dgemma_viz.trace.interventions.intervention import Intervention
@@ -152,8 +154,9 @@ def place_of(trace: Trace, canvas: int, step: int) -> int:
     Raises
     ------
     SettingError
-        The trace does not have it; the message says what it has.
+        The trace does not have it; the message says what it has. Or these are no whole numbers.
     """
+    canvas, step = checked_range("a canvas", canvas, -inf, whole=True), checked_range("a step", step, -inf, whole=True)
     if not 0 <= canvas < trace.n_canvases:
         raise SettingError(f"there is no canvas {canvas} in this run, which has {trace.n_canvases} (counted from 0)")
     places = np.flatnonzero(trace.canvas == canvas)

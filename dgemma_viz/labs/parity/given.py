@@ -15,7 +15,9 @@ from dgemma_viz.trace.model import Trace
 
 def is_given(what: Any) -> bool:
     """Whether these are arrays, or a sequence of them, and no model."""
-    return isinstance(what, np.ndarray | torch.Tensor | Sequence) and not isinstance(what, str | bytes)
+    if isinstance(what, np.ndarray | torch.Tensor):
+        return what.ndim > 0
+    return isinstance(what, Sequence) and not isinstance(what, str | bytes)
 
 
 class GivenLogits:
@@ -72,6 +74,9 @@ class GivenLogits:
                 f"the logits of {what} {step} have shape {shape}; wanted are {wanted}: samples, positions of the "
                 "canvas, tokens of the vocabulary"
             )
+        kind = str(values.dtype) if isinstance(values, torch.Tensor) else np.asarray(values).dtype.name
+        if not kind.removeprefix("torch.").startswith(("float", "bfloat", "int", "uint")):
+            raise SettingError(f"the logits of {what} {step} are of type {kind}: wanted are real numbers")
         place = int(np.flatnonzero(self._trace.canvas == step)[-1]) if self._causal else step
         check_finite(self.logits(step), self._trace, place, "the logits that were given")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from dgemma_viz.errors import SettingError
@@ -94,6 +94,8 @@ def parity(  # noqa: PLR0913 - everything but trace and model is optional, and n
     trace = as_trace(trace, "parity()")
     if self_conditioning not in ("own", "recorded"):
         raise SettingError(f"self_conditioning is 'own' or 'recorded', not {self_conditioning!r:.60}")
+    if isinstance(noise, str) or not isinstance(noise, Iterable):
+        raise SettingError(f"noise is a list of standard deviations, even of one, not {noise!r:.60}")
     levels = [checked_range("a noise level", level, ends="()", unit="logits") for level in noise]
     seed = checked_range("a seed", seed, 0, _LARGEST_SEED, whole=True)
     causal = is_causal(trace)
