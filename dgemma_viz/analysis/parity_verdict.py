@@ -222,9 +222,25 @@ def _parting(evidence: Evidence, other: Trace, sample: int) -> Conclusion | None
         seen = differing(recorded_a, aligned, at, here, last=last)
         unlike = differing(evidence.b, aligned, at, here, last=last)
         if seen or unlike:
-            return _judged(evidence, at, here, (seen, unlike), last=last)
+            judged = _judged(evidence, at, here, (seen, unlike), last=last)
+            if judged.verdict is Verdict.EXPLAINS:
+                return judged
+            return replace(judged, words=judged.words + _other_settings(trace, other, (int(step), there)))
         before = True
     return None
+
+
+def _other_settings(trace: Trace, other: Trace, steps: tuple[int, int]) -> str:
+    """A sentence on what the sampler was told otherwise in a step of both runs, with a space before it; or nothing."""
+    told = []
+    for what, of_a, of_b in (
+        ("temperature", trace.temperature, other.temperature),
+        ("entropy bound", trace.entropy_bound, other.entropy_bound),
+    ):
+        one, two = float(of_a[steps[0]]), float(of_b[steps[1]])
+        if np.isfinite([one, two]).all() and not np.isclose(one, two, rtol=1e-5):
+            told.append(f"{what} {one:.4g} in this run and {two:.4g} in B's")
+    return f" Their samplers had other settings there: {', '.join(told)}." if told else ""
 
 
 def _judged(evidence: Evidence, at: tuple[int, int], here: Array, what: tuple[str, str], *, last: bool) -> Conclusion:

@@ -16,7 +16,7 @@ from dgemma_viz.labs.interventions import Replace, intervene, replay
 from dgemma_viz.labs.interventions.repeatable import cut
 from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.recorders.hooks import InstanceHooks
-from tests.recorders.conftest import CANVAS, VOCABULARY, prompts, small_model, small_tokenizer
+from tests.recorders.conftest import CANVAS, VOCABULARY, bound, prompts, small_model, small_tokenizer
 
 SEEDS = range(4)
 
@@ -284,6 +284,19 @@ def test_a_run_that_ended_before_its_answer_is_not_called_the_same(small):
     alone = dv.parity(cut(whole, 2), small[0], model_a=small[0], noise=())
     assert alone.verdict is Verdict.UNKNOWN
     assert "the recorded run ended before its answer (interrupted)" in alone.explain()
+
+
+def test_other_settings_of_b_s_run_are_named_and_another_prompt_is_refused(small):
+    trace = recorded(*small, seed=1)
+    for given, what in (({"t_max": 1.9, "t_min": 1.8}, "temperature"), (bound(40.0), "entropy bound")):
+        other = recorded(*small, seed=1, **given)
+        found = dv.parity(trace, small[0], model_a=small[0], trace_b=other, noise=())
+        assert found.verdict is Verdict.DOES_NOT
+        assert f"other settings there: {what}" in found.explain()
+    prompt = trace.prompt.copy()
+    prompt[0, -1] += 1
+    with pytest.raises(TraceError, match="another prompt in sample 0"):
+        dv.parity(trace, small[0], trace_b=replace(trace, prompt=prompt))
 
 
 def test_an_answer_that_differs_without_a_decision_is_not_called_the_same(small):

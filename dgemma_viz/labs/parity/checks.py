@@ -112,3 +112,10 @@ def check_other_run(trace: Trace, other: Trace) -> None:
             f"trace_b has {other.n_samples} samples of {other.canvas_length} positions, the trace {trace.n_samples} of "
             f"{trace.canvas_length}: run B on the same prompts, in one batch, with the same canvas"
         )
+    for sample in range(trace.n_samples) if other.prompt.size else ():  # a log may lack the prompt, or pad otherwise
+        one, two = (of.prompt[sample][of.prompt_mask[sample]] for of in (trace, other))
+        if not np.array_equal(one, two):
+            raise TraceError(
+                f"trace_b has another prompt in sample {sample}, so its logits are not of the same canvases: run B "
+                "on the same prompts, in the same order"
+            )
