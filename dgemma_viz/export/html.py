@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def export_html(
     """
     target = check_target(path)
     shown = shown_traces(what)
-    given = [inside] if isinstance(inside, Inside | str | os.PathLike) else [*inside]
+    alone = isinstance(inside, Inside | str | os.PathLike) or not isinstance(inside, Iterable)
+    given = [inside] if alone else [*inside]
     known = [*getattr(what, "insides", ()), *given]
     insides = as_insides(known, shown) if isinstance(shown, Trace) else known
     write_whole(target, page_html(contents(shown, reference, insides)))

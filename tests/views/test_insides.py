@@ -128,6 +128,8 @@ def test_what_is_no_inside_of_this_trace_is_refused(tmp_path):
             dv.explore(TRACE, inside=[given])
         with pytest.raises(TraceError, match=words):
             dv.export_html(TRACE, tmp_path / "other.html", inside=[given])
+    with pytest.raises(TraceError, match="not a int"):
+        dv.export_html(TRACE, tmp_path / "other.html", inside=3)
     with pytest.raises(SettingError, match="of one run"):
         dv.export_html((TRACE, TRACE), tmp_path / "other.html", inside=[SEEN])
     assert not (tmp_path / "other.html").exists()
