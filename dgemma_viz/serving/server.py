@@ -54,13 +54,13 @@ def serve(settings: ServeSettings) -> None:
     chosen = [find_notebook(settings.notebook)] if settings.notebook else list(notebooks_folder().glob("*.ipynb"))
     dashboards = read_dashboards(chosen)
     port = _choose_port(settings)
+    traits = _traits(settings, port, _pools(settings, dashboards))
     files = viewer_files()
     _prepare_environment(settings, files)
     with tempfile.TemporaryDirectory(prefix="dgemma-viz-pages-") as pages:
         own = settings.notebook is not None and Path(settings.notebook).is_file()
         # A notebook of the user's own may read files beside it; only its name is answered there, too.
         root = chosen[0].parent if own else _copy(dashboards, Path(pages))
-        traits = _traits(settings, port, _pools(settings, dashboards))
         traces = _trace_store(settings)
         try:
             site = Site(dashboards, traces, files, settings.framing)

@@ -84,7 +84,7 @@ def test_clicking_a_token_shows_it_in_the_inspector_and_scrubbing_changes_it(vis
     panel_of(page).get_by_role("slider", name="Denoising step").focus()
     page.keyboard.press("Home")
     panel_of(page).locator(".dgv-token").nth(3).click()
-    inspector = panel_of(page).locator(".dgx-inspector")
+    inspector = panel_of(page).get_by_role("region", name="Inspector", exact=True)
     inspector.get_by_text("Position 3 at step 0").wait_for()
     before = inspector.inner_text()
     page.keyboard.press("Escape")

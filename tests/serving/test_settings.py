@@ -1,6 +1,7 @@
 """Settings come from four places, the later over the earlier, and every mistake says where it stands."""
 
 import json
+import os
 
 import pytest
 
@@ -71,9 +72,11 @@ def test_mistakes_in_the_file(tmp_path, content, message):
         (["no-such-notebook"], "there is no notebook 'no-such-notebook'"),
     ],
 )
-def test_mistakes_on_the_command_line(capsys, arguments, message):
+def test_mistakes_on_the_command_line_are_named_and_leave_nothing_behind(capsys, arguments, message):
+    before = dict(os.environ)
     assert main(["serve", *arguments]) == 2
     assert message in capsys.readouterr().err
+    assert dict(os.environ) == before
 
 
 def test_mistakes_in_the_environment():
