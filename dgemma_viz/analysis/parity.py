@@ -2,7 +2,7 @@
 
 Made by :func:`dgemma_viz.parity`; how the numbers follow from logits stands in
 :mod:`~dgemma_viz.analysis.parity_tables`, how the verdict follows from them in
-:mod:`~dgemma_viz.analysis.parity_verdict`.
+:mod:`~dgemma_viz.analysis.parity_conclusion`.
 """
 
 from __future__ import annotations

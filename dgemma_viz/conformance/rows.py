@@ -30,7 +30,7 @@ from dgemma_viz.trace.model import CanvasRun
 _NEVER = -math.log(1e12)
 """Logarithm of a probability that is none: a million comparisons a check leave one false alarm in a million checks."""
 _LARGEST_SHARE = 2
-"""One part in so many of a canvas must be another one's: what a row holds by chance or by its prompt is less."""
+"""At least one half of a canvas must be that of another: a row holds less by chance, or by its prompt."""
 _FEWEST_GIVEN = 8
 """Unmasked tokens at the beginning of a masked canvas, from which on they tell, unless they are all of it: fewer may be
 a common word."""
@@ -140,7 +140,7 @@ def _begins(evidence: Evidence, run: CanvasRun, others: Sequence[_Held]) -> Chec
 
 
 def _chance(equal: int, of: int, vocabulary: int) -> float:
-    """Logarithm of a bound on the probability that random canvases agree in so many places."""
+    """Logarithm of a bound on the probability that random canvases agree in that many places."""
     ways = math.lgamma(of + 1) - math.lgamma(equal + 1) - math.lgamma(of - equal + 1)
     return ways - equal * math.log(vocabulary)
 

@@ -17,7 +17,7 @@ from dgemma_viz.upstream.transformers import name_or_path
 
 
 def distinct_experts(experts: int, active: int, tokens: int) -> float:
-    """Experts that so many tokens touch, each going through ``active`` of them at random (calc)."""
+    """Expected number of experts that ``tokens`` tokens touch, each routed to ``active`` at random (calculated)."""
     missed: float = (1 - active / experts) ** checked_range("tokens", tokens, whole=True)
     return experts * (1 - missed)
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 
 from dgemma_viz.analysis.parity import Parity
+from dgemma_viz.analysis.parity_conclusion import conclude
 from dgemma_viz.analysis.parity_tables import Decisions, Drift, flips_of, last_steps, stops, table_of
-from dgemma_viz.analysis.parity_verdict import Evidence, conclude, first_difference
+from dgemma_viz.analysis.parity_verdict import Evidence, first_difference
 from dgemma_viz.labs.parity.calibration import NoiseScale
 from dgemma_viz.labs.parity.given import GivenLogits, check_finite
 from dgemma_viz.labs.parity.layers import LayerDrift
