@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dgemma_viz.tiny.tasks import TAUGHT_TASKS, Example, Task, sample_example
 from dgemma_viz.tiny.vocabulary import EOS_ID, PAD_ID, vocabulary
 
-_TRAINING_STREAM = 1
+TRAINING_STREAM = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Bucket:
         neither this nor the other lengths.
     answer_length
         Response columns that a causal pass reads: at least the longest answer and its EOS, and all canvases but the
-        last, which the decoder needs.
+        last, which the decoder needs. 0 if the encoder reads prompts only, and learns to write no answers.
     canvas_length
         Tokens denoised together.
     canvases
@@ -45,6 +45,8 @@ class Bucket:
         Only examples whose answer has at most so many characters.
     skew
         Of the noise levels, see `noise_levels`.
+    questions
+        If not 0, an example is a story and so many questions (`dgemma_viz.tiny.interviews`).
     """
 
     tasks: tuple[str, ...]
@@ -56,6 +58,7 @@ class Bucket:
     weight: float = 1.0
     longest_text: int = 1000
     skew: float = 1.0
+    questions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def add_noise(
 def make_batch(bucket: Bucket, tokenizer: Any, draw: Draw) -> Batch:
     """Make the batch of a bucket for one step."""
     canvas_length = bucket.canvas_length
-    rng = draw.generator(_TRAINING_STREAM)
+    rng = draw.generator(TRAINING_STREAM)
     per_task = bucket.examples // len(bucket.tasks)
     names = np.tile(np.array(bucket.tasks), per_task)
     examples = [_sample_within(TAUGHT_TASKS[name], rng, bucket.longest_text) for name in names]

@@ -63,7 +63,11 @@ _FORMS = Bucket(
     tasks=("grid6", "sums", "grid6"), examples=18, prompt_length=48, answer_length=48, canvas_length=CANVAS_LENGTH
 )
 _INVENTED = Bucket(
-    tasks=("tale", "brackets", "gifts"), examples=18, prompt_length=16, answer_length=48, canvas_length=CANVAS_LENGTH
+    tasks=("any tale", "any brackets", "any gifts"),
+    examples=18,
+    prompt_length=16,
+    answer_length=48,
+    canvas_length=CANVAS_LENGTH,
 )
 _LONG = Bucket(
     tasks=("long",),
@@ -84,8 +88,8 @@ _MORE_ADDITION = replace(
 )
 
 
-def diffusion_schedule(equal: int, addition: int, pairs: int, agreement: int, whole: int) -> Schedule:
-    """The schedule of the bundled DiffusionGemma.
+def first_round(equal: int, addition: int, pairs: int, agreement: int, whole: int) -> Schedule:
+    """The first schedule of the bundled DiffusionGemma.
 
     Steps with equal shares, with more addition, with more of what takes agreement or a look back at a story (at first
     with grids of 6x6), and on whole canvases. The learning rate falls from the second phase on. Of the open tasks it
@@ -113,6 +117,38 @@ def diffusion_schedule(equal: int, addition: int, pairs: int, agreement: int, wh
         ),
     )
     return Schedule(phases, decay=addition + pairs + agreement + whole)
+
+
+_INTERVIEWS = Bucket(
+    tasks=("story",),
+    examples=12,
+    prompt_length=40,
+    answer_length=10,
+    canvas_length=8,
+    questions=8,
+    weight=0.5,
+    skew=2.0,
+)
+_NOT_READ = replace(_INVENTED, tasks=("tale", "gifts", "brackets"), examples=48, answer_length=0, canvas_length=42)
+_RETOLD = replace(_STORY, tasks=("story", "tale", "story", "gifts", "story", "brackets"), examples=12, weight=0.5)
+
+
+def second_round(first: Schedule, interviews: int, short: int, whole: int) -> Schedule:
+    """What goes on from the first schedule: open tasks in easier forms, and interviews about stories.
+
+    Again with shorter canvases first, and on whole ones at the end.
+    """
+    closed = replace(
+        _SHORT, tasks=("grid", "sudoku", "grid", "addition", "grid", "sort", "grid", "addition"), examples=24
+    )
+    on_whole = [replace(bucket, canvas_length=CANVAS_LENGTH) for bucket in (closed, _NOT_READ)]
+    questions = replace(_QUESTION, examples=16)
+    phases = (
+        Phase(interviews, (closed, _INTERVIEWS, _NOT_READ, _RETOLD, _LONG)),
+        Phase(short, (closed, questions, _NOT_READ, _RETOLD, _LONG)),
+        Phase(whole, (on_whole[0], questions, on_whole[1], replace(_RETOLD, answer_length=CANVAS_LENGTH), _LONG)),
+    )
+    return Schedule(phases, decay=2400, peak=1.5e-3, warmup=100, after=first)
 
 
 MASKED_SCHEDULE = Schedule(
@@ -195,7 +231,7 @@ COURSES: Mapping[str, Course] = MappingProxyType(
     {
         "diffusion": Course(
             Learner(fresh_model, build_tokenizer, diffusion_losses, experts.use_dense_experts),
-            diffusion_schedule(1500, 1300, 250, 1250, 600),
+            second_round(first_round(1500, 1300, 250, 1250, 600), 768, 1532, 450),
             check=_check,
             report=_report,
         ),

@@ -37,21 +37,35 @@ class Schedule:
         Highest learning rate.
     warmup
         Steps of linear warm-up.
+    after
+        The schedule that the run follows first. This one then goes on from its averaged weights, with fresh
+        optimisers: a warm restart (Loshchilov and Hutter, 2017).
     """
 
     phases: tuple[Phase, ...]
     decay: int
     peak: float = 2e-3
     warmup: int = 200
+    after: Schedule | None = None
+
+    @property
+    def start(self) -> int:
+        """Steps of the run before this schedule's own."""
+        return 0 if self.after is None else self.after.steps
 
     @property
     def steps(self) -> int:
         """Length of the run."""
-        return sum(phase.steps for phase in self.phases)
+        return self.start + sum(phase.steps for phase in self.phases)
+
+    @property
+    def every_phase(self) -> tuple[Phase, ...]:
+        """The phases of the whole run, in order."""
+        return self.phases if self.after is None else (*self.after.every_phase, *self.phases)
 
     def phase(self, step: int) -> Phase:
         """Return the phase that a step, counted from 0, belongs to."""
-        for phase in self.phases:
+        for phase in self.every_phase:
             if step < phase.steps:
                 return phase
             step -= phase.steps
@@ -59,13 +73,20 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of a step."""
-        falling = (self.steps - step) / max(self.decay, 1)
-        return self.peak * min(1.0, (step + 1) / self.warmup, max(0.05, falling))
+        if self.after is not None and step < self.start:
+            return self.after.learning_rate(step)
+        rising, falling = (step - self.start + 1) / self.warmup, (self.steps - step) / max(self.decay, 1)
+        return self.peak * min(1.0, rising, max(0.05, falling))
+
+    def restarts(self, step: int) -> bool:
+        """Tell whether a step is the first after a warm restart."""
+        return self.after is not None and (step == self.start or self.after.restarts(step))
 
     def agrees_until(self, other: Schedule, step: int) -> bool:
         """Tell whether both schedules prescribe the same for all steps before `step`."""
         return step <= min(self.steps, other.steps) and all(
             self.learning_rate(i) == other.learning_rate(i)
+            and self.restarts(i) == other.restarts(i)
             and replace(self.phase(i), steps=0) == replace(other.phase(i), steps=0)
             for i in range(step)
         )

@@ -127,6 +127,9 @@ class TrainingRun:
             whether any worker wants to stop.
         """
         schedule, seen = self.recipe.schedule, {}
+        if schedule.restarts(self.step):
+            self.average.copy_to(self.model)
+            self.optimizers = _optimizers(self.model)
         for index, bucket in enumerate(schedule.phase(self.step).buckets):
             draw = Draw(self.recipe.seed, self.step, index)
             losses = self.learner.objective(self.model, self.tokenizer, bucket, draw, self.team.share)

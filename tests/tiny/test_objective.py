@@ -9,7 +9,7 @@ from dgemma_viz.tiny.architecture import CANVAS_LENGTH, MAX_CANVASES, fresh_mode
 from dgemma_viz.tiny.batches import Draw, make_batch
 from dgemma_viz.tiny.courses import COURSES
 from dgemma_viz.tiny.experts import use_dense_experts
-from dgemma_viz.tiny.objective import decoder_masks, encoder_masks
+from dgemma_viz.tiny.losses import decoder_masks, encoder_masks
 from dgemma_viz.tiny.tokenizer import build_tokenizer
 from dgemma_viz.upstream.transformers import CACHE
 

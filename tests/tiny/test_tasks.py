@@ -12,6 +12,7 @@ from dgemma_viz.tiny.tasks import (
     task_of,
 )
 from dgemma_viz.tiny.tasks.sudoku import all_grids
+from dgemma_viz.tiny.tokenizer import build_tokenizer
 
 TALE = " Tom has a red kite. Mia is in the park. Mia has a blue hat. Tom is in the barn. The blue hat is in the park."
 EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
@@ -209,8 +210,11 @@ def test_what_must_agree_is_checked(prompt, right, wrong):
 
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.row], ids=lambda task: task.name)
 def test_a_line_of_an_answer_is_as_long_as_the_task_says(task):
+    tokenizer = build_tokenizer()
     for example in _examples(task, 20):
-        assert {len(line) + 1 for line in example.answer.split("/")} == {task.row}
+        ids = tokenizer.encode(example.answer, add_special_tokens=False)
+        ends = [place for place, text in enumerate(map(tokenizer.decode, ids)) if text in "/."]
+        assert ends == list(range(task.row - 1, len(ids), task.row))
 
 
 def test_clashes_of_a_grid_that_is_half_written():

@@ -92,6 +92,26 @@ def test_learning_rate_warms_up_holds_and_decays():
     assert rates[-1] == 0.05
 
 
+def test_a_second_round_goes_on_from_the_average_as_if_it_began_there(tmp_path):
+    first = RECIPE.schedule
+    both = Recipe(Schedule((FIRST,), decay=2, peak=1e-3, warmup=1, after=first), seed=5)
+    run = run_of(both)
+    assert [run.recipe.schedule.learning_rate(step) for step in range(5)] == [1e-3, 2e-3, 2e-3, 1e-3, 5e-4]
+    for _ in range(3):
+        run.advance()
+    run.save(tmp_path / "state.pt")
+    anew = run_of(both)
+    anew.restore(tmp_path / "state.pt")
+    anew.optimizers = run_of(both).optimizers  # of another model: none of what they know may be used
+    with torch.no_grad():
+        for parameter in anew.model.parameters():
+            parameter.zero_()
+    assert anew.advance() == run.advance()
+    assert all(torch.equal(one, other) for one, other in zip(_tensors(run), _tensors(anew), strict=True))
+    assert not first.agrees_until(both.schedule, 4)
+    assert first.agrees_until(both.schedule, 3)
+
+
 def test_workers_share_a_batch_without_overlap():
     rows = np.arange(10)
     shares = [Team(rank, 2).share(rows) for rank in range(2)]
@@ -108,17 +128,20 @@ def test_training_lowers_the_loss(kind):
 
 def test_every_task_is_taught_and_no_batch_outgrows_its_columns():
     tokenizer, random = COURSES["diffusion"].learner.tokenizer(), np.random.default_rng(0)
-    phases = COURSES["diffusion"].schedule.phases
+    phases = COURSES["diffusion"].schedule.every_phase
     taught = [{task for bucket in phase.buckets for task in bucket.tasks} for phase in phases]
-    assert all(tasks >= set(TASKS) for tasks in taught)
+    assert all({task.removeprefix("any ") for task in tasks} >= set(TASKS) for tasks in taught)
     assert set().union(*taught) == set(TAUGHT_TASKS)
-    for bucket in {bucket for phase in phases for bucket in phase.buckets}:
+    last = phases[-1].buckets
+    for bucket in {bucket for phase in phases for bucket in phase.buckets if not bucket.questions}:
         for task in set(bucket.tasks):
             for _ in range(200):
                 example = TAUGHT_TASKS[task].sample(random)
                 if len(example.answer) > bucket.longest_text:
                     continue
                 answer = len(tokenizer.encode(example.answer, add_special_tokens=False))
+                # Before the last phase the encoder may miss the end of the longest answers.
+                read = answer + 1 if bucket in last else answer
                 assert len(tokenizer.encode(example.prompt)) <= bucket.prompt_length
-                assert answer < bucket.answer_length
+                assert read <= bucket.answer_length or not bucket.answer_length
                 assert answer < bucket.canvases * bucket.canvas_length

@@ -11,20 +11,21 @@ from types import MappingProxyType
 
 from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.addition import Addition
-from dgemma_viz.tiny.tasks.brackets import Brackets
-from dgemma_viz.tiny.tasks.gifts import Gifts
+from dgemma_viz.tiny.tasks.brackets import Brackets, BracketsOfAnyShape
+from dgemma_viz.tiny.tasks.gifts import Gifts, GiftsInAnyOrder
 from dgemma_viz.tiny.tasks.grid import Grid4, Grid6
 from dgemma_viz.tiny.tasks.long import Long
 from dgemma_viz.tiny.tasks.sort import Sort
 from dgemma_viz.tiny.tasks.story import Story
 from dgemma_viz.tiny.tasks.sudoku import Sudoku
 from dgemma_viz.tiny.tasks.sums import Sums
-from dgemma_viz.tiny.tasks.tale import Tale
+from dgemma_viz.tiny.tasks.tale import Tale, TaleInAnyOrder
 from dgemma_viz.tiny.tasks.task import Example, Task, different_examples, is_held_out, sample_example
 
 _CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
-_OPEN = (Grid4(),)
-_NOT_LEARNED = (Grid6(), Sums(), Tale(), Gifts(), Brackets())
+_OPEN = (Grid4(), Tale(), Gifts(), Brackets())
+_NOT_LEARNED = (Grid6(), Sums())
+_FREER = (TaleInAnyOrder(), GiftsInAnyOrder(), BracketsOfAnyShape())
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN)})
 """The tasks that the bundled weights know, by name."""
@@ -32,7 +33,9 @@ TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLO
 OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _OPEN})
 """Those of them whose prompts have many right answers; the prompts of the others force the answer."""
 
-TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN, *_NOT_LEARNED)})
+TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType(
+    {task.name: task for task in (*_CLOSED, *_OPEN, *_NOT_LEARNED)} | {f"any {task.name}": task for task in _FREER}
+)
 """What the training run taught: `TASKS`, and open tasks that these weights did not learn to answer rightly."""
 
 _FIRST_WORDS = {"add": "addition", "list": "long"}

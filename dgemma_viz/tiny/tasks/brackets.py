@@ -41,6 +41,12 @@ def _depths(text: str) -> list[int] | None:
     return depths
 
 
+def _draw_size(rng: np.random.Generator) -> tuple[int, int]:
+    """A length and a greatest depth."""
+    length = 2 * int(rng.integers(_SHORTEST // 2, _LONGEST // 2 + 1))
+    return length, int(rng.integers(_SHALLOWEST, _DEEPEST + 1))
+
+
 class Brackets(Task):
     """Write brackets of three kinds that close each other in the right order, of a given length and greatest depth."""
 
@@ -50,20 +56,12 @@ class Brackets(Task):
     example_prompts: ClassVar[tuple[str, ...]] = ("brackets 40 3:", "brackets 32 2:([", "brackets 24 4:{")
 
     def sample(self, rng: np.random.Generator) -> Example:
-        """Draw length, depth, one of all shapes with equal chance, and the kind of each pair; show a beginning."""
-        length = 2 * int(rng.integers(_SHORTEST // 2, _LONGEST // 2 + 1))
-        deepest = int(rng.integers(_SHALLOWEST, _DEEPEST + 1))
+        """Draw length, depth and the kind of each pair; as many whole nests as fit, then a flatter one."""
+        length, deepest = _draw_size(rng)
         signs: list[str] = []
-        stack: list[str] = []
-        reached = False
-        for left in range(length - 1, -1, -1):
-            reached = reached or len(stack) == deepest
-            up, down = (_ways(left, len(stack) + step, deepest, reached=reached) for step in (1, -1))
-            if rng.random() < up / (up + down):
-                signs.append(_OPEN[rng.integers(len(_OPEN))])
-                stack.append(_PARTNER[signs[-1]])
-            else:
-                signs.append(stack.pop())
+        while len(signs) < length:
+            opened = [_OPEN[kind] for kind in rng.integers(len(_OPEN), size=min(deepest, (length - len(signs)) // 2))]
+            signs += [*opened, *(_PARTNER[sign] for sign in reversed(opened))]
         given = "".join(signs[: rng.integers(_MOST_GIVEN + 1)])
         return Example(f"brackets {length} {deepest}:{given}", "".join(signs))
 
@@ -124,3 +122,24 @@ class Brackets(Task):
             and depths[-1] == 0
             and max(depths) == deepest
         )
+
+
+class BracketsOfAnyShape(Brackets):
+    """The same, with every shape of that length and depth: taught in the first round, and not learned."""
+
+    def sample(self, rng: np.random.Generator) -> Example:
+        """Draw length, depth, one of all shapes with equal chance, and the kind of each pair; show a beginning."""
+        length, deepest = _draw_size(rng)
+        signs: list[str] = []
+        stack: list[str] = []
+        reached = False
+        for left in range(length - 1, -1, -1):
+            reached = reached or len(stack) == deepest
+            up, down = (_ways(left, len(stack) + step, deepest, reached=reached) for step in (1, -1))
+            if rng.random() < up / (up + down):
+                signs.append(_OPEN[rng.integers(len(_OPEN))])
+                stack.append(_PARTNER[signs[-1]])
+            else:
+                signs.append(stack.pop())
+        given = "".join(signs[: rng.integers(_MOST_GIVEN + 1)])
+        return Example(f"brackets {length} {deepest}:{given}", "".join(signs))

@@ -18,22 +18,38 @@ _PROMPT = re.compile(rf"gifts (\d):((?:{_WISH.pattern})*)")
 _ROW = re.compile(rf" ({'|'.join(NAMES)}) ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})\.")
 
 
+_Row = tuple[str, str, str]
+
+
+def _draw_rows(rng: np.random.Generator) -> list[_Row]:
+    count = int(rng.integers(_FEWEST, _MOST + 1))
+    columns = [rng.choice(kind, count, replace=False) for kind in _KINDS]
+    return list(zip(*columns, strict=True))
+
+
+def _ask_for(rows: list[_Row], wishes: list[_Row], rng: np.random.Generator) -> str:
+    """A prompt with so many rows and these wishes, each of a colour or a thing."""
+    return f"gifts {len(rows)}:" + "".join(f" {row[0]} {row[1 + rng.integers(2)]}." for row in wishes)
+
+
+def _write(rows: list[_Row]) -> str:
+    return "".join(f" {' '.join(row)}." for row in rows)
+
+
 class Gifts(Task):
     """Give each of several people a thing of some colour, everything different, and keep the wishes."""
 
     name: ClassVar[str] = "gifts"
     title: ClassVar[str] = "Gifts, all different"
     description: ClassVar[str] = "List five to eight people with a colour and a thing each; nothing may come twice."
+    row: ClassVar[int] = 4
     example_prompts: ClassVar[tuple[str, ...]] = ("gifts 8:", "gifts 6: Tom kite.", "gifts 7: Eva blue. Sam drum.")
 
     def sample(self, rng: np.random.Generator) -> Example:
-        """Draw the rows, and up to three wishes that they keep."""
-        count = int(rng.integers(_FEWEST, _MOST + 1))
-        columns = [rng.choice(kind, count, replace=False) for kind in _KINDS]
-        rows = list(zip(*columns, strict=True))
-        wishes = [rows[i] for i in rng.choice(count, int(rng.integers(_MOST_WISHES + 1)), replace=False)]
-        asked = "".join(f" {row[0]} {row[1 + rng.integers(2)]}." for row in wishes)
-        return Example(f"gifts {count}:{asked}", "".join(f" {' '.join(row)}." for row in rows))
+        """Draw the rows, and up to three wishes, which are granted first."""
+        rows = _draw_rows(rng)
+        wishes = rows[: rng.integers(_MOST_WISHES + 1)]
+        return Example(_ask_for(rows, wishes, rng), _write(rows))
 
     @staticmethod
     def _parse(prompt: str) -> tuple[int, list[tuple[str, str]]] | None:
@@ -90,3 +106,13 @@ class Gifts(Task):
         different = all(len(set(column)) == len(column) for column in zip(*rows, strict=True))
         gifts = {row[0]: row[1:] for row in rows}
         return different and all(wish in gifts.get(name, ()) for name, wish in parsed[1])
+
+
+class GiftsInAnyOrder(Gifts):
+    """The same, with wishes that are granted anywhere in the list: taught in the first round, and not learned."""
+
+    def sample(self, rng: np.random.Generator) -> Example:
+        """Draw the rows, and up to three wishes that they keep."""
+        rows = _draw_rows(rng)
+        wishes = [rows[i] for i in rng.choice(len(rows), int(rng.integers(_MOST_WISHES + 1)), replace=False)]
+        return Example(_ask_for(rows, wishes, rng), _write(rows))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from dgemma_viz.errors import PromptError
-from dgemma_viz.tiny.tasks.task import Example, Task
+from dgemma_viz.tiny.tasks.task import Example, Task, is_held_out
 from dgemma_viz.tiny.vocabulary import COLOURS, NAMES, PLACES, THINGS
 
 _HAS = re.compile(rf"({'|'.join(NAMES)}) has a ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})\.")
@@ -72,6 +72,32 @@ class Story(Task):
 
     def sample(self, rng: np.random.Generator) -> Example:
         """Draw two or three people, one or two facts about each in any order, and one question."""
+        story = self._draw_story(rng)
+        answers = _Story.parse(story).answers()
+        question = self._draw_question(list(answers), rng)
+        return Example(f"story {story} {question}", f" {answers[question]}")
+
+    def interview(self, rng: np.random.Generator, count: int) -> tuple[str, list[Example]]:
+        """Draw a story and `count` questions for training, with short answers; a story of few facts is asked again.
+
+        Returns
+        -------
+        tuple
+            What all the prompts begin with, and the examples.
+        """
+        while True:
+            story = self._draw_story(rng)
+            every = [
+                Example(f"story {story} {asked}", f" {answer}")
+                for asked, answer in _Story.parse(story).answers().items()
+            ]
+            short = [one for one in every if not one.answer.endswith(".") and not is_held_out(self, one.prompt)]
+            if short:
+                chosen = rng.choice(len(short), count, replace=len(short) < count)
+                return f"story {story}", [short[index] for index in chosen]
+
+    @staticmethod
+    def _draw_story(rng: np.random.Generator) -> str:
         people = int(rng.integers(2, _MOST_PEOPLE + 1))
         names, things, places = rng.permutation(NAMES), rng.permutation(THINGS), rng.permutation(PLACES)
         sentences = []
@@ -80,10 +106,7 @@ class Story(Task):
             facts = [f"{names[index]} has a {colour} {things[index]}.", f"{names[index]} is in the {places[index]}."]
             kind = rng.random()
             sentences += facts if kind < 0.6 else [facts[0]] if kind < 0.8 else [facts[1]]  # noqa: PLR2004
-        story = " ".join(rng.permutation(sentences))
-        answers = _Story.parse(story).answers()
-        question = self._draw_question(list(answers), rng)
-        return Example(f"story {story} {question}", f" {answers[question]}")
+        return " ".join(rng.permutation(sentences))
 
     @staticmethod
     def _draw_question(questions: list[str], rng: np.random.Generator) -> str:

@@ -65,6 +65,20 @@ def _tellings(people: list[_Person]) -> Iterator[str]:
             yield "".join(beginning) + "".join(p.end(of_the_thing=w) for p, w in zip(order, ways, strict=True))
 
 
+def _draw_people(rng: np.random.Generator) -> list[_Person]:
+    names, things = rng.choice(NAMES, 2, replace=False), rng.choice(THINGS, 2, replace=False)
+    return [
+        _Person(str(name), str(rng.choice(COLOURS)), str(thing), str(rng.choice(PLACES)))
+        for name, thing in zip(names, things, strict=True)
+    ]
+
+
+def _ask_for(people: list[_Person], rng: np.random.Generator) -> str:
+    """A prompt that names the people, and of some of them a word that the story must have."""
+    asked = [f"{p.name} {p[rng.integers(1, 4)]}" if rng.random() < _SHARE_WITH_WISH else p.name for p in people]
+    return f"tale {' '.join(asked)}:"
+
+
 class Tale(Task):
     """Invent who has what and where they are, then say it again."""
 
@@ -76,17 +90,11 @@ class Tale(Task):
     example_prompts: ClassVar[tuple[str, ...]] = ("tale Tom Mia:", "tale Ann kite Ben:", "tale Eva park Sam gold:")
 
     def sample(self, rng: np.random.Generator) -> Example:
-        """Draw two people with different things, a telling, and for some people a word that the prompt asks for."""
-        names, things = rng.choice(NAMES, 2, replace=False), rng.choice(THINGS, 2, replace=False)
-        people = [
-            _Person(str(name), str(rng.choice(COLOURS)), str(thing), str(rng.choice(PLACES)))
-            for name, thing in zip(names, things, strict=True)
-        ]
-        beginning = rng.permutation([sentence for person in people for sentence in person.beginning()])
-        order = rng.permutation(2)
-        end = [people[i].end(of_the_thing=bool(rng.integers(2))) for i in order]
-        asked = [f"{p.name} {p[rng.integers(1, 4)]}" if rng.random() < _SHARE_WITH_WISH else p.name for p in people]
-        return Example(f"tale {' '.join(asked)}:", "".join([*beginning, *end]))
+        """Draw two people with different things, told one after the other, and words that the prompt asks for."""
+        people = _draw_people(rng)
+        beginning = [sentence for person in people for sentence in person.beginning()]
+        end = [person.end(of_the_thing=True) for person in people]
+        return Example(_ask_for(people, rng), "".join([*beginning, *end]))
 
     def validate_prompt(self, prompt: str) -> None:
         """Want two different names, each perhaps with a colour, a thing or a place."""
@@ -131,3 +139,15 @@ class Tale(Task):
             and people[match[1]].has(match[2])
             and people[match[3]].has(match[4])
         )
+
+
+class TaleInAnyOrder(Tale):
+    """The same, told in any order and with either form of the end: taught in the first round, and not learned."""
+
+    def sample(self, rng: np.random.Generator) -> Example:
+        """Draw two people with different things, a telling, and for some people a word that the prompt asks for."""
+        people = _draw_people(rng)
+        beginning = rng.permutation([sentence for person in people for sentence in person.beginning()])
+        order = rng.permutation(2)
+        end = [people[i].end(of_the_thing=bool(rng.integers(2))) for i in order]
+        return Example(_ask_for(people, rng), "".join([*beginning, *end]))
