@@ -1,8 +1,9 @@
 """What each bundled model learns, on which schedule, and how it is judged: the file to change to train them anew.
 
-The bundled DiffusionGemma learns all tasks. All phases but the last train on canvases no longer than the answers need,
-which costs half as much; the last one on whole canvases, as they are run. Noise levels are uniform for most open tasks,
-as published, and lean towards pure noise for those whose prompt forces the answer: these are hard only there.
+The bundled DiffusionGemma learns all tasks, in two rounds. All phases of a round but the last train on canvases no
+longer than the answers need, which costs half as much; the last one on whole canvases, as they are run. Noise levels
+are uniform for most open tasks, as published, and lean towards pure noise for those whose prompt forces the answer:
+these are hard only there.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ _MORE_ADDITION = replace(
 
 
 def first_round(equal: int, addition: int, pairs: int, agreement: int, whole: int) -> Schedule:
-    """The first schedule of the bundled DiffusionGemma.
+    """The first schedule of the bundled DiffusionGemma, with tasks to invent that may be answered in any order.
 
     Steps with equal shares, with more addition, with more of what takes agreement or a look back at a story (at first
     with grids of 6x6), and on whole canvases. The learning rate falls from the second phase on. Of the open tasks it
@@ -129,23 +130,23 @@ _INTERVIEWS = Bucket(
     weight=0.5,
     skew=2.0,
 )
-_NOT_READ = replace(_INVENTED, tasks=("tale", "gifts", "brackets"), examples=48, answer_length=0, canvas_length=42)
+_ONLY_DENOISED = replace(_INVENTED, tasks=("tale", "gifts", "brackets"), examples=48, answer_length=0, canvas_length=42)
 _RETOLD = replace(_STORY, tasks=("story", "tale", "story", "gifts", "story", "brackets"), examples=12, weight=0.5)
 
 
 def second_round(first: Schedule, interviews: int, short: int, whole: int) -> Schedule:
-    """What goes on from the first schedule: open tasks in easier forms, and interviews about stories.
+    """What goes on from the first schedule: three open tasks in easier forms, which the encoder seldom reads.
 
-    Again with shorter canvases first, and on whole ones at the end.
+    For some steps with interviews about stories, then with single questions, and on whole canvases at the end.
     """
     closed = replace(
         _SHORT, tasks=("grid", "sudoku", "grid", "addition", "grid", "sort", "grid", "addition"), examples=24
     )
-    on_whole = [replace(bucket, canvas_length=CANVAS_LENGTH) for bucket in (closed, _NOT_READ)]
+    on_whole = [replace(bucket, canvas_length=CANVAS_LENGTH) for bucket in (closed, _ONLY_DENOISED)]
     questions = replace(_QUESTION, examples=16)
     phases = (
-        Phase(interviews, (closed, _INTERVIEWS, _NOT_READ, _RETOLD, _LONG)),
-        Phase(short, (closed, questions, _NOT_READ, _RETOLD, _LONG)),
+        Phase(interviews, (closed, _INTERVIEWS, _ONLY_DENOISED, _RETOLD, _LONG)),
+        Phase(short, (closed, questions, _ONLY_DENOISED, _RETOLD, _LONG)),
         Phase(whole, (on_whole[0], questions, on_whole[1], replace(_RETOLD, answer_length=CANVAS_LENGTH), _LONG)),
     )
     return Schedule(phases, decay=2400, peak=1.5e-3, warmup=100, after=first)
