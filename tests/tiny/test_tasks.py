@@ -91,6 +91,19 @@ def test_different_examples_have_different_prompts_on_one_side_of_the_split(held
     assert again == found
 
 
+class FewGrids(type(TASKS["grid"])):
+    """Grids that are empty or nearly."""
+
+    most_clues = 1
+
+
+def test_a_task_with_few_prompts_gives_them_again():
+    found = different_examples(FewGrids(), np.random.default_rng(5), 40, held_out=True)
+    prompts = list(dict.fromkeys(example.prompt for example in found))
+    assert 1 < len(prompts) < 40
+    assert found == [found[number % len(prompts)] for number in range(40)]
+
+
 @pytest.mark.parametrize(
     ("name", "prompt", "complaint"),
     [

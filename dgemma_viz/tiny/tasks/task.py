@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import ClassVar
 from zlib import crc32
 
@@ -102,14 +103,21 @@ def sample_example(task: Task, rng: np.random.Generator, *, held_out: bool) -> E
             return example
 
 
+_IN_VAIN = 2000
+"""Draws without a new prompt after which there is taken to be none."""
+
+
 def different_examples(task: Task, rng: np.random.Generator, count: int, *, held_out: bool) -> list[Example]:
     """Draw ``count`` examples whose prompts are all different.
 
     The example prompts of an open task are always held out, and other prompts one time in sixteen: of the grids that
-    :func:`sample_example` draws with ``held_out``, most are the empty one.
+    :func:`sample_example` draws with ``held_out``, most are the empty one. A task that has fewer such prompts gives
+    them all, and then again from the first.
     """
     found: dict[str, Example] = {}
-    while len(found) < count:
+    in_vain = 0
+    while len(found) < count and in_vain < _IN_VAIN:
         example = sample_example(task, rng, held_out=held_out)
+        in_vain = in_vain + 1 if example.prompt in found else 0
         found.setdefault(example.prompt, example)
-    return list(found.values())
+    return list(islice(cycle(found.values()), count))
