@@ -70,17 +70,28 @@ def returns(run: CanvasRun, sure: float | None = None) -> Array:
     """Where the draft of an open position came back to a token that it had given up (A, B, A): bool ``(T, C)``.
 
     The temporal oscillation of arXiv 2508.09138, counted per position. See
-    :mod:`~dgemma_viz.analysis.open_positions`. With ``sure`` only where some step before had drafted that token with at
-    least this confidence, and other tokens had been left: a draft may wander while nothing is decided.
+    :mod:`~dgemma_viz.analysis.open_positions`. With ``sure`` only where the token was decided both times, before it was
+    given up and after the return: at some step of either stay it was drafted with at least this confidence. A draft may
+    wander while nothing is decided, also back to what the model was sure of for a step, of noise that looked like text.
     """
     draft, changed = run.array("draft"), open_flips(run)
     held = np.ones(draft.shape, dtype=bool)
     if sure is not None:
-        held = (run.array("confidence") >= sure) & ~clamped(run)
+        held = _in_whole_stay((run.array("confidence") >= sure) & ~clamped(run), draft)
     back = np.zeros(draft.shape, dtype=bool)
     for step in range(2, len(draft)):
-        back[step] = changed[step] & ((draft[: step - 1] == draft[step]) & held[: step - 1]).any(axis=0)
+        back[step] = changed[step] & held[step] & ((draft[: step - 1] == draft[step]) & held[: step - 1]).any(axis=0)
     return back
+
+
+def _in_whole_stay(held: Array, draft: Array) -> Array:
+    """Spread what holds at one step to all steps in a row with the same draft: bool ``(T, C)``."""
+    spread = held.copy()
+    for step in range(1, len(draft)):
+        spread[step] |= spread[step - 1] & (draft[step] == draft[step - 1])
+    for step in range(len(draft) - 2, -1, -1):
+        spread[step] |= spread[step + 1] & (draft[step] == draft[step + 1])
+    return spread
 
 
 def answer_positions(run: CanvasRun) -> Array:

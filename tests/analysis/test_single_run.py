@@ -17,6 +17,7 @@ from dgemma_viz.analysis.step_table import TRANSITIONS, step_table, transitions
 from dgemma_viz.analysis.stop_conditions import entropy_over_threshold, held_back_by, steps_to_stable
 from dgemma_viz.labs.run import run
 from dgemma_viz.tiny.tasks import TASKS
+from tests.handmade import handmade_trace
 from tests.synthetic import synthetic_trace
 
 SIMULATED = st.builds(
@@ -48,6 +49,14 @@ def test_returns_by_hand():
     run = run_of_drafts([[5, 5, 5], [6, 5, 6], [5, 5, 7], [6, 6, 5], [6, 5, 5]])
     assert returns(run).sum(axis=0).tolist() == [2, 1, 1]
     assert np.argwhere(returns(run)[:, 2]).tolist() == [[3]]
+
+
+def test_a_return_counts_as_sure_where_the_token_was_decided_before_and_after():
+    drafts = ["a a a", "b b b", "b b b", "a a a", "a a a"]
+    confidence = [[0.95, 0.95, 0.5], [0.6, 0.6, 0.9], [0.9, 0.9, 0.9], [0.6, 0.6, 0.9], [0.97, 0.8, 0.9]]
+    run = handmade_trace(drafts, confidence=confidence).canvas_run()
+    assert returns(run).sum(axis=0).tolist() == [1, 1, 1]
+    assert np.argwhere(returns(run, 0.9)).tolist() == [[3, 0]]
 
 
 def test_the_answer_ends_with_its_first_end_token():
