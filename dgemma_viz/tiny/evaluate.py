@@ -70,7 +70,7 @@ class Score:
 
 @cache
 def held_out_examples(task: str, count: int, seed: int = 0) -> tuple[Example, ...]:
-    """Draw examples with different prompts that training never sees, from a stream of their own."""
+    """Draw examples that training never sees, of different prompts while there are such, from a stream of their own."""
     rng = np.random.default_rng((_EVALUATION_STREAM, seed, crc32(task.encode())))
     return tuple(different_examples(TASKS[task], rng, count, held_out=True))
 
@@ -116,9 +116,13 @@ def evaluate(model: Any, tokenizer: Any, tasks: Iterable[str] = TASKS, *, count:
 
 def as_markdown(scores: list[Score]) -> str:
     """Write the scores as tables, one of the closed and one of the open tasks: right, mean decoder passes."""
-    tasks = list(dict.fromkeys(entry.task for entry in scores))
+    tasks = _tasks_of(scores)
     halves = ([task for task in tasks if task not in OPEN_TASKS], [task for task in tasks if task in OPEN_TASKS])
     return "\n\n".join(_table(scores, half) for half in halves if half)
+
+
+def _tasks_of(scores: list[Score]) -> list[str]:
+    return list(dict.fromkeys(entry.task for entry in scores))
 
 
 def _table(scores: list[Score], tasks: Sequence[str]) -> str:
@@ -138,9 +142,14 @@ def percent_range(right: int, count: int) -> str:
 
 def write_report(scores: list[Score], folder: Path) -> str:
     """Save `evaluation.md` and `evaluation.json` in the folder and return the former's text."""
+    count = scores[0].examples
+    different = {task: len({one.prompt for one in held_out_examples(task, count)}) for task in _tasks_of(scores)}
+    few = "".join(
+        f" Of {task} there are {number}; some were run twice." for task, number in different.items() if number < count
+    )
     text = (
-        f"Each cell: right answers with their 95 % interval · mean decoder passes per answer, over "
-        f"{scores[0].examples} held-out prompts a task.\n"
+        f"Each cell: right answers with their 95 % interval · mean decoder passes per answer, over {count} different "
+        f"held-out prompts a task.{few}\n"
         "Measured with `python -m dgemma_viz.tiny.evaluate`, through the "
         "unmodified `generate()` of transformers; the last row decodes the same weights token by token.\n\n"
         f"{as_markdown(scores)}\n"
