@@ -56,7 +56,7 @@ def test_another_prompt_of_one_seed_is_named(base):
 
 def test_a_run_that_was_cut_off_stopped_first(base):
     def stop(step):
-        if step.step_in_canvas == 3:
+        if step.step_in_canvas == 1:
             raise KeyboardInterrupt
 
     cut = run(*dv.load_tiny(), SUDOKU, seed=0, on_step=stop)

@@ -17,7 +17,7 @@ GREEDY = "candidates-drawn"
 
 def record_several(tiny, runs=RUNS):
     return [
-        record_batch(*tiny, ["sort"], seed=seed, t_min=1.0, t_max=2.0, max_denoising_steps=16) for seed in range(runs)
+        record_batch(*tiny, ["sudoku"], seed=seed, t_min=1.0, t_max=2.0, max_denoising_steps=16) for seed in range(runs)
     ]
 
 
