@@ -16,9 +16,9 @@ from dgemma_viz.labs.run import run
 
 from dgemma_viz.tiny.tasks import TASKS
 
-prompt = TASKS["story"].example_prompts[1]
+prompt = TASKS["tale"].example_prompts[1]
 explorer = dv.explore(run(*dv.load_tiny(), prompt))
-explorer.place = {"step": 12, "position": 9}
+explorer.place = {"step": 8, "position": 3}
 explorer
 """
 
