@@ -46,7 +46,7 @@ class Bucket:
     skew
         Of the noise levels, see `noise_levels`.
     questions
-        If not 0, an example is a story and so many questions (`dgemma_viz.tiny.interviews`).
+        Asked about each story in one pass (`dgemma_viz.tiny.interviews`); 0 where each prompt stands for itself.
     """
 
     tasks: tuple[str, ...]

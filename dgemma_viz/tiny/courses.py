@@ -120,15 +120,8 @@ def first_round(equal: int, addition: int, pairs: int, agreement: int, whole: in
     return Schedule(phases, decay=addition + pairs + agreement + whole)
 
 
-_INTERVIEWS = Bucket(
-    tasks=("story",),
-    examples=12,
-    prompt_length=40,
-    answer_length=10,
-    canvas_length=8,
-    questions=8,
-    weight=0.5,
-    skew=2.0,
+_INTERVIEWS = replace(
+    _QUESTION, examples=12, prompt_length=40, answer_length=10, longest_text=_STORY.longest_text, questions=8
 )
 _ONLY_DENOISED = replace(_INVENTED, tasks=("tale", "gifts", "brackets"), examples=48, answer_length=0, canvas_length=42)
 _RETOLD = replace(_STORY, tasks=("story", "tale", "story", "gifts", "story", "brackets"), examples=12, weight=0.5)

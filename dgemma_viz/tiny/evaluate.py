@@ -70,7 +70,7 @@ class Score:
 
 @cache
 def held_out_examples(task: str, count: int, seed: int = 0) -> tuple[Example, ...]:
-    """Draw examples that training never sees, of different prompts while there are such, from a stream of their own."""
+    """Draw `different_examples` that training never sees, from a stream of their own."""
     rng = np.random.default_rng((_EVALUATION_STREAM, seed, crc32(task.encode())))
     return tuple(different_examples(TASKS[task], rng, count, held_out=True))
 
@@ -145,7 +145,9 @@ def write_report(scores: list[Score], folder: Path) -> str:
     count = scores[0].examples
     different = {task: len({one.prompt for one in held_out_examples(task, count)}) for task in _tasks_of(scores)}
     few = "".join(
-        f" Of {task} there are {number}; some were run twice." for task, number in different.items() if number < count
+        f" Of {task} there are only {number}, so some were run twice."
+        for task, number in different.items()
+        if number < count
     )
     text = (
         f"Each cell: right answers with their 95 % interval · mean decoder passes per answer, over {count} different "

@@ -1,8 +1,8 @@
 """Interviews: several questions about one story in one pass, none of which sees another.
 
-What a short answer costs is mostly the story that is read for it, and a story of 36 tokens answers up to 15 questions
-of six. Here they share a row: each question stands in columns of its own, whose positions go on behind the story and
-whose mask lets it see the story and itself. So the model computes for each what it computes when that is asked alone
+Most of the cost of a short answer is reading the story, and one story answers up to 15 short questions. Here they share
+a row: each question has columns of its own, whose positions continue those of the story and whose mask shows it the
+story and itself. So the model computes for each question what it would if that were asked alone
 (`tests/tiny/test_interviews.py`); the losses are those of `dgemma_viz.tiny.objective`.
 """
 

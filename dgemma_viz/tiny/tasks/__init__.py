@@ -36,7 +36,8 @@ OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _
 TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (*_CLOSED, *_OPEN, *_NOT_LEARNED)} | {f"any {task.name}": task for task in _FREER}
 )
-"""What the training run taught: `TASKS`, and open tasks that these weights did not learn to answer rightly."""
+"""What the training run taught: `TASKS`; open tasks that these weights did not learn to answer rightly; and, as
+``any tale`` and so on, the freer forms in which the first round taught three of the open tasks."""
 
 _FIRST_WORDS = {"add": "addition", "list": "long"}
 

@@ -28,7 +28,7 @@ def _draw_rows(rng: np.random.Generator) -> list[_Row]:
 
 
 def _ask_for(rows: list[_Row], wishes: list[_Row], rng: np.random.Generator) -> str:
-    """A prompt with so many rows and these wishes, each of a colour or a thing."""
+    """A prompt for a list as long as `rows`, in which each wish names a person and a colour or a thing."""
     return f"gifts {len(rows)}:" + "".join(f" {row[0]} {row[1 + rng.integers(2)]}." for row in wishes)
 
 

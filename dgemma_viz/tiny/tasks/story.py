@@ -78,7 +78,7 @@ class Story(Task):
         return Example(f"story {story} {question}", f" {answers[question]}")
 
     def interview(self, rng: np.random.Generator, count: int) -> tuple[str, list[Example]]:
-        """Draw a story and `count` questions for training, with short answers; a story of few facts is asked again.
+        """Draw a story and `count` training questions with short answers; they repeat if the story has too few facts.
 
         Returns
         -------
