@@ -4,6 +4,9 @@ Tests run beside each other and beside browsers on few cores; on the tiny models
 """
 
 import os
+import sys
+
+import pytest
 
 from tests.browser import chromium, serve
 from tests.versions import installed
@@ -12,3 +15,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 __all__ = ["chromium", "installed", "serve"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_compiled():
+    """Forget what other modules compiled: torch gives up on a function at its ninth compilation, whoever asked for it.
+
+    Which modules share a process hangs on who is free, so without this the order decides what fails.
+    """
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch"].compiler.reset()
