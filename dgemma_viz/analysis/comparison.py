@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.trace.model import CanvasRun, Trace
 
@@ -224,9 +225,9 @@ def _remarks(a: Trace, b: Trace) -> Iterator[str]:
         before = f" of canvas {other} are compared, and no canvas after it." if other else " of canvas 0 are compared."
         yield f"Canvases of {lengths[0]} and {lengths[1]} positions: only the first {min(lengths)} positions{before}"
     elif a.n_canvases != b.n_canvases:
-        yield f"{_counted(a.n_canvases, 'canvas', 'es')} in A, {b.n_canvases} in B: those that both have are compared."
+        yield f"{counted(a.n_canvases, 'canvas')} in A, {b.n_canvases} in B: those that both have are compared."
     if a.n_samples != b.n_samples:
-        yield f"{_counted(a.n_samples, 'sample')} in A, {b.n_samples} in B: samples are compared by their number."
+        yield f"{counted(a.n_samples, 'sample')} in A, {b.n_samples} in B: samples are compared by their number."
     if any(prompts_differ(a, b, sample) for sample in range(min(a.n_samples, b.n_samples))):
         yield "The prompts differ, so the runs would differ whatever the settings."
     for name, trace in (("A", a), ("B", b)):
@@ -234,10 +235,6 @@ def _remarks(a: Trace, b: Trace) -> Iterator[str]:
             yield f"{name} holds no denoising step."
         if missing := [array for array in trace.facts.absent if array in {*TOKENS_OF_A_STEP, "entropy", "confidence"}]:
             yield f"{name} did not record {', '.join(missing)}: not compared."
-
-
-def _counted(number: int, one: str, ending: str = "s") -> str:
-    return f"{number} {one}{'' if number == 1 else ending}"
 
 
 def _held(run: CanvasRun, steps: int) -> Array:

@@ -192,7 +192,10 @@ def _stopped(a: CanvasRun, b: CanvasRun) -> str:
     if not short.n_steps:
         return f"{first} ran no step on canvas {short.canvas}; {other} did."
     how = "stopped" if short.emitted is not None else f"was cut off ({short.trace.facts.status})"
-    return f"All {short.n_steps} steps of {first} are the same in {other}; then {first} {how}, and {other} went on."
+    return (
+        f"{'The only step' if short.n_steps == 1 else f'All {short.n_steps} steps'} of {first} "
+        f"{'is' if short.n_steps == 1 else 'are'} the same in {other}; then {first} {how}, and {other} went on."
+    )
 
 
 def _places(positions: tuple[int, ...]) -> str:

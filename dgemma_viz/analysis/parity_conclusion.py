@@ -19,12 +19,12 @@ from dgemma_viz.analysis.parity_verdict import (
     Conclusion,
     Evidence,
     Verdict,
-    counted,
     differing,
     first_difference,
     place_in,
     where_in,
 )
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.analysis.parity_tables import Decisions
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]
@@ -127,8 +128,3 @@ def where_in(trace: Trace, step: int, sample: int) -> str:
     canvas, place, sample = place_in(trace, step, sample)
     whose = f" of sample {sample}" if trace.n_samples > 1 else ""
     return f"canvas {canvas}, step {place}{whose}"
-
-
-def counted(number: int, what: str) -> str:
-    """A number and what it counts, in the plural where it is not one."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.errors import SettingError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.as_trace import as_trace
 from dgemma_viz.trace.model import Trace
 
@@ -88,8 +89,11 @@ class RunSet(Sequence[Run]):
     def __repr__(self) -> str:
         right = sum(run.right is True for run in self)
         judged = sum(run.right is not None for run in self)
-        trouble = f", {len(self.problems)} problem(s)" if self.problems else ""
-        return f"<RunSet of {len(self)} runs over {len(prompts(self))} prompt(s): {right} of {judged} right{trouble}>"
+        trouble = f", {counted(len(self.problems), 'problem')}" if self.problems else ""
+        return (
+            f"<RunSet of {counted(len(self), 'run')} over {counted(len(prompts(self)), 'prompt')}: {right} "
+            f"of {judged} right{trouble}>"
+        )
 
 
 def prompts(runs: Iterable[Run]) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dgemma_viz.analysis.sampler_kind import SamplerKind, inferred_from, sampler_kind
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules.engine import Outcome, Verdict
-from dgemma_viz.rules.finding import Finding, count
+from dgemma_viz.rules.finding import Finding
 from dgemma_viz.rules.report import Report, Section
 from dgemma_viz.trace.schema import OF_A_DECISION
 
@@ -122,7 +123,7 @@ class ConformanceReport(Report):
             _HELD_AGAINST.get(kind, f"the rules of {kind}") for kind in dict.fromkeys(map(sampler_kind, self.traces))
         )
         if broken:
-            verdict = f"{count(broken, 'rule')} broken"
+            verdict = f"{counted(broken, 'rule')} broken"
         elif self.ok:
             verdict = f"Conforms to {rules}{' in what could be checked' if undecided or unchecked else ''}"
         else:

@@ -13,8 +13,8 @@ import numpy as np
 
 from dgemma_viz.analysis.stop_conditions import stop_temperatures
 from dgemma_viz.conformance.evidence import Evidence, breach, each, first_wrong, steps_of
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import count
 from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.derive import stable_steps
 from dgemma_viz.trace.model import CanvasRun
@@ -36,7 +36,7 @@ def _stop_rule(evidence: Evidence, run: CanvasRun) -> Checked:
             must = bool(stable and means[t] < confidence - slack and not cooled)
         if bool(stopped) != (must if not stopped else may):
             after = "" if temperatures[t] == 1 else f" after temperature {temperatures[t]:.3g}"
-            stable_for = f"a draft unchanged for {count(int(streaks[t]), 'step')}"
+            stable_for = f"a draft unchanged for {counted(int(streaks[t]), 'step')}"
             asked = (
                 "no adaptive stop was asked for"
                 if stability is None or confidence is None
@@ -75,8 +75,8 @@ def _step_limit(evidence: Evidence, run: CanvasRun) -> Checked:
         return Checked(1)
     step = int(limit) if taken > limit else taken - 1
     why = "more than allowed" if taken > limit else "although it had not finished and more were allowed"
-    what = f"The canvas took {taken} steps of {limit:g}, {why}."
-    return Checked(1, breach(step, None, f"{taken} steps", f"{limit:g} steps", what))
+    what = f"The canvas took {counted(taken, 'step')} of {limit:g}, {why}."
+    return Checked(1, breach(step, None, counted(taken, "step"), counted(int(limit), "step"), what))
 
 
 def _frozen(evidence: Evidence, run: CanvasRun) -> Checked:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from dgemma_viz.conformance.evidence import Array, Evidence, breach, each, first_wrong, next_rows, steps_of
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.need import Case
 from dgemma_viz.rules.rule import Checked, Rule
@@ -109,8 +110,8 @@ def _as_many(evidence: Evidence, run: CanvasRun) -> Checked:
         asked = [] if quota is None else [f"a quota of {quota}"]
         asked += [] if threshold is None else [f"a threshold of {threshold:g}"]
         what = (
-            f"Step {step} unmasked {found} positions; with {' and '.join(asked)}, and {int(masked.sum())} masks there, "
-            f"it should be {expected}."
+            f"Step {step} unmasked {counted(found, 'position')}; with {' and '.join(asked)}, and "
+            f"{counted(int(masked.sum()), 'mask')} there, it should be {expected}."
         )
         return Checked(judged, breach(step, None, f"{found} unmasked", f"{expected} unmasked", what))
     return Checked(judged)

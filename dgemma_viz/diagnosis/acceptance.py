@@ -6,8 +6,9 @@ import numpy as np
 
 from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.case import UNSURE, Array, CanvasCase, per_canvas
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, places
+from dgemma_viz.rules.finding import Finding, Severity, places
 from dgemma_viz.rules.rule import Rule
 
 MANY, LARGE_SHARE = 3, 0.5
@@ -36,7 +37,7 @@ def _never_accepted(case: CanvasCase) -> Finding | None:
     grave = lowest < UNSURE or (len(positions) >= MANY and share >= LARGE_SHARE)
     return Finding(
         Severity.WARNING if grave else Severity.NOTE,
-        f"{len(positions)} of {count(int(case.answer.sum()), 'emitted token')} ({places(positions.tolist())}) had "
+        f"{len(positions)} of {counted(int(case.answer.sum()), 'emitted token')} ({places(positions.tolist())}) had "
         f"never been accepted; the lowest confidence among them was {lowest:.3g} when the canvas was emitted.",
         step=case.last_step,
         positions=tuple(positions.tolist()),
@@ -63,7 +64,7 @@ def _too_loose(case: CanvasCase) -> Finding | None:
     positions = np.flatnonzero(wrong.any(axis=0)) if contradicted else np.flatnonzero(case.accepted[step])
     return Finding(
         Severity.WARNING if contradicted >= CONTRADICTED else Severity.NOTE,
-        f"In {count(len(steps), 'step')} the tokens accepted together had up to {spent.max():.3g} nats between them "
+        f"In {counted(len(steps), 'step')} the tokens accepted together had up to {spent.max():.3g} nats between them "
         f"(released bound: {released.ENTROPY_BOUND}); the step after contradicted {contradicted} of them.",
         step=step,
         positions=tuple(positions.tolist()),
@@ -82,7 +83,7 @@ def _too_tight(case: CanvasCase) -> Finding | None:
     return Finding(
         Severity.WARNING,
         f"{share:.0%} of the answer's drafts that had a confidence of {CERTAIN} or more were re-noised all the same; "
-        f"step {step} accepted {count(int(case.accepted[step].sum()), 'position')} of {case.run.canvas_length}.",
+        f"step {step} accepted {counted(int(case.accepted[step].sum()), 'position')} of {case.run.canvas_length}.",
         step=step,
         positions=tuple(np.flatnonzero(wasted[step]).tolist()),
         evidence={

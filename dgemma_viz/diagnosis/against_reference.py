@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.diagnosis.case import Array, CanvasCase, SampleCase, per_canvas, per_sample
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, places, quote
+from dgemma_viz.rules.finding import Finding, Severity, places, quote
 from dgemma_viz.rules.rule import Rule
 
 MEANT = 0.5
@@ -22,7 +23,7 @@ def _wrong_answer(case: SampleCase) -> Finding | None:
     should = "" if judgement.reference is None else f" in place of {quote([judgement.reference])}"
     return Finding(
         Severity.ERROR,
-        f"The answer is {quote([judgement.output])}{should}: {count(len(wrong), 'token')} of "
+        f"The answer is {quote([judgement.output])}{should}: {counted(len(wrong), 'token')} of "
         f"{int(judgement.judged.sum())} wrong."
         if judgement.reference is not None
         else f"The reference calls the answer {quote([judgement.output])} wrong.",
@@ -50,8 +51,8 @@ def _stuck(case: CanvasCase) -> Finding | None:
     sure = case.confidence[steps, positions]
     return Finding(
         Severity.ERROR,
-        f"{count(len(positions), 'wrong token')} ({places(positions.tolist())}) stayed from the step of acceptance "
-        f"to the end, the first one for {count(case.last_step - step, 'more step')}; confidence when accepted: "
+        f"{counted(len(positions), 'wrong token')} ({places(positions.tolist())}) stayed from the step of acceptance "
+        f"to the end, the first one for {counted(case.last_step - step, 'more step')}; confidence when accepted: "
         f"{_range(sure)}.",
         step=step,
         positions=tuple(positions.tolist()),
@@ -74,7 +75,7 @@ def _lost(case: CanvasCase) -> Finding | None:
     return Finding(
         Severity.ERROR if best.max() >= MEANT else Severity.NOTE,
         f"The right token was the draft at {places(positions.tolist())} in up to "
-        f"{count(int(right.sum(axis=0).max()), 'step')} and was lost again, first in step {step}; highest confidence "
+        f"{counted(int(right.sum(axis=0).max()), 'step')} and was lost again, first in step {step}; highest confidence "
         f"of a right draft: {best.max():.2g}.",
         step=min(step, case.last_step),
         positions=tuple(positions.tolist()),

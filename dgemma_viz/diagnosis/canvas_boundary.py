@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.diagnosis.case import Array, CanvasCase, per_canvas
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.finding import Finding, Severity, quote
 from dgemma_viz.rules.rule import Rule
 
 SAME_BEGINNING = 8
@@ -32,12 +33,12 @@ def _boundary(case: CanvasCase) -> Finding | None:
     doubt, doubt_before = _doubt(case), _doubt(before)
     if repeated:
         again = quote(case.texts(case.run.emitted[:repeated]))
-        what = f"It begins with {count(repeated, 'token')} that the canvas before already holds: {again}."
+        what = f"It begins with {counted(repeated, 'token')} that the canvas before already holds: {again}."
         positions = tuple(range(repeated))
     elif doubt - doubt_before >= MORE_DOUBT:
         what = (
             f"Certainty ends at its boundary: on average over its steps, by the model's own confidence, {doubt:.2g} "
-            f"of its {count(int(case.answer.sum()), 'token')} are wrong, against {doubt_before:.2g} of "
+            f"of its {counted(int(case.answer.sum()), 'token')} are wrong, against {doubt_before:.2g} of "
             f"{int(before.answer.sum())} in the canvas before."
         )
         positions = case.unsure_positions

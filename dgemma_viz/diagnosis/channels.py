@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dgemma_viz.analysis.chat import ChatPart
 from dgemma_viz.diagnosis.case import SampleCase, per_sample
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.finding import Finding, Severity, quote
 from dgemma_viz.rules.rule import Rule
 
 
@@ -24,8 +25,8 @@ def _unended(case: SampleCase) -> Finding | None:
     rest = "" if answered else " There is no other text: the answer is missing."
     return Finding(
         Severity.WARNING if answered else Severity.ERROR,
-        f"{begun} the channel {_named(channel)}, and nothing closes it: it holds {count(channel.tokens, 'token')}, up "
-        f"to the end of its turn or of the output.{rest}",
+        f"{begun} the channel {_named(channel)}, and nothing closes it: it holds "
+        f"{counted(channel.tokens, 'token')}, up to the end of its turn or of the output.{rest}",
         canvas=last.canvas,
         step=case.settled_at(last.canvas, last.end - 1),
         positions=(last.end - 1,),

@@ -28,8 +28,9 @@ from dgemma_viz.diagnosis import (
     unmasking,
 )
 from dgemma_viz.diagnosis.case import RunCase
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules.engine import Verdict, run_rules
-from dgemma_viz.rules.finding import Finding, count, place_of, summary
+from dgemma_viz.rules.finding import Finding, place_of, summary
 from dgemma_viz.rules.report import Report, Section, shortened
 from dgemma_viz.rules.rule import Rule
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
@@ -90,7 +91,7 @@ class Diagnosis(Report):
         return True
 
     def __repr__(self) -> str:
-        return f"<Diagnosis: {count(len(self), 'finding')} in {self.trace!r}>"
+        return f"<Diagnosis: {counted(len(self), 'finding')} in {self.trace!r}>"
 
     def headline(self) -> str:
         """How many findings there are of each severity, or how many rules found nothing."""
@@ -110,7 +111,7 @@ class Diagnosis(Report):
 
     def _sections(self) -> Iterator[Section]:
         if reasons := self.not_applied:
-            yield Section(f"{count(len(reasons), 'rule')} not applied", entries=reasons)
+            yield Section(f"{counted(len(reasons), 'rule')} not applied", entries=reasons)
 
 
 def diagnose(trace: TraceLike, reference: Reference | None = None) -> Diagnosis:

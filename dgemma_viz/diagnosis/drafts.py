@@ -7,8 +7,9 @@ import numpy as np
 from dgemma_viz.analysis.positions import returns
 from dgemma_viz.analysis.restraints import banned_drafts
 from dgemma_viz.diagnosis.case import CanvasCase, per_canvas
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, places, quote
+from dgemma_viz.rules.finding import Finding, Severity, places, quote
 from dgemma_viz.rules.rule import Rule
 
 SURE = 0.9
@@ -39,7 +40,7 @@ def _oscillation(case: CanvasCase) -> Finding | None:
     return Finding(
         Severity.WARNING if times[worst] >= RETURNS else Severity.NOTE,
         f"The draft of {places(positions.tolist())} came back to a token that it had given up; position {worst} did so "
-        f"{count(int(times[worst]), 'time')} in {case.run.n_steps} steps, first to {quote([back])} from "
+        f"{counted(int(times[worst]), 'time')} in {case.run.n_steps} steps, first to {quote([back])} from "
         f"{quote([given_up])}. That token had been held with a confidence of {surest:.2g}"
         f"{', and the steps ran out before it had settled' if ran_out else ''}.",
         step=step,
@@ -71,8 +72,8 @@ def _never_confident(case: CanvasCase) -> Finding | None:
     lowest, steps = float(best[positions].min()), int(asked[:, positions].sum(axis=0).max())
     return Finding(
         Severity.WARNING,
-        f"{len(positions)} of the answer's {count(int(case.answer.sum()), 'draft')} ({places(positions.tolist())}) "
-        f"never reached a confidence of {MORE_LIKELY_WRONG} in {count(steps, 'step')}; the least sure one "
+        f"{len(positions)} of the answer's {counted(int(case.answer.sum()), 'draft')} ({places(positions.tolist())}) "
+        f"never reached a confidence of {MORE_LIKELY_WRONG} in {counted(steps, 'step')}; the least sure one "
         f"stayed at or below {lowest:.2g}.",
         step=case.last_step,
         positions=tuple(positions.tolist()),
@@ -92,7 +93,7 @@ def _clamped(case: CanvasCase) -> Finding | None:
     stopped = f", so the stop rule was met below {threshold}" if only_so else ""
     return Finding(
         Severity.WARNING if only_so else Severity.NOTE,
-        f"{number} of {count(case.run.canvas_length, 'position')} had one token left in the last step: over all, the "
+        f"{number} of {counted(case.run.canvas_length, 'position')} had one token left in the last step: over all, the "
         f"mean entropy was {mean:.3g} nats{stopped}; over the others it was {free:.3g}.",
         step=case.last_step,
         positions=tuple(np.flatnonzero(clamped).tolist()),

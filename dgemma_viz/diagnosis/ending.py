@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.diagnosis.case import SampleCase, per_sample
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.finding import Finding, Severity, quote
 from dgemma_viz.rules.rule import Rule
 
 MORE_LIKELY_RIGHT = 0.5
@@ -24,7 +25,7 @@ def _empty(case: SampleCase) -> Finding | None:
     if not len(case.answer):
         what = "The answer is empty: the first emitted token is the end-of-sequence token."
     else:
-        what = f"{count(len(case.answer), 'token')} were emitted and none of them is text: white space or padding only."
+        what = f"Of {counted(len(case.answer), 'emitted token')} none is text: there is white space or padding only."
     canvas, position = case.place(0)
     return Finding(
         Severity.ERROR,
@@ -47,7 +48,7 @@ def _premature(case: SampleCase) -> Finding | None:
         missing = judgement.expected[canvas, position]
         return Finding(
             Severity.ERROR,
-            f"The answer ends after {count(case.end, 'token')}; {quote([missing])} should have followed.",
+            f"The answer ends after {counted(case.end, 'token')}; {quote([missing])} should have followed.",
             canvas=canvas,
             step=case.settled_at(canvas, position),
             positions=(position,),
@@ -66,8 +67,9 @@ def _premature(case: SampleCase) -> Finding | None:
     texts = run.texts(run.draft[step, meant[step]])
     return Finding(
         Severity.WARNING if len(positions) >= MANY else Severity.NOTE,
-        f"The answer ends after {count(case.end, 'token')}, but {count(len(positions), 'position')} from there on had "
-        f"held text with a confidence of {MORE_LIKELY_RIGHT} or more, such as {quote(texts)} in step {step}.",
+        f"The answer ends after {counted(case.end, 'token')}, but {counted(len(positions), 'position')} from "
+        f"there on had held text with a confidence of {MORE_LIKELY_RIGHT} or more, such as "
+        f"{quote(texts)} in step {step}.",
         canvas=canvas,
         step=min(step + 1, run.last_step),
         positions=tuple(positions.tolist()),
@@ -99,7 +101,8 @@ def _text_after(case: SampleCase) -> Finding | None:
     texts = run.texts(run.draft[-1, positions]) if len(positions) else run.texts(rest[~case.is_filler(rest)])
     return Finding(
         Severity.ERROR if emitted and not raw and case.trace.facts.pad_token_id is not None else Severity.WARNING,
-        f"The answer ends after {count(case.end, 'token')}, yet text goes on behind its end, {where}: {quote(texts)}.",
+        f"The answer ends after {counted(case.end, 'token')}, yet text goes on behind its end, {where}: "
+        f"{quote(texts)}.",
         canvas=canvas,
         step=run.last_step,
         positions=tuple(positions.tolist()),
@@ -116,7 +119,7 @@ def _unclosed(case: SampleCase) -> Finding | None:
         return None  # infilling: the text ends with tokens that were given
     return Finding(
         Severity.WARNING,
-        f"{count(len(case.emitted), 'token')} were emitted and none of them ends the answer: it was cut at the limit "
+        f"Of {counted(len(case.emitted), 'emitted token')} none ends the answer: it was cut at the limit "
         "of new tokens.",
         canvas=canvas,
         step=case.canvases[-1].last_step if case.canvases else None,
@@ -136,7 +139,7 @@ def _padding_inside(case: SampleCase) -> Finding | None:
     canvas, position = places[0]
     return Finding(
         Severity.ERROR,
-        f"{count(len(padding), 'padding token')} in the answer, before any end-of-sequence token.",
+        f"{counted(len(padding), 'padding token')} in the answer, before any end-of-sequence token.",
         canvas=canvas,
         step=case.settled_at(canvas, position),
         positions=tuple(here for there, here in places if there == canvas),

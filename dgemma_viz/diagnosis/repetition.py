@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dgemma_viz.diagnosis.case import Array, SampleCase, per_sample
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, quote
+from dgemma_viz.rules.finding import Finding, Severity, quote
 from dgemma_viz.rules.rule import Rule
 
 LOOP_LENGTH, LOOP_TURNS = 24, 4
@@ -25,7 +26,7 @@ def _loop(case: SampleCase) -> Finding | None:
     unit = [case.trace.token_text(token) for token in ids[start : start + period]]
     return Finding(
         Severity.WARNING,
-        f"{quote(unit)} is repeated {covered // period} times: {count(covered, 'token')} of {len(ids)}.",
+        f"{quote(unit)} is repeated {covered // period} times: {counted(covered, 'token')} of {len(ids)}.",
         canvas=canvas,
         step=case.settled_at(canvas, position),
         positions=tuple(range(position, min(position + covered, int(case.trace.canvas_lengths[canvas])))),

@@ -12,8 +12,9 @@ from dgemma_viz.analysis import released
 from dgemma_viz.analysis.sampler_kind import predicted
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.diagnosis.case import RunCase, per_run
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count, places, quote
+from dgemma_viz.rules.finding import Finding, Severity, places, quote
 from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import NO_WARNING, NoticeCode
@@ -44,7 +45,7 @@ def _not_finite(case: RunCase) -> Finding | None:
         positions = np.flatnonzero(broken[step, sample])
         return Finding(
             Severity.ERROR,
-            f"{count(int(broken.sum()), 'position')} over all steps hold entropies or confidences that are not finite, "
+            f"Entropy or confidence of {counted(int(broken.sum()), 'position')} over all steps is not finite, "
             f"first in sample {sample} at {places(positions.tolist())}.",
             canvas=int(trace.canvas[step]),
             step=int(trace.step_in_canvas[step]),

@@ -6,8 +6,9 @@ import numpy as np
 
 from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.case import CanvasCase, RunCase, per_canvas, per_run
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count
+from dgemma_viz.rules.finding import Finding, Severity
 from dgemma_viz.rules.rule import Rule
 
 CONFIRMED = released.STABILITY_THRESHOLD
@@ -27,10 +28,11 @@ def _too_early(case: CanvasCase) -> Finding | None:
         return None
     return Finding(
         Severity.WARNING,
-        f"The stop rule ended the canvas after {count(case.run.n_steps, 'step')} at a mean entropy of {mean:.3g} nats"
+        f"The stop rule ended the canvas after {counted(case.run.n_steps, 'step')} at a mean entropy of {mean:.3g} nats"
         f"{' of the positions that were not clamped' if case.clamped[-1].any() else ''} "
-        f"(released threshold: {released.CONFIDENCE_THRESHOLD}) and a draft stable for {count(stable, 'step')}; by the "
-        f"model's own confidence {expected:.2g} of {count(int(case.answer.sum()), 'token')} are wrong.",
+        f"(released threshold: {released.CONFIDENCE_THRESHOLD}) and a draft stable for "
+        f"{counted(stable, 'step')}; by the model's own confidence {expected:.2g} of "
+        f"{counted(int(case.answer.sum()), 'token')} are wrong.",
         step=case.last_step,
         positions=case.unsure_positions,
         evidence={"mean_entropy": mean, "expected_errors": expected, "stable_steps": stable},
@@ -44,9 +46,9 @@ def _budget_exhausted(case: CanvasCase) -> Finding | None:
     stable, threshold = int(case.run.array("stable_steps")[-1]), case.number("confidence_threshold")
     return Finding(
         Severity.WARNING,
-        f"All {count(case.run.n_steps, 'step')} ran without the stop rule being met: the draft had been stable for "
-        f"{count(stable, 'step')} (needed: {case.number('stability_threshold')}), mean entropy was {mean:.3g} nats "
-        f"(needed: below {threshold}), {count(changed, 'draft')} changed in the last step.",
+        f"The stop rule was not met in {counted(case.run.n_steps, 'step')}: the draft had been stable for "
+        f"{counted(stable, 'step')} (needed: {case.number('stability_threshold')}), mean entropy was {mean:.3g} nats "
+        f"(needed: below {threshold}), {counted(changed, 'draft')} changed in the last step.",
         step=case.last_step,
         positions=tuple(np.flatnonzero(case.flips[-1]).tolist()) or case.unsure_positions,
         evidence={"steps": case.run.n_steps, "mean_entropy": mean, "stable_steps": stable, "changed_last": changed},
@@ -61,7 +63,7 @@ def _cut_off(case: RunCase) -> Finding | None:
     cause = f": {trace.facts.error!r}" if trace.facts.error else ""
     return Finding(
         Severity.ERROR if failed else Severity.WARNING,
-        f"The run {'failed' if failed else 'was interrupted'} after {count(trace.n_steps, 'step')}, "
+        f"The run {'failed' if failed else 'was interrupted'} after {counted(trace.n_steps, 'step')}, "
         f"{len(trace.emitted)} of {trace.n_canvases} canvases emitted{cause}.",
         canvas=trace.n_canvases - 1 if trace.n_steps else None,
         step=int(trace.step_in_canvas[-1]) if trace.n_steps else None,

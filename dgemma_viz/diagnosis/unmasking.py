@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dgemma_viz.diagnosis.case import Array, CanvasCase, RunCase, SampleCase
+from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
-from dgemma_viz.rules.finding import Finding, Severity, count
+from dgemma_viz.rules.finding import Finding, Severity
 from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.decision import Phase
 
@@ -156,7 +157,7 @@ def _behind_end(case: RunCase) -> Iterator[Checked]:
     where = f"{later} of them in blocks behind it" if later else "all of them in its own block"
     finding = Finding(
         Severity.WARNING if later or share >= 2 * LARGE_SHARE else Severity.NOTE,
-        f"The answer was complete after {count(complete, 'decoder pass').replace('passs', 'passes')}, up to its end "
+        f"The answer was complete after {counted(complete, 'decoder pass')}, up to its end "
         f"token; {len(wasted)} more ({share:.0%} of all), {where}, only unmasked what nobody reads.",
         canvas=int(trace.canvas[wasted[0]]),
         step=int(trace.step_in_canvas[wasted[0]]),

@@ -22,7 +22,7 @@ from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.passage import characters_of
-from dgemma_viz.plain_text import seen_pieces
+from dgemma_viz.plain_text import counted, seen_pieces
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 
@@ -53,7 +53,7 @@ class TextDrawing(Drawing):
     def remark(self) -> str:
         """How many characters no font has."""
         number = len(self.fonts.lacking)
-        return f" · {number} character{'s' if number > 1 else ''} in no font here (▯)" if number else ""
+        return f" · {counted(number, 'character')} in no font here (▯)" if number else ""
 
     def _lines(self, step: int) -> list[list[Placed]]:
         texts = self._texts(step)

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import label
+from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def agreement_bars(table: pd.DataFrame, theme: str | Theme = "light") -> go.Figu
         return message_figure(NAME, look, _TITLE, "no run has emitted an answer")
     unanimous = table["tokens"].to_numpy() == 1
     runs = int(table["runs"].max())
-    subtitle = f"{runs} run(s) of one prompt; all agree at {unanimous.sum()} of {len(table)} positions"
+    subtitle = f"{counted(runs, 'run')} of one prompt; all agree at {unanimous.sum()} of {len(table)} positions"
     figure = framed(NAME, look, _TITLE, subtitle, height=340)
     figure.add_trace(_bars(table, unanimous, "all agree", look.accent, ""))
     figure.add_trace(_bars(table, ~unanimous, "some differ", look.second, "/"))

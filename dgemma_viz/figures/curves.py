@@ -14,6 +14,7 @@ from dgemma_viz.figures.marks import PASS_MARKS
 from dgemma_viz.figures.panel_rows import panel_rows
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS
@@ -86,7 +87,7 @@ def _passes(run: CanvasRun, phase: int, top: float, look: Theme) -> go.Scatter:
 
 def _ending(run: CanvasRun) -> str:
     limit = run.trace.facts.settings.get("max_denoising_steps")
-    steps = f"{run.n_steps} of at most {limit} steps" if isinstance(limit, int) else f"{run.n_steps} steps"
+    steps = f"{run.n_steps} of at most {limit} steps" if isinstance(limit, int) else counted(run.n_steps, "step")
     return f"{steps}; {_why_it_ended(run)}" + "".join(
         f"<br>{PASS_MARKS[phase].glyph} {PHASES[phase]}" for phase in _other_passes(run)
     )

@@ -92,4 +92,4 @@ def _colour(kind: str, look: Theme) -> str:
 
 def _named(runs: tuple[int, ...]) -> str:
     more = f" and {len(runs) - _MOST_RUNS_NAMED} more" if len(runs) > _MOST_RUNS_NAMED else ""
-    return f"run(s) {', '.join(map(str, runs[:_MOST_RUNS_NAMED]))}{more}"
+    return f"{'run' if len(runs) == 1 else 'runs'} {', '.join(map(str, runs[:_MOST_RUNS_NAMED]))}{more}"

@@ -11,6 +11,7 @@ from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.uncertainty import error_bars, interval_text
+from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def healing_curves(summary: pd.DataFrame, theme: str | Theme = "light") -> go.Fi
             }
         )
         figure.add_annotation(
-            text=f"{count} wrong token{'s' if count > 1 else ''}",
+            text=f"{counted(count, 'wrong token')}",
             x=0, y=top, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
             font={"color": look.soft, "size": 12},
         )  # fmt: skip

@@ -13,6 +13,7 @@ from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.uncertainty import error_bars, interval_text
+from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ def _hovers(drawn: pd.DataFrame, names: list[str], best: Array) -> Array:
             f"<b>{name}</b><br>{accuracy:.3f} right ({right} of {judged}), 95 %: {interval_text(*ends)} · derived<br>"
             f"{forwards:.2f} passes, 95 %: {interval_text(*spread)} · measured<br>"
             f"{tokens:.2f} tokens per forward · derived<br>{seconds:.3g} s a run · measured"
-            + (f"<br>{failed} run(s) failed" if failed else "")
+            + (f"<br>{counted(failed, 'run')} failed" if failed else "")
             + ("<br>on the frontier" if on else "")
             for name, on, right, judged, accuracy, forwards, failed, tokens, seconds, *ends_and_spread in rows
             for ends, spread in [(ends_and_spread[:2], ends_and_spread[2:])]

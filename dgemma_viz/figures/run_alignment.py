@@ -17,6 +17,7 @@ from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]
@@ -75,7 +76,7 @@ def run_alignment(
         NAME,
         look,
         _TITLE,
-        f"{apart} of {len(labels) - 1} runs part from the first",
+        f"{apart} of the other {counted(len(labels) - 1, 'run')} {'part' if apart != 1 else 'parts'} from the first",
         _TOP + _ROW * len(labels) + _BOTTOM,
     )
     figure.add_traces(_cells(each, parted, look))

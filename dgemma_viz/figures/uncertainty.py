@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from dgemma_viz.analysis.intervals import Interval, wider
 from dgemma_viz.figures.theme import Theme
+from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ def accuracy_hovers(table: pd.DataFrame) -> list[str]:
     """Counts and both intervals of each row, as hover lines."""
     columns = (table[name].tolist() for name in ("right", "count", "runs", "low", "high", "runs_low", "runs_high"))
     return [
-        f"{right} of {count} right, from {runs} run(s) · derived<br>"
+        f"{right} of {count} right, from {counted(runs, 'run')} · derived<br>"
         f"95 %, if independent: {interval_text(low, high)} · derived<br>"
         f"95 %, over runs: {interval_text(runs_low, runs_high)} · derived"
         for right, count, runs, low, high, runs_low, runs_high in zip(*columns, strict=True)
@@ -98,4 +99,4 @@ def accuracy_hovers(table: pd.DataFrame) -> list[str]:
 def not_judged_note(table: pd.DataFrame) -> str:
     """A second line for a subtitle, where wrong answers are missing from the table; else empty."""
     missing = int(table.attrs.get("not_judged", 0))
-    return f"<br>{missing} wrong answer(s) left out: the checker does not say where" if missing else ""
+    return f"<br>{counted(missing, 'wrong answer')} left out: the checker does not say where" if missing else ""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.prompts import encode
+from dgemma_viz.plain_text import counted
 from dgemma_viz.tiny.batches import add_noise
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def clean_canvas(tokenizer: Any, answer: str, canvas_length: int) -> Ids:
     """
     ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
     if len(ids) >= canvas_length:
-        raise SettingError(f"the answer has {len(ids)} tokens; with its end it does not fit into {canvas_length}")
+        raise SettingError(
+            f"the answer has {counted(len(ids), 'token')}; with its end it does not fit into {canvas_length}"
+        )
     return np.array([*ids, *[tokenizer.eos_token_id] * (canvas_length - len(ids))], dtype=np.int64)
 
 

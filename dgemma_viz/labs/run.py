@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.prompts import encode, task_facts
 from dgemma_viz.labs.samplers import Prepared, Sampler, sampler_named
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders import record
 from dgemma_viz.recorders.step_record import StepRecord
@@ -148,7 +149,9 @@ def record_prepared(  # noqa: PLR0913 - as run()
         if not recording.traces:
             raise
         trace = finish(recording.traces[-1])
-        raise RunFailedError(f"the run failed after {trace.n_steps} steps with {text_of(error)}", trace) from error
+        raise RunFailedError(
+            f"the run failed after {counted(trace.n_steps, 'step')} with {text_of(error)}", trace
+        ) from error
     return finish(recording.traces[-1])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.any_loop_runs import WatchedRun
 from dgemma_viz.recorders.host_arrays import host_array
 from dgemma_viz.recorders.own_loop_step import Array
@@ -91,7 +92,7 @@ def laid_over(run: WatchedRun, known: Array) -> Final:
     """
     rows, final = rows_of(run.result), Final.unknown(run)
     if len(rows) != len(known):
-        raise RecordingError(f"the result holds {len(rows)} sample(s), but {len(known)} were denoised")
+        raise RecordingError(f"the result holds {counted(len(rows), 'sample')}, but {len(known)} were denoised")
     answer, width = run.answer or 0, known.shape[1]
     best: tuple[int, int, int] | None = None
     for begin in dict.fromkeys((0, answer, max(0, answer - 1), min(0, width - min(map(len, rows))))):

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.any_loop_pass import Pass, Reading
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
@@ -232,7 +233,10 @@ class WatchedRun(Run):
         """Why positions cannot have kept their meaning; empty if they may have."""
         last = self.passes[-1].reading
         if not reading.cached and not last.cached and reading.ids.shape != last.ids.shape and odd.any():
-            return f"the sequence went from {last.ids.shape[1]} positions to {reading.ids.shape[1]}, and tokens moved"
+            return (
+                f"the sequence went from {counted(last.ids.shape[1], 'position')} to {reading.ids.shape[1]}, "
+                f"and tokens moved"
+            )
         if odd.sum() > 1 and before.size and not reading.cached:
             first = self.answer or 0
             rows = zip(before[:, first:], now[:, first:], strict=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.any_loop_decisions import Inferred, inferred, last_read
 from dgemma_viz.recorders.any_loop_doubts import HAND_OVER, doubts
 from dgemma_viz.recorders.any_loop_noise import inferred_noise
@@ -162,10 +163,13 @@ def _notices(run: WatchedRun, told: PutTogether) -> Iterator[Notice]:
     if told.misfit:
         yield Notice(NoticeCode.END_UNKNOWN, f"The call's result was left out: {told.misfit}")
     if steps.undecided:
-        text = f"What {steps.undecided} pass(es) decided is not known, since nothing was seen to read it: {HAND_OVER}"
+        text = (
+            f"What {counted(steps.undecided, 'pass')} decided is not known, since nothing was seen to read "
+            f"it: {HAND_OVER}"
+        )
         yield Notice(NoticeCode.END_UNKNOWN, text)
     elif not steps.changed:
-        text = f"No position changed in {len(steps.steps)} passes: this may be no loop that denoises"
+        text = f"No position changed in {counted(len(steps.steps), 'pass')}: this may be no loop that denoises"
         yield Notice(NoticeCode.END_UNKNOWN, text)
     yield from (Notice(NoticeCode.MAY_NOT_DENOISE, text) for text in doubts(run, steps))
     if not steps.alignment.is_explained:

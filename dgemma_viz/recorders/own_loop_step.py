@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import RecordingError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.host_arrays import host_array, is_torch
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
 from dgemma_viz.trace.decision import Decision, Phase, is_accepted, masked_outcome
@@ -87,12 +88,13 @@ def judge_arrays(
     samples, length = noised.shape
     if first is not None and samples != first.shape[0]:
         raise RecordingError(
-            f"{where}: 'noised' is for {samples} sample(s) of {length} positions, but there are {first.shape[0]} "
-            "sample(s) in the first step: hand over all of them in every step"
+            f"{where}: 'noised' is for {counted(samples, 'sample')} of {counted(length, 'position')}, but the "
+            f"first step had {first.shape[0]}: hand over all of them in every step"
         )
     if begun is not None and length != begun.shape[1]:
         raise RecordingError(
-            f"{where}: the canvas has {length} positions, but {begun.shape[1]} in its first step: {KEEP_THEIR_MEANING}"
+            f"{where}: the canvas has {counted(length, 'position')}, but {begun.shape[1]} in its first step: "
+            f"{KEEP_THEIR_MEANING}"
         )
     values = {"noised": noised}
     for name, value in given.items():
@@ -114,8 +116,9 @@ def reduce_step(where: str, logits: Any, values: Mapping[str, Array], top_k: int
         logits = logits[None]
     if tuple(logits.shape[:-1]) != shape:
         raise RecordingError(
-            f"{where}: 'logits' have shape {tuple(logits.shape)}, but 'noised' is for {shape[0]} sample(s) of "
-            f"{shape[1]} positions: hand over the logits of these positions, ({shape[0]}, {shape[1]}, vocabulary)"
+            f"{where}: 'logits' have shape {tuple(logits.shape)}, but 'noised' is for {counted(shape[0], 'sample')} of "
+            f"{counted(shape[1], 'position')}: hand over the logits of these positions, ({shape[0]}, "
+            f"{shape[1]}, vocabulary)"
         )
     size = int(logits.shape[-1])
     in_vocabulary(where, values, size)
@@ -200,7 +203,8 @@ def per_position(where: str, name: str, value: Any, shape: tuple[int, ...] | Non
         )
     if shape is not None and array.shape[:2] != shape:
         raise RecordingError(
-            f"{where}: '{name}' is for {array.shape[0]} sample(s) of {array.shape[1]} positions, but the canvas has "
+            f"{where}: '{name}' is for {counted(array.shape[0], 'sample')} of "
+            f"{counted(array.shape[1], 'position')}, but the canvas has "
             f"{shape[0]} of {shape[1]}: hand over the same positions of every array"
         )
     return _typed(where, name, array)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dgemma_viz.errors import RecordingError, TraceError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.own_loop_step import Array, OwnStep, as_array, per_position
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
@@ -32,7 +33,7 @@ def trace_of_steps(
     """
     samples = steps[0].shape[0]
     if prompt and len(prompt) != samples:
-        raise RecordingError(f"there are {len(prompt)} prompts, but {samples} samples in the steps")
+        raise RecordingError(f"there are prompts for {counted(len(prompt), 'sample')}, but the steps have {samples}")
     arrays, known = _arrays(steps, facts.mask_token_id)
     if "finished" not in known:
         arrays["finished"] |= _stopped_early(steps, len(emitted), facts.settings.get("max_denoising_steps"))

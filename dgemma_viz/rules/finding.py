@@ -12,7 +12,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from dgemma_viz.analysis.passages import final
-from dgemma_viz.plain_text import joined
+from dgemma_viz.plain_text import counted, joined
 from dgemma_viz.trace.model import Trace
 
 _MOST_CHARACTERS = 60
@@ -138,7 +138,7 @@ def text_at(trace: Trace, finding: Finding) -> str:
 def summary(findings: Sequence[Finding]) -> str:
     """How many findings there are of each severity, worst first: ``"1 error, 2 notes"``; empty if none."""
     counts = [(one.word, sum(f.severity is one for f in findings)) for one in sorted(Severity, reverse=True)]
-    return ", ".join(count(number, word) for word, number in counts if number)
+    return ", ".join(counted(number, word) for word, number in counts if number)
 
 
 def quote(texts: Iterable[str]) -> str:
@@ -163,11 +163,6 @@ def places(positions: Iterable[int]) -> str:
     found = spans(positions)
     several = len(found) > 1 or not found[0].isdecimal()
     return f"position{'s' if several else ''} {', '.join(found[:_MOST_SPANS])}{_more(len(found) - _MOST_SPANS)}"
-
-
-def count(number: int, thing: str) -> str:
-    """``"1 token"``, ``"2 tokens"``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _more(number: int) -> str:

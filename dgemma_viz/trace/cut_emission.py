@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import RunFacts
 
 Array = npt.NDArray[Any]
@@ -49,14 +50,15 @@ def whole_canvas(ids: Array, length: int, draft: Array | None, ended: int | None
     if len(ids) == length:
         return ids
     if len(ids) > length:
-        raise TraceError(f"'emitted' has {len(ids)} tokens, but its canvas has {length}")
+        raise TraceError(f"'emitted' has {counted(len(ids), 'token')}, but its canvas has {length}")
     end, put_back = ended if ended is not None else end_token(ids, facts), np.zeros(0, dtype=np.int32)
     if end is None and draft is not None:
         put_back = draft[len(ids) : len(ids) + 1]
         end = end_token(put_back, facts)
     if end is None:
         raise TraceError(
-            f"'emitted' has {len(ids)} tokens, but its canvas has {length}, and neither they nor the draft behind them "
+            f"'emitted' has {counted(len(ids), 'token')}, but its canvas has {length}, and neither they nor the "
+            f"draft behind them "
             "end the sequence: give the whole canvas, and name the end tokens in 'eos_token_ids' (what was not asked "
             "for, 'output_span' leaves out)"
         )

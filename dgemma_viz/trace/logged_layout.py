@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dgemma_viz.errors import TraceFileError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.logged_lines import StepLine
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
 from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT
@@ -125,7 +126,8 @@ def _same_shape(first: StepLine, first_of_canvas: StepLine, line: StepLine) -> N
     length, before = len(line.values["draft"]), len(first_of_canvas.values["draft"])
     if length != before:
         raise TraceFileError(
-            f"line {line.number}: 'draft' has {length} positions, but {before} in line {first_of_canvas.number} of the "
+            f"line {line.number}: 'draft' has {counted(length, 'position')}, but {before} in line "
+            f"{first_of_canvas.number} of the "
             f"same canvas: {KEEP_THEIR_MEANING}"
         )
     kept, before = (one.values["top_k_ids"].shape[-1] if "top_k_ids" in one.values else 0 for one in (line, first))

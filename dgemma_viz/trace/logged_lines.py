@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.checked_line import LARGEST_ID, CheckedLine
 from dgemma_viz.trace.decision import Decision, Phase, is_accepted
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts
@@ -166,7 +167,9 @@ def step_line(number: int, data: dict[str, Any], vocab_size: int) -> StepLine:
     length = len(values["draft"])
     for name, array in values.items():
         if array.ndim and len(array) != length:
-            raise TraceFileError(f"line {number}: '{name}' has {len(array)} positions, but 'draft' has {length}")
+            raise TraceFileError(
+                f"line {number}: '{name}' has {counted(len(array), 'position')}, but 'draft' has {length}"
+            )
     return StepLine(number, (line.place("canvas"), line.place("step"), line.place("sample")), values)
 
 

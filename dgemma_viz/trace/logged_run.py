@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError, TraceFileError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.logged_layout import Layout, layout_of
@@ -175,7 +176,9 @@ def _require_room_for_prompts(prompts: list[list[int]], layout: Layout) -> None:
     """One for each sample, or none; a log cannot ask for far more padding than it has bytes."""
     samples, width = layout.samples, max(map(len, prompts), default=0)
     if prompts and len(prompts) != samples:
-        raise TraceFileError(f"the header has {len(prompts)} prompts, but {samples} samples are logged")
+        raise TraceFileError(
+            f"the header has {counted(len(prompts), 'prompt')}, but the log {counted(samples, 'sample')}"
+        )
     if samples * width > layout.room:
         raise TraceFileError(
             f"{samples} prompts padded to {width} tokens are far more than the log holds; split it by request"

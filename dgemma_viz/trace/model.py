@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceError
-from dgemma_viz.plain_text import joined, printable
+from dgemma_viz.plain_text import counted, joined, printable
 from dgemma_viz.trace.decision import NO_DECISION, Phase
 from dgemma_viz.trace.facts import INACTIVE_ROWS, RunFacts
 from dgemma_viz.trace.invariants import check
@@ -249,8 +249,8 @@ class Trace:
         model = self.facts.model_class or self.facts.model_id
         name, status = (printable(text, "")[:_LONGEST_NAME] for text in (model, self.facts.status))
         return (
-            f"<Trace of {name or 'unknown model'}: {self.n_canvases} canvas(es) x "
-            f"{self.lengths_in_words}, {self.n_steps} steps, {self.n_samples} sample(s), {status}>"
+            f"<Trace of {name or 'unknown model'}: {counted(self.n_canvases, 'canvas')} x "
+            f"{self.lengths_in_words}, {counted(self.n_steps, 'step')}, {counted(self.n_samples, 'sample')}, {status}>"
         )
 
 

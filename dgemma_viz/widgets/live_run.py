@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
-from dgemma_viz.plain_text import isolated, visible
+from dgemma_viz.plain_text import counted, isolated, visible
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.packing import FIELDS, ID_FIELDS, Packing
@@ -80,7 +80,7 @@ class LiveRun:
             return
         facts = trace.facts
         reason = f": {facts.error}" if facts.error else ""
-        sizes = f"{trace.n_steps} steps, {trace.n_canvases} canvas{'es' * (trace.n_canvases != 1)}"
+        sizes = f"{counted(trace.n_steps, 'step')}, {counted(trace.n_canvases, 'canvas')}"
         notices = "".join(f" ⚠ {notice.text}" for notice in facts.notices)
         self._say(facts.status, f"{facts.status}{reason} · {sizes}{notices}")
         if not trace.n_steps:

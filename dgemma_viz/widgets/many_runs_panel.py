@@ -13,6 +13,7 @@ from dgemma_viz.labs.many_runs import run_many
 from dgemma_viz.labs.models import load_model
 from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.labs.samplers.entropy_bound import STEPS
+from dgemma_viz.plain_text import counted
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice
@@ -122,7 +123,7 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
 
     def _report(self, done: int, of: int) -> None:
         self.progress.max, self.progress.value = of, done
-        self.job.say(f"{done} of {of} runs")
+        self.job.say(f"{done} of {counted(of, 'run')}")
         self.job.pause()
 
     def _draw_charts(self) -> None:

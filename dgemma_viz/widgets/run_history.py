@@ -19,6 +19,7 @@ from typing import Any
 import anywidget
 import traitlets as t
 
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace import Trace
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC
@@ -79,7 +80,7 @@ class RunHistory(anywidget.AnyWidget):  # type: ignore[misc]
             self.runs = (*self.runs, run)
             if len(self.runs) > self._most:
                 oldest = next(run for run in self.runs if run.number not in {self.base, before, self._made})
-                self.note = f"Run {oldest.number} was removed: the table keeps {self._most} runs."
+                self.note = f"Run {oldest.number} was removed: the table keeps {counted(self._most, 'run')}."
                 self._drop(oldest.number)
             self._draw()
             self.a, self.b, self.opened = before, run.number, NONE

@@ -13,6 +13,7 @@ import ipywidgets as ipw
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.markup import tag
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.tiny.tasks import task_of
 from dgemma_viz.trace import Trace
@@ -50,7 +51,7 @@ class RunProgress(ipw.HTML):  # type: ignore[misc]
     def _draw(self, done: int, where: str) -> None:
         most = max(done, self._canvases * self._steps)
         place = f"{where} · " if where else ""
-        words = f"{place}at most {self._canvases} canvas{'es' * (self._canvases > 1)} of {self._steps} steps"
+        words = f"{place}at most {counted(self._canvases, 'canvas')} of {counted(self._steps, 'step')}"
         bar = tag("progress", style=_BAR, aria_label="Denoising steps done", max=most, value=done)
         self.value = str(tag("div", bar, tag("span", words), style=_LINE))
 
@@ -60,7 +61,7 @@ def run_summary(trace: Trace, prompt: str) -> str:
     output = trace.output_text()
     parts = [output.strip() or "(empty answer)"]
     if trace.facts.status != "complete":
-        parts.append(f"stopped after {trace.n_steps} steps: what was recorded until then is below")
+        parts.append(f"stopped after {counted(trace.n_steps, 'step')}: what was recorded until then is below")
         return " · ".join(parts)
     try:
         task = task_of(prompt)
@@ -70,5 +71,5 @@ def run_summary(trace: Trace, prompt: str) -> str:
     else:
         right = task.check(prompt, output)
         parts.append("✓ right, by the rules of the task" if right else "✗ wrong, by the rules of the task")
-    parts.append(f"{trace.n_steps} steps, {tokens_per_forward(trace):.1f} tokens per forward")
+    parts.append(f"{counted(trace.n_steps, 'step')}, {tokens_per_forward(trace):.1f} tokens per forward")
     return " · ".join(parts)

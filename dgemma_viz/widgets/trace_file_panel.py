@@ -20,6 +20,7 @@ import ipywidgets as ipw
 import traitlets as t
 
 from dgemma_viz.errors import DgemmaVizError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace import Trace, load_trace
 from dgemma_viz.views.modules import joined_module, style_sheets
@@ -151,8 +152,8 @@ class TraceFilePanel(ipw.VBox):  # type: ignore[misc]
             logging.getLogger(__name__).exception("a trace file could not be shown")
             self.status.value = alert(f"{name} could not be shown: {text_of(error)}")
         else:
-            canvases = f"{trace.n_canvases} canvas{'es' if trace.n_canvases > 1 else ''}"
-            self.status.value = status(f"{name}: {trace.n_steps} steps over {canvases}")
+            canvases = counted(trace.n_canvases, "canvas")
+            self.status.value = status(f"{name}: {counted(trace.n_steps, 'step')} over {canvases}")
 
     def _judge(self) -> None:
         if self.viewer is None or self.viewer.trace is None:

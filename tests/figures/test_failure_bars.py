@@ -15,7 +15,7 @@ def test_only_kinds_that_occur_and_each_can_be_looked_up():
     assert list(bars.customdata) == list(bars.y)
     members = TABLE.set_index("kind")["runs"]
     assert members[bars.customdata[1]] == (1, 2)
-    assert "run(s) 1, 2" in bars.hovertext[1]
+    assert "runs 1, 2" in bars.hovertext[1]
 
 
 def test_right_runs_have_a_colour_of_their_own():

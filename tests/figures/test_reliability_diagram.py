@@ -34,7 +34,7 @@ def test_empty_bins_are_left_out():
 def test_answers_that_could_not_be_judged_are_told():
     table = reliability_table(DRAFTS)
     table.attrs["not_judged"] = 7
-    assert "7 wrong answer(s) left out" in reliability_diagram(table).layout.title.subtitle.text
+    assert "7 wrong answers left out" in reliability_diagram(table).layout.title.subtitle.text
 
 
 def test_an_unknown_scale_is_refused():

@@ -56,7 +56,7 @@ def test_a_prompt_that_cannot_be_run_does_not_cost_the_others(tiny):
     assert [run.prompt for run in runs] == [prompt, prompt]
     assert [(problem.prompt, problem.seed) for problem in runs.problems] == [(" ", 0), (" ", 1)]
     assert "the prompt is empty" in runs.problems[0].what
-    assert "2 problem(s)" in repr(runs)
+    assert "2 problems" in repr(runs)
 
 
 def test_a_run_that_fails_half_way_is_kept_and_the_next_one_follows(tiny, monkeypatch):

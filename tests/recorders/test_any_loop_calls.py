@@ -113,7 +113,7 @@ def test_what_is_no_logits_of_the_ids_is_said_to_be_missing():
     model = OfEmbeddings()
     with dv.record(model, mask_token_id=MASK) as recording:
         filled(lambda x: model(model.embed(x)), canvas())
-    with pytest.raises(RecordingError, match=r"all 4 passes read embeddings, or .* no token ids.*dv.Recorder"):
+    with pytest.raises(RecordingError, match=r"all of 4 passes read embeddings, or .* no token ids.*dv.Recorder"):
         _ = recording.trace
 
 

@@ -36,11 +36,11 @@ def test_a_loop_that_never_changes_what_it_reads():
     trace = recording.trace
     assert trace.n_steps == 3
     assert not (trace.decision == 1).any()
-    assert "What 1 pass(es) decided is not known" in words(trace)
+    assert "What 1 pass decided is not known" in words(trace)
     with dv.record(model, mask_token_id=MASK) as recording, torch.no_grad():
         model(canvas())
         recording.result(canvas())
-    assert "No position changed in 1 passes" in words(recording.trace)
+    assert "No position changed in 1 pass" in words(recording.trace)
 
 
 def test_passes_that_read_no_mask_say_what_to_hand_over():
@@ -48,7 +48,7 @@ def test_passes_that_read_no_mask_say_what_to_hand_over():
     with dv.record(model, mask_token_id=MASK) as recording, torch.no_grad():
         model(torch.full((1, 5), 7))
     assert recording.traces == []
-    with pytest.raises(RecordingError, match=r"none of the 1 passes read the mask token 39.*mask_token_id=.*or -1"):
+    with pytest.raises(RecordingError, match=r"none of 1 pass read the mask token 39.*mask_token_id=.*or -1"):
         _ = recording.trace
     with dv.record(model) as recording, torch.no_grad():
         model(torch.full((1, 5), 7))

@@ -399,7 +399,7 @@ def test_wrong_facts(tiny):
         Recorder(prompt=[0.5, 1.5])
     recorder = Recorder(prompt=[[1], [2]], vocab_size=10)
     recorder.step(**GOOD)
-    with pytest.raises(RecordingError, match="2 prompts, but 1 samples"):
+    with pytest.raises(RecordingError, match="prompts for 2 samples, but the steps have 1"):
         _ = recorder.trace
 
 

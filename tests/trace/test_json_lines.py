@@ -235,7 +235,7 @@ def without(line, key):
         ([{**HEADER, "token_texts": {"9" * 5000: "a"}}], "'token_texts' must be"),
         ([{**HEADER, "prompt": 5}], "'prompt' must be"),
         ([{**HEADER, "prompt": [[50]]}], "'prompt' must be a list of token ids from 0 to 49"),
-        ([{**HEADER, "prompt": [[1], [2]]}, *LEAST[1:]], "2 prompts, but 1 samples"),
+        ([{**HEADER, "prompt": [[1], [2]]}, *LEAST[1:]], "2 prompts, but the log 1 sample"),
         ([HEADER], "no line of a denoising step"),
         ([HEADER, {"step": 0}], "line 2 has neither 'draft' nor 'emitted'"),
         ([HEADER, {**STEP0, "entropys": [1]}], "line 2 has unknown keys 'entropys'"),
@@ -278,7 +278,7 @@ def without(line, key):
         ([*LEAST[:4], {**EMITTED, "sample": 1}], "emits sample 1, of which no step"),
         (
             [*LEAST[:4], {**EMITTED, "emitted": [5]}],
-            "line 5: 'emitted' has 1 tokens, but its canvas has 4, and neither",
+            "line 5: 'emitted' has 1 token, but its canvas has 4, and neither",
         ),
         ([*LEAST[:4], {**EMITTED, "emitted": [5, 7, 1, 0, 0]}], "'emitted' has 5 tokens, but its canvas has 4"),
         ([*LEAST[:4], {**EMITTED, "draft": [5, 7, 1, 0]}], "unknown keys 'draft'"),

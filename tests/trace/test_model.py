@@ -101,7 +101,7 @@ def test_a_token_without_text_shows_its_id():
 def test_it_prints_by_what_is_known_of_its_model(facts, name):
     trace = synthetic_trace(length=6, steps=4)
     known = repr(replace(trace, facts=replace(trace.facts, **facts)))
-    assert known == f"<Trace of {name}: 1 canvas(es) x 6 positions, 4 steps, 1 sample(s), complete>"
+    assert known == f"<Trace of {name}: 1 canvas x 6 positions, 4 steps, 1 sample, complete>"
 
 
 def test_a_trace_of_no_steps_is_possible():

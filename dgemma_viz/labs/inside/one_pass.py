@@ -14,6 +14,7 @@ from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.inside.anatomy import Anatomy, anatomy_of
 from dgemma_viz.labs.inside.kept import Kept, check_memory, kept_or_all
 from dgemma_viz.labs.inside.recorded_step import facts_of_model, texts_of
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.inside import Inside, InsideFacts, Origin
 
@@ -79,7 +80,7 @@ def inside_pass(  # noqa: PLR0913 - a pass has its inputs, and what is kept of i
         raise SettingError(needs)
     read = rows if canvas is None else _rows("canvas", canvas, anatomy)
     if len(read) != len(rows):
-        raise SettingError(f"canvas is of {len(read)} samples, ids are of {len(rows)}")
+        raise SettingError(f"canvas is of {counted(len(read), 'sample')}, ids are of {len(rows)}")
     temperature = checked_range("temperature", temperature, 0, ends="()")
     sample = checked_range("sample", sample, 0, len(rows) - 1, whole=True, unit=f"(of {len(rows)})")
     context = np.zeros((len(rows), 0), dtype=np.int64) if canvas is None else rows

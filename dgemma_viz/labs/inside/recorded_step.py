@@ -19,6 +19,7 @@ from dgemma_viz.labs.inside.kept import Kept, check_memory, kept_or_all
 from dgemma_viz.labs.interventions.hooks import model_of, plan_for
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.replay import Replay, first_difference, replay
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.run_facts import model_id, versions
 from dgemma_viz.recorders.step_record import StepRecord
@@ -157,7 +158,9 @@ def insides(  # noqa: PLR0913 - as inside()
 
     again = replay(model, tokenizer, trace, until=last, around_pass=around_pass, on_step=on_step)
     if again.trace.n_steps <= rows[last]:
-        raise TraceError(f"the repetition was stopped after {again.trace.n_steps} steps, before the one to look into")
+        raise TraceError(
+            f"the repetition was stopped after {counted(again.trace.n_steps, 'step')}, before the one to look into"
+        )
     agreements = {where: _agreement(again, row + 1) for where, row in rows.items()}
     if not even_if_diverged and any(agreement == DIVERGED for agreement, _ in agreements.values()):
         raise TraceError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.samplers import SAMPLERS, Sampler
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision
@@ -174,7 +175,7 @@ def cut(trace: Trace, steps: int) -> Trace:
     arrays = {name: getattr(trace, name)[:steps] for name, spec in ARRAYS.items() if spec.axes[0] == "S"}
     arrays |= {name: getattr(trace, name)[:canvases] for name, spec in ARRAYS.items() if spec.axes[0] == "N"}
     arrays |= {name: held[:steps] for name in RULED_OUT if (held := getattr(trace, name)) is not None}
-    facts = replace(trace.facts, status="interrupted", error=f"cut after {steps} steps")
+    facts = replace(trace.facts, status="interrupted", error=f"cut after {counted(steps, 'step')}")
     return replace(trace, **arrays, facts=facts)
 
 
@@ -186,7 +187,7 @@ def check_places(trace: Trace, interventions: Sequence[Intervention]) -> None:
         if one.sample is not None and not trace.active[place, one.sample]:
             ran = trace.canvas_run(canvas, one.sample).n_steps
             raise SettingError(
-                f"sample {one.sample} had finished canvas {canvas} before step {step}, after {ran} steps: "
+                f"sample {one.sample} had finished canvas {canvas} before step {step}, after {counted(ran, 'step')}: "
                 f"{one.describe()}"
             )
         if isinstance(one, ForcedDecision) and one.lasts == 1 and trace.phase[place] != Phase.DENOISE:

@@ -20,6 +20,7 @@ from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
 from dgemma_viz.labs.interventions.plan import AroundPass
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions
@@ -144,7 +145,7 @@ def _ending(on_step: Callable[[StepRecord], None] | None, steps: int) -> Callabl
                 on_step(record)
         finally:
             if done >= steps:
-                raise _Enough(f"stopped after {steps} steps, as asked")
+                raise _Enough(f"stopped after {counted(steps, 'step')}, as asked")
 
     return ending
 

@@ -11,6 +11,7 @@ from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.interventions.hooks import model_of
 from dgemma_viz.labs.interventions.repeatable import check_call, check_sizes
+from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.run_facts import vocabulary_size
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.model import Trace
@@ -109,7 +110,8 @@ def check_other_run(trace: Trace, other: Trace) -> None:
     pair_of(trace, other)
     if (other.n_samples, other.canvas_length) != (trace.n_samples, trace.canvas_length):
         raise TraceError(
-            f"trace_b has {other.n_samples} samples of {other.canvas_length} positions, the trace {trace.n_samples} of "
+            f"trace_b has {counted(other.n_samples, 'sample')} of {counted(other.canvas_length, 'position')}, "
+            f"the trace {trace.n_samples} of "
             f"{trace.canvas_length}: run B on the same prompts, in one batch, with the same canvas"
         )
     for sample in range(trace.n_samples) if other.prompt.size else ():  # a log may lack the prompt, or pad otherwise

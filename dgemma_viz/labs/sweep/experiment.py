@@ -20,6 +20,7 @@ from dgemma_viz.labs.sweep.outcome import Outcomes, run_cell
 from dgemma_viz.labs.sweep.plan import Cell, Grid, Plan, checked_prompts, checked_seeds, settings_of
 from dgemma_viz.labs.sweep.result import Sweep
 from dgemma_viz.labs.sweep.store import Store
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 
 _MOST = 2**31 - 1
@@ -170,6 +171,7 @@ def _what_now(found: Sweep, path: str | os.PathLike[str] | None, error: Exceptio
     total = len(found.plan)
     rest = "give a path to be able to go on" if path is None else f"the same call with the path '{path}' goes on"
     return (
-        f"the sweep broke off after {total - found.missing} of {total} runs with {type(error).__name__}: {error}. What "
+        f"the sweep broke off after {total - found.missing} of {counted(total, 'run')} with "
+        f"{type(error).__name__}: {error}. What "
         f"is finished is in this error's 'sweep'; {rest}"
     )

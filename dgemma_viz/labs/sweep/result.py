@@ -13,7 +13,7 @@ from dgemma_viz.labs.sweep.outcome import Outcomes, traced
 from dgemma_viz.labs.sweep.plan import Plan
 from dgemma_viz.labs.sweep.table import parameter_columns, summary_of, table_of
 from dgemma_viz.markup import Markup, tag
-from dgemma_viz.plain_text import NO_FORMULAS, isolated, visible
+from dgemma_viz.plain_text import NO_FORMULAS, counted, isolated, visible
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace import Trace
 
@@ -135,4 +135,4 @@ class Sweep:
         warned = sum(bool(outcome.warnings) for outcomes in self.outcomes.values() for outcome in outcomes)
         trouble = [("missing", self.missing), ("failed", self.failed), ("with warnings", warned)]
         counts = "".join(f", {number} {name}" for name, number in trouble if number)
-        return f"{len(plan)} runs ({crossed}){counts}"
+        return f"{counted(len(plan), 'run')} ({crossed}){counts}"

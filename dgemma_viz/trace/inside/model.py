@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.inside.facts import OF_THE_RUN, InsideFacts, Origin
 from dgemma_viz.trace.inside.parts import (
     PART_CLASSES,
@@ -123,7 +124,7 @@ class Inside:
 
     def __repr__(self) -> str:
         where = "one pass" if self.facts.canvas is None else f"canvas {self.facts.canvas}, step {self.facts.step}"
-        return f"<Inside of {where}: {self.n_positions} positions, {', '.join(self.parts()) or 'no parts'}>"
+        return f"<Inside of {where}: {counted(self.n_positions, 'position')}, {', '.join(self.parts()) or 'no parts'}>"
 
 
 def _check_part(name: str, part: Part, facts: InsideFacts) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import SettingError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.interventions.forced_decisions import number_of_steps
 from dgemma_viz.trace.interventions.intervention import Intervention, whole_numbers
@@ -175,6 +176,7 @@ def check_width(module: str | int, values: Array, given: Array) -> None:
     """Raise SettingError if values do not fit what a module gives, ``(B, n, width)``."""
     if values.shape[-1] != given.shape[-1] or (values.ndim == 2 and len(values) not in (1, given.shape[1])):  # noqa: PLR2004
         raise SettingError(
-            f"{module} gives {given.shape[1]} positions of width {given.shape[-1]}; values of shape {values.shape} do "
+            f"{module} gives {counted(given.shape[1], 'position')} of width {given.shape[-1]}; values of shape "
+            f"{values.shape} do "
             "not fit"
         )

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dgemma_viz.errors import SettingError, TraceError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.model import Trace
 
@@ -104,7 +105,11 @@ class Intervention(ABC):
         whose = "" if self.sample is None else f", sample {self.sample}"
         when = f"step {self.step}"
         if self.lasts != 1:
-            when = f"from step {self.step} on" if self.lasts is None else f"{self.lasts} steps from step {self.step}"
+            when = (
+                f"from step {self.step} on"
+                if self.lasts is None
+                else f"{counted(self.lasts, 'step')} from step {self.step}"
+            )
         return f"{where}{whose}, {when}: {self.action()}"
 
     # -- as data -------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceFileError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.readers.known import Known, inferred_mask, mask_is_inferred, whole_array
@@ -113,7 +114,9 @@ def _fixed(
     mask, prompt = known.mask_token_id, known.prompt_length
     length = snapshots.shape[2]
     if prompt is not None and prompt >= length:
-        raise TraceFileError(f"its prompt is to have {prompt} tokens, but its sequences have {length} in all")
+        raise TraceFileError(
+            f"its prompt is to have {counted(prompt, 'token')}, but its sequences have {length} in all"
+        )
     if prompt is not None and not begins_before:
         begins_before = bool((snapshots[0, :, prompt:] == mask).all())
     if not begins_before:
@@ -132,7 +135,8 @@ def _fixed(
     whole = np.stack(proposed) if proposed is not None else None
     if whole is not None and whole.shape != (len(canvases) - 1, *snapshots.shape[1:]):
         raise TraceFileError(
-            f"there are {len(canvases) - 1} steps of {snapshots.shape[1]} sequence(s) of {length} tokens, but x0 is "
+            f"of {counted(len(canvases) - 1, 'step')}, {counted(snapshots.shape[1], 'sequence')} and "
+            f"{counted(length, 'token')} each, but x0 is "
             f"{whole.shape}"
         )
     if final is not None and (final := np.atleast_2d(final)).shape != snapshots.shape[1:]:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgemma_viz.errors import TraceFileError
+from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.readers.known import Known, is_whole, prompt_of, whole_array
@@ -124,7 +125,7 @@ def _trace(steps: Array, tokens: Any, record: Mapping[str, Any], known: Known) -
             raise TraceFileError("the tokens must be a list of token ids, or of their texts")
         ids = found
     if len(ids) != len(steps):
-        raise TraceFileError(f"there are {len(ids)} tokens, but the step map has {len(steps)}")
+        raise TraceFileError(f"the text has {counted(len(ids), 'token')}, but the step map has {len(steps)}")
     mask = known.mask_token_id
     if mask is None:
         mask = int(ids.max()) + 1
@@ -146,7 +147,8 @@ def _encoded(text: str, wanted: int, known: Known) -> Array:
     ids = np.array(known.tokenizer.encode(text, add_special_tokens=False), dtype=np.int32)
     if len(ids) != wanted:
         raise TraceFileError(
-            f"its text makes {len(ids)} tokens when it is encoded again, but the step map has {wanted}: the model "
+            f"its text makes {counted(len(ids), 'token')} when it is encoded again, but the step map has "
+            f"{wanted}: the model "
             "wrote it in other tokens (or this is not its tokenizer). Save the token ids beside it, as 'token_ids'"
         )
     return ids

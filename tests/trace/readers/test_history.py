@@ -112,7 +112,7 @@ def test_a_bare_array_and_infilling(tmp_path):
         ({"histories": [[MASK, 6, MASK], [5, 7, MASK], [5, 7, 8]]}, "several tokens were replaced"),
         ({"histories": [[5, MASK, MASK, MASK, MASK], [5, 20, 21, 22, 23], [5, 20, 21]]}, "become shorter"),
         ({"histories": [[5, MASK], [5, 6]], "sequences": [5, 6, 7]}, "'sequences' is"),
-        ({"histories": [[5, MASK], [5, 6]], "x0_history": [[5, 6], [5, 6]]}, "there are 1 steps"),
+        ({"histories": [[5, MASK], [5, 6]], "x0_history": [[5, 6], [5, 6]]}, "of 1 step, 1 sequence"),
         ({"histories": [[5, 6], [5, 6]], "mask_token_id": MASK}, "holds no mask"),
         ({"history": [[5, 6], [5, 7]], "prompt_length": 2, "mask_token_id": 6}, "prompt is to have 2 tokens"),
     ],

@@ -137,7 +137,7 @@ def test_the_page_of_dllm_rls_viewer(tmp_path):
     ("facts", "said"),
     [
         ({"step_map": [0, 1]}, "no tokens beside the step map"),
-        ({"step_map": [0, 1], "token_ids": [5]}, "1 tokens, but the step map has 2"),
+        ({"step_map": [0, 1], "token_ids": [5]}, "1 token, but the step map has 2"),
         ({"step_map": [0, "1"], "token_ids": [5, 6]}, "list of whole numbers"),
         ({"step_map": [[0], [1]], "token_ids": [[5]]}, "2 step maps, but 1 outputs"),
         ({"step_map": [0, 1], "token_ids": [5, -6]}, "list of token ids"),
