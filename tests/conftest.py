@@ -7,12 +7,17 @@ import os
 import sys
 
 import pytest
+from hypothesis import settings
 
 from tests.browser import chromium, serve
 from tests.versions import installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# Examples are not timed: on a busy machine any of them may be slow.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 __all__ = ["chromium", "installed", "serve"]
 

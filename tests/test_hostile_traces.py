@@ -125,7 +125,7 @@ READINGS = {
     "conformance": lambda trace, _: str(check_conformance(trace)),
     "text": lambda trace, _: trace.output_text() + trace.prompt_text() + repr(trace),
 }
-CI = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+CI = settings(derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_the_recorded_bound_reproduces_the_sampler_s_own_decisions(recorded):
     assert decided > 5_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     entropy=hnp.arrays(
         np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.floats(0, 6, width=32)
@@ -102,7 +102,7 @@ def test_it_is_upstream_s_rule(entropy, bound):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 999), low=st.floats(0, 3), more=st.floats(0, 3))
 def test_a_larger_bound_accepts_no_less(seed, low, more):
     run = synthetic_trace(length=9, steps=5, seed=seed).canvas_run()

@@ -61,7 +61,7 @@ def test_equal_confidences_share_a_bin():
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_perfect_calibration_has_next_to_no_error(seed):
     """The binned error of a perfectly calibrated forecaster is noise: at most 3 sigma a bin, sigma = sqrt(p(1-p)/n)."""
     rng = np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def test_what_is_emitted_after_the_end_does_not_count():
     steps=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     seeds=st.tuples(st.integers(0, 3), st.integers(0, 3)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_two_traces_of_one_vocabulary(sizes, samples, steps, seeds):
     a, b = (
         synthetic_trace(**size, samples=number, steps=most, seed=seed)
@@ -63,7 +63,7 @@ def test_any_two_traces_of_one_vocabulary(sizes, samples, steps, seeds):
 
 
 @given(length=st.integers(1, 9), steps=st.integers(1, 6), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_trace_does_not_differ_from_itself(length, steps, seed):
     trace = synthetic_trace(length=length, steps=steps, seed=seed, canvases=2)
     pair = pair_of(trace, trace)

@@ -13,7 +13,6 @@ from dgemma_viz.errors import SettingError
 @given(
     st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.5, 0.95, 0.99])
 )
-@settings(deadline=None)
 def test_wilson_is_scipy_s(counts, level):
     ours = wilson(*counts, level)
     scipy = binomtest(*counts).proportion_ci(level, method="wilson")
@@ -42,7 +41,7 @@ def test_runs_are_drawn_whole():
 
 
 @given(st.floats(0.1, 0.9), st.integers(0, 10))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_bootstrap_of_independent_runs_is_about_as_wide_as_wilson_s(p, seed):
     right = np.random.default_rng(seed).random(400) < p
     low, high = bootstrap_over_runs(np.column_stack([right, np.ones(400)]), mean)

@@ -24,7 +24,7 @@ def drafts_of(run, position):
 
 
 @given(runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_flips_are_changes_of_draft(run):
     found = flips(run)
     for position in range(run.canvas_length):
@@ -35,7 +35,7 @@ def test_flips_are_changes_of_draft(run):
 
 
 @given(runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_from_the_commit_step_on_the_draft_is_the_last_one(run):
     for position, commit in enumerate(commit_steps(run)):
         drafts = drafts_of(run, position)
@@ -44,7 +44,7 @@ def test_from_the_commit_step_on_the_draft_is_the_last_one(run):
 
 
 @given(runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_taken_back_means_accepted_before_and_not_now(run):
     accepted, found = run.array("accepted"), re_noised_again(run)
     for step in range(run.n_steps):
@@ -54,7 +54,7 @@ def test_taken_back_means_accepted_before_and_not_now(run):
 
 
 @given(runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ever_accepted_looks_for_the_emitted_token(run):
     accepted, candidate = run.array("accepted"), run.array("candidate")
     for position, found in enumerate(ever_accepted(run)):

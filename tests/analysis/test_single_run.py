@@ -80,7 +80,7 @@ def test_the_binned_divergence_never_exceeds_the_true_one_and_meets_it_with_all_
         assert found == pytest.approx(true, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SIMULATED)
 def test_drift_is_nothing_at_the_end_and_unknown_at_the_start(run):
     assert (kl_to_final(run)[-1] < 1e-6).all()
@@ -160,7 +160,7 @@ def test_decoding_orders(commits, regime, tau):
         assert found.kendall == pytest.approx(stats.kendalltau(range(steps), commits).statistic)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=9), st.integers(0, 99))
 def test_a_random_order_has_no_neighbour_effect_on_average(commits, seed):
     rng = np.random.default_rng(seed)
@@ -178,7 +178,7 @@ def test_lengths_and_what_is_final_already_by_hand():
     assert final.tolist() == pytest.approx([1 / 3, 2 / 3])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SIMULATED)
 def test_the_columns_of_a_step_agree_with_each_other(run):
     steps = step_table(run)

@@ -13,7 +13,7 @@ from tests.synthetic import synthetic_trace
 
 
 @given(length=st.integers(1, 9), steps=st.integers(1, 9), seed=st.integers(0, 9999))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_count(length, steps, seed):
     run = synthetic_trace(length=length, steps=steps, seed=seed).canvas_run()
     accepted, draft = run.array("accepted"), run.array("draft")

@@ -31,7 +31,7 @@ def accepted_one_by_one(entropy: np.ndarray, bound: float) -> set[int]:
 
 
 @given(shapes)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_acceptance_follows_the_entropy_bound(shape):
     trace = synthetic_trace(**shape)
     for step in range(trace.n_steps):
@@ -42,7 +42,7 @@ def test_acceptance_follows_the_entropy_bound(shape):
 
 
 @given(shapes)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_accepted_candidates_are_read_by_the_next_step(shape):
     trace = synthetic_trace(**shape)
     same = trace.canvas[1:] == trace.canvas[:-1]
@@ -51,7 +51,7 @@ def test_accepted_candidates_are_read_by_the_next_step(shape):
 
 
 @given(shapes)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_drafts_head_the_alternatives_and_are_emitted(shape):
     trace = synthetic_trace(**shape)
     np.testing.assert_array_equal(trace.top_k_ids[..., 0], trace.draft)

@@ -13,7 +13,7 @@ def entropy_of(p):
     return float(-np.sum(p * np.log(np.maximum(p, 1e-300))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     logits=hnp.arrays(float, st.integers(2, 30), elements=st.floats(-30, 30)),
     top_k=st.integers(1, 8),

@@ -74,7 +74,7 @@ def test_tolerances_out_of_range(options):
         Tolerances(**options)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     canvases=st.integers(1, 3),
     samples=st.integers(1, 3),

@@ -36,7 +36,7 @@ def upstream(logits, bound):
     return entropy.numpy()[0].astype(float), sampler.accepted_token_mask.numpy()[0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logits=LOGITS, bound=st.floats(1e-4, 20))
 def test_upstream_s_own_set_is_never_accused(logits, bound):
     entropy, accepted = upstream(logits, bound)
@@ -44,7 +44,7 @@ def test_upstream_s_own_set_is_never_accused(logits, bound):
     assert not wrongly_decided(entropy, accepted, bound, Tolerances()).any()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logits=LOGITS, bound=st.floats(0.01, 20), data=st.data())
 def test_any_other_set_is_accused(logits, bound, data):
     entropy, accepted = upstream(logits, bound)
@@ -82,7 +82,7 @@ def test_positions_of_equal_entropy_may_change_places(bound, accepted, wrong):
     assert wrong is None or found[wrong]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     drafts=hnp.arrays(np.int32, st.tuples(st.integers(1, 8), st.just(3)), elements=st.integers(0, 1)),
     stability=st.integers(0, 3),
@@ -119,7 +119,7 @@ def stop_trace(drafts, entropy, stability, confidence, *, finished):
     return replace(base, draft=drafts[:, None], entropy=entropy, finished=decided, facts=facts)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(limit=st.integers(1, 60), t_min=st.floats(0.1, 1.0), span=st.floats(0.05, 2.0))
 def test_the_schedule_is_upstream_s(limit, t_min, span):
     processor = LinearTemperatureScheduleLogitsProcessor(t_min, t_min + span, limit)

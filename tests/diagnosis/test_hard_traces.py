@@ -41,7 +41,7 @@ def rules(trace, reference=None):
     seed=st.integers(0, 99),
     reference=st.sampled_from([None, "", " the cat", "0123"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_shape(canvases, samples, length, steps, seed, reference):
     trace = synthetic_trace(canvases=canvases, samples=samples, length=length, steps=steps, seed=seed)
     rules(trace, reference)

@@ -29,7 +29,7 @@ from tests.synthetic import NASTY_TEXTS, synthetic_trace, undecided
     theme=st.sampled_from(["light", "dark"]),
     options=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_trace_and_option(name, sizes, texts, theme, options):
     trace = synthetic_trace(texts=texts, canvases=2, samples=2, **sizes)
     trace = undecided(trace, *options.draw(st.sets(st.integers(0, trace.n_steps - 1), max_size=2)))

@@ -220,7 +220,7 @@ def test_stopping_can_be_switched_off_but_not_on(tiny):
 # -- together ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(one=anything)
 def test_before_it_nothing_differs_and_the_changed_run_repeats(small, original, one):
     done = intervene(*small, original, [one])
@@ -236,7 +236,7 @@ def test_before_it_nothing_differs_and_the_changed_run_repeats(small, original, 
     assert done.explain()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(one=anything)
 def test_an_intervention_survives_json(one):
     assert from_json(json.loads(json.dumps(one.to_json()))) == one

@@ -159,7 +159,7 @@ def test_a_processor_list_used_twice_divides_twice_and_is_reported(model):
     assert not once.facts.notices
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     nats=st.sampled_from([1e-6, 0.1, 1.0, 5.0, 60.0]),
     steps=st.integers(1, 6),
@@ -190,7 +190,7 @@ LOGITS = hnp.arrays(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=LOGITS, top_k=st.integers(1, 12), nats=st.floats(0, 8))
 def test_reduction_equals_upstreams_own_operations(values, top_k, nats):
     values[..., 0] = np.where(np.isinf(values).all(-1), 0.0, values[..., 0])  # at least one token is possible
@@ -228,7 +228,7 @@ def test_values_that_are_not_finite_are_recorded_as_such():
     assert reduced["confidence"][0, 2] == 0.25
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     entropy=hnp.arrays(
         np.float32, hnp.array_shapes(min_dims=2, max_dims=3, max_side=6), elements=st.floats(0, 8, width=32)
@@ -244,7 +244,7 @@ def test_entropy_spent_and_mean(entropy, data):
         assert mean[place] == pytest.approx(np.mean(entropy[place].astype(float)), abs=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drafts=hnp.arrays(np.int32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=5), elements=st.integers(0, 1)))
 def test_stable_steps_agree_with_upstreams_history(drafts):
     """A draft is stable for a threshold exactly when the count reaches it."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dgemma_viz.recorders.reduce import best_of, first_best
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     size=st.integers(1, 20_000) | st.just(512 * 40),
     count=st.integers(0, 3),

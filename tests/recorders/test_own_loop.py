@@ -261,7 +261,7 @@ def test_tensors_of_any_precision(dtype):
     assert recorder.trace.top_k == 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 3),
     st.integers(1, 5),
@@ -283,7 +283,7 @@ def test_numpy_and_torch_logits_are_reduced_alike(samples, length, vocabulary, t
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**31))
 def test_any_masked_run_follows_from_its_canvases(length, n_steps, seed):
     """Whatever a loop does to a canvas: noise is where the next step reads the mask, kept where nothing changed."""

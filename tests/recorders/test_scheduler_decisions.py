@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from diffusers import BlockRefinementScheduler, DiscreteDDIMScheduler, EntropyBoundScheduler
-from hypothesis import given, settings
+from hypothesis import given
 
 from dgemma_viz.errors import RecordingError
 from dgemma_viz.recorders.scheduler_decisions import FOLLOWERS, DiscreteDDIM, followed_class
@@ -54,7 +54,6 @@ SCHEDULERS = {
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-@settings(deadline=None)
 @given(data=st.data())
 def test_decisions_explain_every_canvas(name, data):
     """In a vocabulary of four tokens, where noise often equals a candidate."""
@@ -107,7 +106,6 @@ def test_decisions_explain_every_canvas(name, data):
         assert from_candidate.all(), "the last step leaves noise"
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_probabilities_are_those_that_were_sampled_from(data):
     """For a fixed scheduler seed, the candidate is what inverse sampling of the recorded distribution gives."""

@@ -19,7 +19,7 @@ def batch_of(names=MASKED_TASKS, examples=6, *, seed=0, step=0, skew=2.0, easy=0
     return make_masked_batch(bucket, TOKENIZER, Draw(seed, step, 0), easy=easy)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31), st.sampled_from(MASKED_TASKS), st.sampled_from([1.0, 2.0, 4.0]))
 def test_batches_keep_the_pipeline_s_layout(seed, name, skew):
     batch = batch_of((name,), seed=seed, skew=skew)

@@ -43,7 +43,7 @@ def saved(tmp_path):
 
 
 @given(canvases=st.integers(1, 3), samples=st.integers(1, 3), length=st.integers(1, 9), seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_saved_trace_loads_equal(tmp_path_factory, canvases, samples, length, seed):
     path = tmp_path_factory.mktemp("traces") / "run.safetensors"
     trace = synthetic_trace(canvases=canvases, samples=samples, length=length, seed=seed)

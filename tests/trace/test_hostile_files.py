@@ -18,9 +18,7 @@ from tests.synthetic import synthetic_trace
 from tests.trace.hostile import HOSTILE_JSON, RAW, dumps, hostile_lines, hostile_safetensors, valid_lines, valid_stored
 
 LONGEST_MESSAGE = 2_000
-HOSTILE = settings(
-    max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+HOSTILE = settings(max_examples=400, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 def read(path) -> Trace | DgemmaVizError:

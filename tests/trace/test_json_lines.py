@@ -71,7 +71,7 @@ def test_a_real_run_comes_back_equal(recorded, tmp_path):
     assert check_conformance(load_trace(path)).ok
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(canvases=st.integers(1, 3), samples=st.integers(1, 3), length=st.integers(1, 4), seed=st.integers(0, 50))
 def test_any_run_comes_back_equal(tmp_path_factory, canvases, samples, length, seed):
     trace = synthetic_trace(canvases=canvases, samples=samples, length=length, steps=4, seed=seed, texts=NASTY_TEXTS)
@@ -355,7 +355,7 @@ def test_many_samples_and_many_steps_do_not_multiply(tmp_path, monkeypatch):
         load_trace(written(tmp_path, [HEADER, *lines]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_lines_are_refused_or_read(tmp_path_factory, data):
     """Any value in any place of any line: a trace, or an error of ours."""

@@ -97,7 +97,7 @@ def test_a_log_may_tell_counts_alone_or_nothing(trace, tmp_path):
         ("banned", [10**12], "numbers of tokens"),
         ("banned_draft", 7, "null for none"),
         ("banned_draft", [-1], "token ids"),
-        ("banned", [0], "positions"),
+        ("banned", [0], "1 position, but"),
     ],
 )
 def test_mistakes_in_a_log_name_their_line(trace, tmp_path, name, value, words):

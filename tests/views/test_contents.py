@@ -50,7 +50,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.binary(max_size=99))
 def test_a_frame_holds_what_was_put_in_and_its_records_are_aligned(values, records):
     framed = frame(values, records)

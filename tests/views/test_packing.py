@@ -8,7 +8,7 @@ from dgemma_viz.views.records import Records
 from tests.synthetic import NASTY_TEXTS, Sampler, synthetic_trace
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(length=st.integers(1, 40), steps=st.integers(1, 9), top_k=st.integers(1, 9), seed=st.integers(0, 99))
 def test_what_the_browser_reads_is_what_was_recorded(length, steps, top_k, seed):
     run = synthetic_trace(length=length, steps=steps, seed=seed, sampler=Sampler(top_k=top_k)).canvas_run()

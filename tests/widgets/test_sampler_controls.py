@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dgemma_viz.errors import SettingError
@@ -107,7 +107,6 @@ def test_what_cannot_be_shown_is_refused_at_once(arguments):
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(DENOISERS)), st.integers(1, 100)), min_size=1, max_size=6))
 @example([("llada2", 48)])
-@settings(deadline=None)
 def test_steps_chosen_last_are_the_steps_of_every_sampler(choices):
     """Unless they are the default: then each sampler is at its own."""
     controls = SamplerControls()

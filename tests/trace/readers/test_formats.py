@@ -139,7 +139,7 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("any") / "run.json"
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, derandomize=True, database=None)
 @given(
     content=st.dictionaries(st.sampled_from(KEYS), VALUES | ROWS, max_size=5) | VALUES,
     told=st.none() | st.integers(0, 9),
