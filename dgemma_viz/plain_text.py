@@ -84,21 +84,6 @@ def visible(text: object, most: int = _MOST_SHOWN) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 1]}{CUT}"
 
 
-def nats(value: float, digits: int = 3) -> str:
-    """An entropy with its unit: ``"0.25 nats"``, ``"1 nat"``."""
-    number = f"{value:.{digits}g}"
-    return f"{number} {'nat' if number == '1' else 'nats'}"
-
-
-def counted(number: int, thing: str) -> str:
-    """``"1 token"``, ``"2 tokens"``, ``"1,024 passes"``: a number and what it counts, named in the singular."""
-    return f"{number:,} {thing if number == 1 else _several(thing)}"
-
-
-def _several(thing: str) -> str:
-    return f"{thing}es" if thing.endswith(("s", "x", "sh", "ch")) else f"{thing}s"
-
-
 def isolated(text: str) -> str:
     """The same with each right-to-left run apart, so that it cannot reorder what stands beside it."""
     return _RIGHT_TO_LEFT_RUN.sub(rf"{_FIRST_STRONG_ISOLATE}\g<0>{_POP_ISOLATE}", text)

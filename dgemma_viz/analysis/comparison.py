@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import TraceError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.as_trace import TraceLike, as_trace
 from dgemma_viz.trace.model import CanvasRun, Trace
 

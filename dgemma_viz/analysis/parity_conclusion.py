@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.parity_tables import Decisions
 from dgemma_viz.analysis.parity_verdict import (
     Conclusion,
@@ -24,7 +25,6 @@ from dgemma_viz.analysis.parity_verdict import (
     place_in,
     where_in,
 )
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]

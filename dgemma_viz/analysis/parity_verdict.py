@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.parity_tables import Decisions
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 
 Array = npt.NDArray[Any]

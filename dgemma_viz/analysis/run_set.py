@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.errors import SettingError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.as_trace import as_trace
 from dgemma_viz.trace.model import Trace
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.sampler_kind import SamplerKind, inferred_from, sampler_kind
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules.engine import Outcome, Verdict
 from dgemma_viz.rules.finding import Finding
 from dgemma_viz.rules.report import Report, Section

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.stop_conditions import stop_temperatures
 from dgemma_viz.conformance.evidence import Evidence, breach, each, first_wrong, steps_of
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.rule import Checked, Rule
 from dgemma_viz.trace.derive import stable_steps

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.conformance.evidence import Array, Evidence, breach, each, first_wrong, next_rows, steps_of
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.need import Case
 from dgemma_viz.rules.rule import Checked, Rule

@@ -6,9 +6,9 @@ run: only channels with tokens in the output count.
 
 from __future__ import annotations
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.chat import ChatPart
 from dgemma_viz.diagnosis.case import SampleCase, per_sample
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity, quote
 from dgemma_viz.rules.rule import Rule

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.reference import Judgement, Reference, judge
 from dgemma_viz.diagnosis import (
     acceptance,
@@ -28,7 +29,6 @@ from dgemma_viz.diagnosis import (
     unmasking,
 )
 from dgemma_viz.diagnosis.case import RunCase
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules.engine import Verdict, run_rules
 from dgemma_viz.rules.finding import Finding, place_of, summary
 from dgemma_viz.rules.report import Report, Section, shortened

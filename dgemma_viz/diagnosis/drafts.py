@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.positions import returns
 from dgemma_viz.analysis.restraints import banned_drafts
 from dgemma_viz.diagnosis.case import CanvasCase, per_canvas
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity, places, quote
 from dgemma_viz.rules.rule import Rule

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.diagnosis.case import SampleCase, per_sample
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity, quote
 from dgemma_viz.rules.rule import Rule

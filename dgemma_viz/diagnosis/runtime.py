@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis import released
 from dgemma_viz.analysis.sampler_kind import predicted
 from dgemma_viz.conformance import check_conformance
 from dgemma_viz.diagnosis.case import RunCase, per_run
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity, places, quote
 from dgemma_viz.rules.rule import Checked, Rule

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis import released
 from dgemma_viz.diagnosis.case import CanvasCase, RunCase, per_canvas, per_run
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity
 from dgemma_viz.rules.rule import Rule

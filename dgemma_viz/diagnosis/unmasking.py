@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.diagnosis.case import Array, CanvasCase, RunCase, SampleCase
-from dgemma_viz.plain_text import counted
 from dgemma_viz.rules import need
 from dgemma_viz.rules.finding import Finding, Severity
 from dgemma_viz.rules.rule import Checked, Rule

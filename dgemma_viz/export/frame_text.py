@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.passages import MASK_TEXT
 from dgemma_viz.export.frame_fonts import Fonts
 from dgemma_viz.export.frame_head import MARGIN, Drawing
@@ -22,7 +23,7 @@ from dgemma_viz.figures.colour_scales import colour_at
 from dgemma_viz.figures.marks import CHANGED, TAKEN_BACK, UNRECORDED
 from dgemma_viz.figures.token_text import display_text
 from dgemma_viz.passage import characters_of
-from dgemma_viz.plain_text import counted, seen_pieces
+from dgemma_viz.plain_text import seen_pieces
 from dgemma_viz.trace.decision import Decision
 from dgemma_viz.trace.model import UNKNOWN_TOKEN
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import nats
 from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.analysis.steps import accepted_counts
 from dgemma_viz.figures.frame import framed, message_figure, no_bound, no_steps, whole_ticks
 from dgemma_viz.figures.markers import step_marker
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.plain_text import nats
 from dgemma_viz.trace.model import Trace
 
 NAME = "accepted_by_bound"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import label
-from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.figures.curve_panels import panels
 from dgemma_viz.figures.frame import message_figure, no_steps
@@ -14,7 +15,6 @@ from dgemma_viz.figures.marks import PASS_MARKS
 from dgemma_viz.figures.panel_rows import panel_rows
 from dgemma_viz.figures.place import resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.trace.schema import ARRAYS

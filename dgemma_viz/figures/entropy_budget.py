@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import nats
 from dgemma_viz.analysis.acceptance import ranks, redecide, spent_before
 from dgemma_viz.figures.frame import framed, message_figure, no_bound, no_steps
 from dgemma_viz.figures.hover import passages, token_labels
 from dgemma_viz.figures.marks import ACCEPTED, RE_NOISED
 from dgemma_viz.figures.place import resolve_position, resolve_run, resolve_step
 from dgemma_viz.figures.theme import Theme, theme_named
-from dgemma_viz.plain_text import nats
 from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]

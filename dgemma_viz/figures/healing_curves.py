@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.figures.frame import framed, message_figure
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
 from dgemma_viz.figures.uncertainty import error_bars, interval_text
-from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd

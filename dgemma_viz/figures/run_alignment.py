@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.alignment import NEVER, parted_at
 from dgemma_viz.analysis.divergence import divergence
 from dgemma_viz.analysis.positions import answer_positions
@@ -17,7 +18,6 @@ from dgemma_viz.figures.frame import framed, message_figure, whole_ticks
 from dgemma_viz.figures.hover import token_labels
 from dgemma_viz.figures.theme import Theme, theme_named
 from dgemma_viz.figures.token_text import name_label
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import CanvasRun, Trace
 
 Array = npt.NDArray[Any]

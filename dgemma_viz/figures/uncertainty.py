@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.intervals import Interval, wider
 from dgemma_viz.figures.theme import Theme
-from dgemma_viz.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.prompts import encode
-from dgemma_viz.plain_text import counted
 from dgemma_viz.tiny.batches import add_noise
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import RunFailedError, SettingError
 from dgemma_viz.labs.prompts import encode, task_facts
 from dgemma_viz.labs.samplers import Prepared, Sampler, sampler_named
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders import record
 from dgemma_viz.recorders.step_record import StepRecord

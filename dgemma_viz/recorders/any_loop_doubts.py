@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dgemma_viz.plain_text import counted
+from dgemma_viz.amounts import counted
 from dgemma_viz.recorders.any_loop_decisions import Inferred
 from dgemma_viz.recorders.any_loop_open import OpenRuns
 from dgemma_viz.recorders.any_loop_pass import Pass

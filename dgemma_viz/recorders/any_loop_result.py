@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.any_loop_runs import WatchedRun
 from dgemma_viz.recorders.host_arrays import host_array
 from dgemma_viz.recorders.own_loop_step import Array

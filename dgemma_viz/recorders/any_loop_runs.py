@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_viz.plain_text import counted
+from dgemma_viz.amounts import counted
 from dgemma_viz.recorders.any_loop_pass import Pass, Reading
 from dgemma_viz.recorders.run_buffer import Run
 from dgemma_viz.trace.model import UNKNOWN_TOKEN

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.any_loop_decisions import Inferred, inferred, last_read
 from dgemma_viz.recorders.any_loop_doubts import HAND_OVER, doubts
 from dgemma_viz.recorders.any_loop_noise import inferred_noise

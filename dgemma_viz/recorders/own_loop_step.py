@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import RecordingError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.host_arrays import host_array, is_torch
 from dgemma_viz.recorders.own_loop_reduce import reduce_any
 from dgemma_viz.trace.decision import Decision, Phase, is_accepted, masked_outcome

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import RecordingError, TraceError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.own_loop_step import Array, OwnStep, as_array, per_position
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION

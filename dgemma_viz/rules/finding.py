@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.passages import final
-from dgemma_viz.plain_text import counted, joined
+from dgemma_viz.plain_text import joined
 from dgemma_viz.trace.model import Trace
 
 _MOST_CHARACTERS = 60

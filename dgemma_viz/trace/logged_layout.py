@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import TraceFileError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.logged_lines import StepLine
 from dgemma_viz.trace.moved_tokens import KEEP_THEIR_MEANING
 from dgemma_viz.trace.schema import OF_A_DECISION, RULED_OUT

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.checked_line import LARGEST_ID, CheckedLine
 from dgemma_viz.trace.decision import Decision, Phase, is_accepted
 from dgemma_viz.trace.model import UNKNOWN_TOKEN, RunFacts

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import TraceError, TraceFileError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.cut_emission import end_token, whole_canvas
 from dgemma_viz.trace.decision import NO_DECISION
 from dgemma_viz.trace.logged_layout import Layout, layout_of

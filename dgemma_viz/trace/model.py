@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import TraceError
-from dgemma_viz.plain_text import counted, joined, printable
+from dgemma_viz.plain_text import joined, printable
 from dgemma_viz.trace.decision import NO_DECISION, Phase
 from dgemma_viz.trace.facts import INACTIVE_ROWS, RunFacts
 from dgemma_viz.trace.invariants import check

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.restraints import began_with_given, has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.markup import Markup, markup, tag
-from dgemma_viz.plain_text import counted, isolated, visible
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import NO_WARNING
 from dgemma_viz.views.chat import channels_html

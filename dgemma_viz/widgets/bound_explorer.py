@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import ipywidgets as ipw
 import numpy as np
 
+from dgemma_viz.amounts import nats
 from dgemma_viz.analysis.acceptance import first_change, redecide
 from dgemma_viz.figures import accepted_by_bound, entropy_budget
 from dgemma_viz.figures.frame import no_bound
-from dgemma_viz.plain_text import nats
 from dgemma_viz.trace.model import CanvasRun, Trace
 from dgemma_viz.widgets.chart import Chart
 from dgemma_viz.widgets.panels import close_tree, columns, panel, status

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 import traitlets
 
+from dgemma_viz.amounts import measured
 from dgemma_viz.errors import DgemmaVizError, SettingError
 from dgemma_viz.markup import tag
 from dgemma_viz.widgets.answer_fields import STYLE, choice, field, number, prose
@@ -110,9 +111,8 @@ class Exercise(widgets.VBox):  # type: ignore[misc]
         except DgemmaVizError as error:
             self.said.value = alert(str(error))
             return
-        shown = right if isinstance(right, str) else f"{right:.6g}"
-        unit = f" {self._unit}" if self._unit else ""
-        self.said.value = status(f"It is {shown}{unit}. {self._because}".rstrip())
+        shown = right if isinstance(right, str) else measured(right, self._unit, 6)
+        self.said.value = status(f"It is {shown}. {self._because}".rstrip())
 
     def _agrees(self, given: str, right: Answer) -> bool:
         if isinstance(right, str):

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
-from dgemma_viz.plain_text import counted, isolated, visible
+from dgemma_viz.amounts import counted
+from dgemma_viz.plain_text import isolated, visible
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.views.packing import FIELDS, ID_FIELDS, Packing

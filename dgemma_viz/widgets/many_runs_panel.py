@@ -8,12 +8,12 @@ from typing import Any
 import ipywidgets as ipw
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.labs.many_runs import run_many
 from dgemma_viz.labs.models import load_model
 from dgemma_viz.labs.sabotage.fault import Fault
 from dgemma_viz.labs.samplers.entropy_bound import STEPS
-from dgemma_viz.plain_text import counted
 from dgemma_viz.tiny.tasks import TASKS, sample_example
 from dgemma_viz.widgets.background_job import BackgroundJob
 from dgemma_viz.widgets.fault_choice import FaultChoice

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgemma_viz.amounts import measured
 from dgemma_viz.errors import SettingError
 from dgemma_viz.markup import Markup, tag
 from dgemma_viz.plain_text import visible
@@ -106,7 +107,7 @@ class Guess(Prediction):
         How far a guess may lie from it and still count, in its unit; None: both are shown beside each other, and none
         is called right or wrong.
     unit
-        As it is written behind the number.
+        As it is written behind the number; words in the plural.
 
     Raises
     ------
@@ -153,7 +154,7 @@ class Guess(Prediction):
         return right
 
     def _words(self, answer: float) -> str:
-        return f"{answer:.4g}{'' if self._unit == '%' else ' '}{self._unit}".rstrip()
+        return measured(answer, self._unit)
 
     def _verdict(self, answer: float, right: float) -> str:
         said = self._words(answer)

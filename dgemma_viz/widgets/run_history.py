@@ -19,7 +19,7 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from dgemma_viz.plain_text import counted
+from dgemma_viz.amounts import counted
 from dgemma_viz.trace import Trace
 from dgemma_viz.views.modules import joined_module, style_sheets
 from dgemma_viz.widgets import STATIC

@@ -10,10 +10,10 @@ import time
 
 import ipywidgets as ipw
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.steps import tokens_per_forward
 from dgemma_viz.errors import DgemmaVizError
 from dgemma_viz.markup import tag
-from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.tiny.tasks import task_of
 from dgemma_viz.trace import Trace

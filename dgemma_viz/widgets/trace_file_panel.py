@@ -19,8 +19,8 @@ import anywidget
 import ipywidgets as ipw
 import traitlets as t
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import DgemmaVizError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.redaction import text_of
 from dgemma_viz.trace import Trace, load_trace
 from dgemma_viz.views.modules import joined_module, style_sheets

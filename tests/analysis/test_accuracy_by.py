@@ -10,7 +10,7 @@ from dgemma_viz.analysis.emitted_tokens import emitted_tokens
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.errors import SettingError
 from tests.handmade import handmade_trace
-from tests.story_runs import story_runs
+from tests.hurried_runs import hurried_runs
 
 
 def test_tokens_of_a_run():
@@ -35,7 +35,7 @@ def test_bins_of_commit_steps_double():
 
 @pytest.mark.parametrize("by", ["commit_step", "entropy_at_commit"])
 def test_every_token_is_in_one_bin(by):
-    tokens = emitted_tokens(story_runs())
+    tokens = emitted_tokens(hurried_runs())
     table = accuracy_by(tokens, by)
     assert table["count"].sum() == len(tokens)
     assert table["right"].sum() == tokens["right"].sum()
@@ -45,7 +45,7 @@ def test_every_token_is_in_one_bin(by):
 
 
 def test_uncertain_tokens_of_the_bundled_model_are_wrong_more_often():
-    accuracy = accuracy_by(emitted_tokens(story_runs()), "entropy_at_commit", 2)["accuracy"].tolist()
+    accuracy = accuracy_by(emitted_tokens(hurried_runs()), "entropy_at_commit", 2)["accuracy"].tolist()
     assert accuracy[0] > accuracy[1]
 
 

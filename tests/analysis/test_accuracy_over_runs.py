@@ -8,7 +8,7 @@ from dgemma_viz.analysis.intervals import wilson
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.errors import SettingError
 from tests.handmade import handmade_trace
-from tests.story_runs import SEEDS, story_prompts, story_runs
+from tests.hurried_runs import SEEDS, grid_prompts, hurried_runs
 
 
 def test_by_hand():
@@ -58,10 +58,10 @@ def test_unknown_groupings_are_refused():
 
 
 def test_real_runs():
-    runs = story_runs()
+    runs = hurried_runs()
     right = [run.right for run in runs]
     assert accuracy_over_runs(runs, "task").squeeze()["right"] == sum(right)
-    assert accuracy_over_runs(runs, "prompt")["runs"].tolist() == [len(SEEDS)] * len(story_prompts())
+    assert accuracy_over_runs(runs, "prompt")["runs"].tolist() == [len(SEEDS)] * len(grid_prompts())
     seeds = accuracy_over_runs(runs, "seed")
     assert seeds["right"].sum() == sum(right)
     assert (seeds["ever_right"] >= seeds["right"]).all()

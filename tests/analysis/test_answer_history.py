@@ -13,8 +13,8 @@ from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.errors import SettingError
 from tests.handmade import handmade_trace
+from tests.hurried_runs import hurried_runs
 from tests.real_text import real_trace
-from tests.story_runs import story_runs
 
 
 def run_of(*drafts, reference="ab", **options):
@@ -126,7 +126,7 @@ def test_nothing_to_draw_curves_of():
 
 
 def test_real_runs():
-    runs = story_runs()
+    runs = hurried_runs()
     table = early_answers(runs)
     assert table["right"].iloc[-1] == pytest.approx(np.mean([run.right for run in runs]))
     assert table["final"].iloc[-1] == 1

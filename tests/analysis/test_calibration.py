@@ -15,7 +15,7 @@ from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.errors import SettingError
 from tests.analysis.drafts import drafts_of
 from tests.handmade import handmade_trace
-from tests.story_runs import story_runs
+from tests.hurried_runs import hurried_runs
 
 NOTHING = drafts_of([], [])
 
@@ -148,7 +148,7 @@ def test_runs_that_say_nothing_add_nothing():
 
 
 def test_real_runs_are_judged_at_every_step():
-    runs = story_runs()
+    runs = hurried_runs()
     drafts = pooled_drafts(runs)
     steps = [run.trace.canvas_run().n_steps for run in runs]
     judged = [int(run.judgement.judged.sum()) for run in runs]
@@ -157,5 +157,4 @@ def test_real_runs_are_judged_at_every_step():
     pooled, per_step = calibration(drafts), calibration_per_step(drafts)
     assert per_step["count"].sum() == pooled.count
     np.testing.assert_allclose((per_step["brier"] * per_step["count"]).sum() / pooled.count, pooled.brier)
-    assert pooled.mean_confidence > pooled.accuracy, "the bundled model is overconfident about stories"
     assert pooled.ece_low <= pooled.ece <= pooled.ece_high

@@ -7,7 +7,7 @@ from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kind, failure
 from dgemma_viz.analysis.run import Run
 from dgemma_viz.analysis.run_set import RunSet
 from tests.handmade import handmade_trace
-from tests.story_runs import story_runs
+from tests.hurried_runs import hurried_runs
 
 
 def kind_of(*drafts, reference="abcdef", **options):
@@ -67,7 +67,7 @@ def test_no_runs():
 
 
 def test_real_runs():
-    runs = story_runs()
+    runs = hurried_runs()
     table = failure_kinds(runs)
     assert sorted(index for indices in table["runs"] for index in indices) == list(range(len(runs)))
     right = table.set_index("kind").loc["right", "runs"]

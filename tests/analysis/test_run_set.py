@@ -7,7 +7,7 @@ from dgemma_viz.analysis.run_set import RunSet, of_one_prompt, prompts
 from dgemma_viz.errors import SettingError, TraceFileError
 from dgemma_viz.tiny.tasks import TASKS
 from tests.handmade import handmade_trace
-from tests.story_runs import SEEDS, story_prompts, story_runs
+from tests.hurried_runs import SEEDS, grid_prompts, hurried_runs
 from tests.synthetic import synthetic_trace
 
 
@@ -18,10 +18,10 @@ def test_a_run_says_what_was_asked_and_what_came_out():
 
 
 def test_runs_in_files_are_opened_when_needed(tmp_path):
-    kept = story_runs()
+    kept = hurried_runs()
     for index, run in enumerate(kept[:4]):
         run.trace.save(tmp_path / f"{index}.safetensors")
-    filed = RunSet.of(sorted(tmp_path.iterdir()), TASKS["story"].right_answer)
+    filed = RunSet.of(sorted(tmp_path.iterdir()), TASKS["grid"].right_answer)
     assert [run.right for run in filed] == [run.right for run in kept[:4]]
     assert filed.table().equals(kept[:4].table())
     assert filed[2].trace.output_text() == kept[2].output
@@ -48,25 +48,25 @@ def test_a_run_that_was_cut_off_has_not_ended():
 
 
 def test_choosing_and_slicing():
-    runs = story_runs()
-    assert prompts(runs) == story_prompts()
-    assert len(runs.where(prompt=story_prompts()[1])) == len(SEEDS)
+    runs = hurried_runs()
+    assert prompts(runs) == grid_prompts()
+    assert len(runs.where(prompt=grid_prompts()[1])) == len(SEEDS)
     assert {run.seed for run in runs.where(seed=2)} == {2}
-    assert len(runs.where(task="story", seed=0)) == len(story_prompts())
+    assert len(runs.where(task="grid", seed=0)) == len(grid_prompts())
     assert not len(runs.where(task="sudoku"))
     assert isinstance(runs[1:3], RunSet)
     assert runs[1:3][0] is runs[1]
 
 
 def test_the_table_and_the_repr():
-    table = story_runs().table()
+    table = hurried_runs().table()
     assert table["run"].tolist() == list(range(15))
     assert table["right"].notna().all()
-    assert "of 15 right" in repr(story_runs())
+    assert "of 15 right" in repr(hurried_runs())
     assert RunSet().table().empty
     assert "0 runs" in repr(RunSet())
 
 
 def test_answers_to_several_prompts_are_not_compared():
     with pytest.raises(SettingError, match="5 prompts"):
-        of_one_prompt(story_runs())
+        of_one_prompt(hurried_runs())

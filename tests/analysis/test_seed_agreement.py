@@ -8,7 +8,7 @@ from dgemma_viz.analysis.run_set import RunSet
 from dgemma_viz.analysis.seed_agreement import seed_agreement
 from dgemma_viz.errors import SettingError
 from tests.handmade import handmade_trace
-from tests.story_runs import story_prompts, story_runs
+from tests.hurried_runs import grid_prompts, hurried_runs
 
 
 def runs_of(*outputs, reference=None, **options):
@@ -48,12 +48,12 @@ def test_no_runs_no_votes():
 
 def test_several_prompts_are_not_mixed():
     with pytest.raises(SettingError, match="choose one"):
-        seed_agreement(story_runs())
+        seed_agreement(hurried_runs())
 
 
 def test_real_runs():
-    for prompt in story_prompts():
-        runs = story_runs().where(prompt=prompt)
+    for prompt in grid_prompts():
+        runs = hurried_runs().where(prompt=prompt)
         table = seed_agreement(runs)
         outputs = {run.output for run in runs}
         assert (table["tokens"].max() == 1) == (len(outputs) == 1)

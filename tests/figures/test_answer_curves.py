@@ -4,11 +4,11 @@ import numpy as np
 
 from dgemma_viz.analysis.early_answers import CURVES, early_answers
 from dgemma_viz.figures import answer_curves
-from tests.story_runs import story_runs
+from tests.hurried_runs import hurried_runs
 
 
 def test_three_curves_with_their_bands():
-    table = early_answers(story_runs())
+    table = early_answers(hurried_runs())
     shown = {trace.name: trace for trace in answer_curves(table).data}
     assert len(shown) == 2 * len(CURVES)
     np.testing.assert_array_equal(shown["right now"].y, table["right"])

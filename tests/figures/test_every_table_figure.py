@@ -8,10 +8,10 @@ from dgemma_viz import figures
 from dgemma_viz.analysis.run_set import RunSet
 from tests.figures.drawn_text import DANGEROUS, message_of, strings_of
 from tests.figures.of_a_table import TABLES
-from tests.story_runs import story_prompts, story_runs
+from tests.hurried_runs import grid_prompts, hurried_runs
 from tests.synthetic import NASTY_TEXTS, synthetic_trace
 
-one_prompt = pytest.fixture(scope="module")(lambda: story_runs().where(prompt=story_prompts()[0]))
+one_prompt = pytest.fixture(scope="module")(lambda: hurried_runs().where(prompt=grid_prompts()[0]))
 
 
 def draw(name, runs, **options):

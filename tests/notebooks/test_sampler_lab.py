@@ -14,7 +14,7 @@ from tests.browser import assert_fits, open_page
 pytestmark = pytest.mark.browser
 
 VERDICT = "by the rules of the task"
-LONG_RUN = TASKS["story"].example_prompts[1]
+LONG_RUN = TASKS["gifts"].example_prompts[0]
 
 
 @pytest.fixture(scope="module")

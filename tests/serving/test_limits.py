@@ -7,7 +7,7 @@ from dgemma_viz.widgets.many_runs_panel import ManyRunsPanel
 from dgemma_viz.widgets.run_panel import RunPanel
 from dgemma_viz.widgets.sampler_lab import SamplerLab
 
-LONG_RUN = TASKS["story"].example_prompts[1]
+LONG_RUN = TASKS["gifts"].example_prompts[0]
 
 
 def status_of(panel):

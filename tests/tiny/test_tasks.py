@@ -221,6 +221,16 @@ def test_what_must_agree_is_checked(prompt, right, wrong):
     assert task.check(prompt, task.solve(prompt, wrong))
 
 
+def test_a_list_with_missing_stops_is_read_by_its_places():
+    """As among the accepted tokens of a step, where ``?`` stands for what is not decided yet."""
+    rows = TASKS["gifts"].solve("gifts 5:", " Tom ? kite ? ? red ? . Ann blue kite ? ? ? ? .").split(".")
+    assert rows[0].startswith(" Tom ")
+    assert rows[0].endswith(" kite")
+    assert " red " in rows[1]
+    assert rows[2].startswith(" Ann blue ")
+    assert not rows[2].endswith(" kite")
+
+
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.row], ids=lambda task: task.name)
 def test_a_line_of_an_answer_is_as_long_as_the_task_says(task):
     tokenizer = build_tokenizer()

@@ -105,7 +105,7 @@ def test_a_mistake_is_a_message_and_the_next_run_works(panel, change, message):
 def test_stop_keeps_what_was_recorded_and_the_next_run_works(panel):
     panel.slowly.value = True
     panel.prompts.task.value = "story"
-    panel.prompts.prompt.value = TASKS["story"].example_prompts[1]  # many steps, so there is time to press Stop
+    panel.prompts.prompt.value = TASKS["gifts"].example_prompts[0]  # many steps, so there is time to press Stop
     panel.start()
     while not panel.live.tail:
         panel.wait(0.01)
@@ -143,7 +143,7 @@ def test_of_a_run_that_fails_half_way_the_steps_so_far_are_shown(panel, bundled)
         if len(calls) == 3:
             raise MemoryError("no memory left")
 
-    panel.prompts.prompt.value = TASKS["story"].example_prompts[1]
+    panel.prompts.prompt.value = TASKS["gifts"].example_prompts[0]
     hook = bundled[0].model.decoder.register_forward_pre_hook(failing, with_kwargs=True)
     status = run(panel)
     hook.remove()

@@ -16,7 +16,7 @@ from dgemma_viz.widgets.run_history import NONE
 from dgemma_viz.widgets.sampler_lab import SamplerLab
 
 PATIENCE = 60
-LONG_RUN = TASKS["story"].example_prompts[1]
+LONG_RUN = TASKS["gifts"].example_prompts[0]
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.inside.anatomy import Anatomy, anatomy_of
 from dgemma_viz.labs.inside.kept import Kept, check_memory, kept_or_all
 from dgemma_viz.labs.inside.recorded_step import facts_of_model, texts_of
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.inside import Inside, InsideFacts, Origin
 

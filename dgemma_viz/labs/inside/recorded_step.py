@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.inside.anatomy import Anatomy, decoder_of
 from dgemma_viz.labs.inside.kept import Kept, check_memory, kept_or_all
 from dgemma_viz.labs.interventions.hooks import model_of, plan_for
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.replay import Replay, first_difference, replay
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.run_facts import model_id, versions
 from dgemma_viz.recorders.step_record import StepRecord

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.samplers import SAMPLERS, Sampler
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.decision import Phase
 from dgemma_viz.trace.interventions.forced_decisions import ForcedDecision

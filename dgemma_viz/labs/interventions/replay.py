@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.divergence import Divergence, divergence_of
 from dgemma_viz.errors import SettingError
@@ -20,7 +21,6 @@ from dgemma_viz.labs.interventions.hooks import hooks_of, model_of
 from dgemma_viz.labs.interventions.plan import AroundPass
 from dgemma_viz.labs.interventions.repeatable import check_repeatable, cut, place_of
 from dgemma_viz.labs.interventions.rerun import rerun
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.recorders.step_record import StepRecord
 from dgemma_viz.trace.interventions import recorded_interventions

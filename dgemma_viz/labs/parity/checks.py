@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.comparison import pair_of
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.errors import SettingError, TraceError
 from dgemma_viz.labs.interventions.hooks import model_of
 from dgemma_viz.labs.interventions.repeatable import check_call, check_sizes
-from dgemma_viz.plain_text import counted
 from dgemma_viz.recorders.run_facts import vocabulary_size
 from dgemma_viz.trace.interventions import recorded_interventions
 from dgemma_viz.trace.model import Trace

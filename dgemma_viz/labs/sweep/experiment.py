@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.reference import Reference, check_reference
 from dgemma_viz.errors import SettingError, SweepInterruptedError
 from dgemma_viz.labs.grid import Progress, run_grid, shown_progress
@@ -20,7 +21,6 @@ from dgemma_viz.labs.sweep.outcome import Outcomes, run_cell
 from dgemma_viz.labs.sweep.plan import Cell, Grid, Plan, checked_prompts, checked_seeds, settings_of
 from dgemma_viz.labs.sweep.result import Sweep
 from dgemma_viz.labs.sweep.store import Store
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 
 _MOST = 2**31 - 1

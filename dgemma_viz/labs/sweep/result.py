@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.reference import Reference
 from dgemma_viz.labs.models import ModelSource
 from dgemma_viz.labs.sweep.outcome import Outcomes, traced
 from dgemma_viz.labs.sweep.plan import Plan
 from dgemma_viz.labs.sweep.table import parameter_columns, summary_of, table_of
 from dgemma_viz.markup import Markup, tag
-from dgemma_viz.plain_text import NO_FORMULAS, counted, isolated, visible
+from dgemma_viz.plain_text import NO_FORMULAS, isolated, visible
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace import Trace
 

@@ -16,6 +16,7 @@ _KINDS = (NAMES, COLOURS, THINGS)
 _WISH = re.compile(rf" ({'|'.join(NAMES)}) ({'|'.join(COLOURS)}|{'|'.join(THINGS)})\.")
 _PROMPT = re.compile(rf"gifts (\d):((?:{_WISH.pattern})*)")
 _ROW = re.compile(rf" ({'|'.join(NAMES)}) ({'|'.join(COLOURS)}) ({'|'.join(THINGS)})\.")
+_PIECE = re.compile(r"[^ .]+|\.")
 
 
 _Row = tuple[str, str, str]
@@ -34,6 +35,14 @@ def _ask_for(rows: list[_Row], wishes: list[_Row], rng: np.random.Generator) -> 
 
 def _write(rows: list[_Row]) -> str:
     return "".join(f" {' '.join(row)}." for row in rows)
+
+
+def _words_by_row(completion: str, count: int) -> list[list[str]]:
+    """Words between the full stops; by their places where stops are missing, as among the accepted tokens of a step."""
+    if completion.count(".") >= count:
+        return [sentence.split(" ") for sentence in completion.split(".")]
+    pieces = _PIECE.findall(completion)
+    return [["", *pieces[first : first + 3]] for first in range(0, len(pieces), 4)]
 
 
 class Gifts(Task):
@@ -76,7 +85,7 @@ class Gifts(Task):
         if parsed is None or self.check(prompt, completion):
             return completion
         count, wishes = parsed
-        words = [sentence.split(" ") for sentence in completion.split(".")]
+        words = _words_by_row(completion, count)
         rows: list[list[str]] = [["", "", ""] for _ in range(count)]
         wished = dict(wishes)
         for index, row in enumerate(rows):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.inside.facts import OF_THE_RUN, InsideFacts, Origin
 from dgemma_viz.trace.inside.parts import (
     PART_CLASSES,

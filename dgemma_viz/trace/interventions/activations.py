@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.interventions.forced_decisions import number_of_steps
 from dgemma_viz.trace.interventions.intervention import Intervention, whole_numbers

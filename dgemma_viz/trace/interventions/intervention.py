@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import SettingError, TraceError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.range_check import checked_range
 from dgemma_viz.trace.model import Trace
 

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dgemma_viz.amounts import counted
 from dgemma_viz.errors import TraceFileError
-from dgemma_viz.plain_text import counted
 from dgemma_viz.trace.model import Trace
 from dgemma_viz.trace.notice import Notice, NoticeCode
 from dgemma_viz.trace.readers.known import Known, is_whole, prompt_of, whole_array

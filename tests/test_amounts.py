@@ -2,7 +2,7 @@
 
 import pytest
 
-from dgemma_viz.plain_text import counted, nats
+from dgemma_viz.amounts import counted, measured, nats
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,20 @@ def test_what_is_counted_agrees_with_its_number(number, thing, said):
 
 def test_one_nat_is_one_nat():
     assert [nats(value) for value in (0.25, 1.0, 1.0004)] == ["0.25 nats", "1 nat", "1 nat"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (1, "grids", "1 grid"),
+        (1.00001, "passes", "1 pass"),
+        (2.5, "times", "2.5 times"),
+        (1, "times", "1 time"),
+        (1, "ms", "1 ms"),
+        (1, "GB/s", "1 GB/s"),
+        (50, "%", "50%"),
+        (3, "", "3"),
+    ],
+)
+def test_a_unit_agrees_with_its_number(value, unit, said):
+    assert measured(value, unit) == said
