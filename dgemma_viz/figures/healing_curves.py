@@ -77,7 +77,7 @@ def healing_curves(summary: pd.DataFrame, theme: str | Theme = "light") -> go.Fi
             }
         )
         figure.add_annotation(
-            text=f"{counted(count, 'wrong token')}",
+            text=counted(count, "wrong token"),
             x=0, y=top, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
             font={"color": look.soft, "size": 12},
         )  # fmt: skip

@@ -235,7 +235,7 @@ class WatchedRun(Run):
         if not reading.cached and not last.cached and reading.ids.shape != last.ids.shape and odd.any():
             return (
                 f"the sequence went from {counted(last.ids.shape[1], 'position')} to {reading.ids.shape[1]}, "
-                f"and tokens moved"
+                "and tokens moved"
             )
         if odd.sum() > 1 and before.size and not reading.cached:
             first = self.answer or 0

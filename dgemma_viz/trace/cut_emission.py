@@ -58,9 +58,8 @@ def whole_canvas(ids: Array, length: int, draft: Array | None, ended: int | None
     if end is None:
         raise TraceError(
             f"'emitted' has {counted(len(ids), 'token')}, but its canvas has {length}, and neither they nor the "
-            f"draft behind them "
-            "end the sequence: give the whole canvas, and name the end tokens in 'eos_token_ids' (what was not asked "
-            "for, 'output_span' leaves out)"
+            "draft behind them end the sequence: give the whole canvas, and name the end tokens in 'eos_token_ids' "
+            "(what was not asked for, 'output_span' leaves out)"
         )
     pad = facts.pad_token_id
     filler = end if pad is None or not 0 <= pad < (facts.vocab_size or pad + 1) else pad

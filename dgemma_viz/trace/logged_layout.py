@@ -127,8 +127,7 @@ def _same_shape(first: StepLine, first_of_canvas: StepLine, line: StepLine) -> N
     if length != before:
         raise TraceFileError(
             f"line {line.number}: 'draft' has {counted(length, 'position')}, but {before} in line "
-            f"{first_of_canvas.number} of the "
-            f"same canvas: {KEEP_THEIR_MEANING}"
+            f"{first_of_canvas.number} of the same canvas: {KEEP_THEIR_MEANING}"
         )
     kept, before = (one.values["top_k_ids"].shape[-1] if "top_k_ids" in one.values else 0 for one in (line, first))
     if kept and before and kept != before:

@@ -110,9 +110,9 @@ def check_other_run(trace: Trace, other: Trace) -> None:
     pair_of(trace, other)
     if (other.n_samples, other.canvas_length) != (trace.n_samples, trace.canvas_length):
         raise TraceError(
-            f"trace_b has {counted(other.n_samples, 'sample')} of {counted(other.canvas_length, 'position')}, "
-            f"the trace {trace.n_samples} of "
-            f"{trace.canvas_length}: run B on the same prompts, in one batch, with the same canvas"
+            f"trace_b has {counted(other.n_samples, 'sample')} of {counted(other.canvas_length, 'position')}, the "
+            f"trace {trace.n_samples} of {trace.canvas_length}: run B on the same prompts, in one batch, with the "
+            "same canvas"
         )
     for sample in range(trace.n_samples) if other.prompt.size else ():  # a log may lack the prompt, or pad otherwise
         one, two = (of.prompt[sample][of.prompt_mask[sample]] for of in (trace, other))

@@ -171,7 +171,6 @@ def _what_now(found: Sweep, path: str | os.PathLike[str] | None, error: Exceptio
     total = len(found.plan)
     rest = "give a path to be able to go on" if path is None else f"the same call with the path '{path}' goes on"
     return (
-        f"the sweep broke off after {total - found.missing} of {counted(total, 'run')} with "
-        f"{type(error).__name__}: {error}. What "
-        f"is finished is in this error's 'sweep'; {rest}"
+        f"the sweep broke off after {total - found.missing} of {counted(total, 'run')} with {type(error).__name__}: "
+        f"{error}. What is finished is in this error's 'sweep'; {rest}"
     )

@@ -177,6 +177,5 @@ def check_width(module: str | int, values: Array, given: Array) -> None:
     if values.shape[-1] != given.shape[-1] or (values.ndim == 2 and len(values) not in (1, given.shape[1])):  # noqa: PLR2004
         raise SettingError(
             f"{module} gives {counted(given.shape[1], 'position')} of width {given.shape[-1]}; values of shape "
-            f"{values.shape} do "
-            "not fit"
+            f"{values.shape} do not fit"
         )

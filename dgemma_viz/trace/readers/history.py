@@ -135,9 +135,8 @@ def _fixed(
     whole = np.stack(proposed) if proposed is not None else None
     if whole is not None and whole.shape != (len(canvases) - 1, *snapshots.shape[1:]):
         raise TraceFileError(
-            f"of {counted(len(canvases) - 1, 'step')}, {counted(snapshots.shape[1], 'sequence')} and "
-            f"{counted(length, 'token')} each, but x0 is "
-            f"{whole.shape}"
+            f"its history is of {counted(len(canvases) - 1, 'step')}, {counted(snapshots.shape[1], 'sequence')} and "
+            f"{counted(length, 'token')} each, but x0 is {whole.shape}"
         )
     if final is not None and (final := np.atleast_2d(final)).shape != snapshots.shape[1:]:
         raise TraceFileError(f"'sequences' is {final.shape}, but a step of the history {snapshots.shape[1:]}")

@@ -147,9 +147,9 @@ def _encoded(text: str, wanted: int, known: Known) -> Array:
     ids = np.array(known.tokenizer.encode(text, add_special_tokens=False), dtype=np.int32)
     if len(ids) != wanted:
         raise TraceFileError(
-            f"its text makes {counted(len(ids), 'token')} when it is encoded again, but the step map has "
-            f"{wanted}: the model "
-            "wrote it in other tokens (or this is not its tokenizer). Save the token ids beside it, as 'token_ids'"
+            f"its text makes {counted(len(ids), 'token')} when it is encoded again, but the step map has {wanted}: "
+            "the model wrote it in other tokens (or this is not its tokenizer). Save the token ids beside it, as "
+            "'token_ids'"
         )
     return ids
 
