@@ -130,7 +130,7 @@ def test_samples_stay_as_many():
     recorder = Recorder(vocab_size=10)
     recorder.step(noised=[[1, 2, 3]] * 2, draft=[[1, 2, 3]] * 2)
     recorder.emit([[1, 2, 3]] * 2)
-    with pytest.raises(RecordingError, match=r"canvas 1, step 0: 'noised' is for 1 sample\(s\) of 2 positions, but"):
+    with pytest.raises(RecordingError, match=r"canvas 1, step 0: 'noised' is for 1 sample of 2 positions, but"):
         recorder.step(noised=[1, 2], draft=[1, 2])
 
 
