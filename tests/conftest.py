@@ -4,6 +4,7 @@ Tests run beside each other and beside browsers on few cores; on the tiny models
 """
 
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,10 @@ from tests.versions import installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# A shell's job in the background ignores SIGINT, and so would every server that a test ends as Ctrl-C does.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples are not timed: on a busy machine any of them may be slow.
 settings.register_profile("untimed", settings(), deadline=None)
