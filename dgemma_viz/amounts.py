@@ -8,8 +8,7 @@ _SHORTEST_WORD = 4
 
 def nats(value: float, digits: int = 3) -> str:
     """An entropy with its unit: ``"0.25 nats"``, ``"1 nat"``."""
-    number = f"{value:.{digits}g}"
-    return f"{number} {'nat' if number == '1' else 'nats'}"
+    return measured(value, "nats", digits)
 
 
 def counted(number: int, thing: str) -> str:
@@ -22,7 +21,7 @@ def _several(thing: str) -> str:
 
 
 def measured(value: float, unit: str, digits: int = 4) -> str:
-    """``"12 steps"``, ``"1 step"``, ``"50%"``: a number with so many digits and its unit, words given in the plural."""
+    """``"12 steps"``, ``"1 step"``, ``"50%"``: a number to so many digits, and its unit, which is plural if a word."""
     number = f"{value:.{digits}g}"
     if number == "1" and unit.isalpha() and unit.endswith("s") and len(unit) >= _SHORTEST_WORD:
         unit = unit.removesuffix("es") if _several(unit.removesuffix("es")) == unit else unit.removesuffix("s")

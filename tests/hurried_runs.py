@@ -1,4 +1,4 @@
-"""Real runs of the bundled model on grids, too few steps for all to come out right: made once for all tests' sake."""
+"""Real runs of the bundled model on grids, in too few steps for all to come out right: made once for all tests."""
 
 from functools import cache
 

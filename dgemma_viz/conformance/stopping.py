@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgemma_viz.amounts import counted
+from dgemma_viz.amounts import counted, measured
 from dgemma_viz.analysis.stop_conditions import stop_temperatures
 from dgemma_viz.conformance.evidence import Evidence, breach, each, first_wrong, steps_of
 from dgemma_viz.rules import need
@@ -76,7 +76,7 @@ def _step_limit(evidence: Evidence, run: CanvasRun) -> Checked:
     step = int(limit) if taken > limit else taken - 1
     why = "more than allowed" if taken > limit else "although it had not finished and more were allowed"
     what = f"The canvas took {counted(taken, 'step')} of {limit:g}, {why}."
-    return Checked(1, breach(step, None, counted(taken, "step"), counted(int(limit), "step"), what))
+    return Checked(1, breach(step, None, counted(taken, "step"), measured(limit, "steps"), what))
 
 
 def _frozen(evidence: Evidence, run: CanvasRun) -> Checked:

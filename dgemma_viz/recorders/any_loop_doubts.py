@@ -43,7 +43,6 @@ def why_nothing(name: str, passes: int, unread: int, runs: Sequence[WatchedRun],
 
 
 def _reasons(name: str, passes: int, unread: int, runs: Sequence[WatchedRun], open_runs: OpenRuns) -> Iterator[str]:
-    ran = counted(passes, "pass")
     if not passes:
         yield (
             f"no forward pass of this {name} ran. Call what denoises inside the 'with' block, with this model; if it "
@@ -51,24 +50,25 @@ def _reasons(name: str, passes: int, unread: int, runs: Sequence[WatchedRun], op
         )
     if unread == passes:
         yield (
-            f"all of {ran} read embeddings, or something else that holds no token ids, so that no canvas was "
-            "seen. Pass ids to the model, or tell the loop's steps: dv.Recorder"
+            f"every pass (of {passes}) read embeddings, or something else that holds no token ids, so that no canvas "
+            "was seen. Pass ids to the model, or tell the loop's steps: dv.Recorder"
         )
     yield from [run.facts.error for run in runs if run.facts.error][-1:]
     for one in (one for run in runs for one in run.passes if run.lacks_logits(one)):
         yield (
-            f"none of {ran} gave logits of the {one.reading.ids.shape} ids that it read: what {name} "
+            f"no pass (of {passes}) gave logits of the {one.reading.ids.shape} ids that it read: what {name} "
             "returns holds no floating-point tensor of samples, positions and vocabulary, in this order. Tell the "
             "loop's steps instead: dv.Recorder"
         )
     if open_runs.masks:
         ids = " or ".join(map(str, open_runs.masks))
         yield (
-            f"none of {ran} read the mask token {ids}. Pass the id that the loop writes into the canvas, "
+            f"no pass (of {passes}) read the mask token {ids}. Pass the id that the loop writes into the canvas, "
             f"dv.record(..., mask_token_id=...), or {NONE} if noise is any token of the vocabulary"
         )
     text = (
-        f"no position changed in {ran} (a loop that only appends tokens, as autoregressive ones do, denoises nothing)"
+        f"no position changed in {counted(passes, 'pass')} (a loop that only appends tokens, as autoregressive ones "
+        "do, denoises nothing)"
     )
     if open_runs.is_told_of_no_mask:
         yield f"{text}. If this one denoised, {HAND_OVER}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from dgemma_viz.amounts import counted
 from dgemma_viz.analysis.restraints import began_with_given, has_processors
 from dgemma_viz.analysis.sampler_kind import SamplerKind, sampler_kind
 from dgemma_viz.analysis.steps import tokens_per_forward
@@ -112,7 +111,7 @@ def facts_of(trace: Trace, sample: int) -> Iterator[tuple[str, str]]:
     if (bound := settings.get("entropy_bound")) is not None:
         yield "entropy bound", f"{bound} {'nat' if bound == 1 else 'nats'}"
     if (most := settings.get("max_denoising_steps")) is not None:
-        yield "at most", f"{counted(most, 'step')} a canvas"
+        yield "at most", f"{most} {'step' if most == 1 else 'steps'} a canvas"
     if settings.get("t_max") is not None and settings.get("t_min") is not None:
         yield "temperature", f"{settings['t_max']} → {settings['t_min']}"
     yield from _of_its_own(trace)

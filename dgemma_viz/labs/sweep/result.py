@@ -132,7 +132,7 @@ class Sweep:
     def _in_words(self) -> str:
         plan = self.plan
         sizes = (("setting", plan.settings), ("seed", plan.seeds), ("prompt", plan.prompts))
-        crossed = " × ".join(f"{len(of)} {name}{'s' if len(of) > 1 else ''}" for name, of in sizes)
+        crossed = " × ".join(counted(len(of), name) for name, of in sizes)
         warned = sum(bool(outcome.warnings) for outcomes in self.outcomes.values() for outcome in outcomes)
         trouble = [("missing", self.missing), ("failed", self.failed), ("with warnings", warned)]
         counts = "".join(f", {number} {name}" for name, number in trouble if number)
