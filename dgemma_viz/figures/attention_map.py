@@ -35,7 +35,8 @@ _SIDE, _BELOW = 360, 76
 _GAP = 0.02
 _PROMPT_SHARE = (0.12, 0.5)
 """Least and most of the width that the prompt gets."""
-_WORDS_IN_FRONT = 4
+_WORDS_IN_FRONT = 8
+"""Tokens named there, if the prompt got the whole width; so many fit a phone's."""
 _CLIPPED = 0.99
 """Quantile of the shares at which colours end: a single token that everybody reads would leave the rest pale."""
 _SCALE = "purple"
@@ -110,7 +111,7 @@ def attention_map(
     axis = {"showgrid": False, "anchor": "y"}
     layout = {
         "margin": {"t": COLORBAR_TOP, "l": 72, "b": _BELOW},
-        "xaxis": {"title": {"text": "in front"}, "domain": [0, share], **axis, **_front_ticks(inside, front)},
+        "xaxis": {"title": {"text": "in front"}, "domain": [0, share], **axis, **_front_ticks(inside, front, share)},
         "xaxis2": {
             "title": {"text": "canvas: position"},
             "domain": [split, 1],
@@ -164,10 +165,10 @@ def _part(name: str, shares: Array, x: Array, said: Array, reader: list[str]) ->
     }
 
 
-def _front_ticks(inside: Inside, front: Array) -> dict[str, Any]:
+def _front_ticks(inside: Inside, front: Array, share: float) -> dict[str, Any]:
     if not front.size:
         return {}
-    step = max(1, -(-front.size // _WORDS_IN_FRONT))
+    step = max(1, -(-front.size // max(1, int(share * _WORDS_IN_FRONT))))
     places = front[::step]
     words = token_labels(inside, inside.context[places], SHORT)
     return {"tickmode": "array", "tickvals": places, "ticktext": words, "tickangle": 0}
