@@ -34,7 +34,7 @@ from dgemma_viz.labs.prompts import encode
 from dgemma_viz.labs.sabotage import FAULTS
 from dgemma_viz.labs.sabotage.mask_loop import LOOP_FAULTS, LoopSettings, run_mask_loop
 from dgemma_viz.tiny.masked import MASKED_TASKS
-from dgemma_viz.tiny.tasks import TASKS, sample_example
+from dgemma_viz.tiny.tasks import OPEN_TASKS, TASKS, sample_example
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,8 +47,8 @@ Tally = tuple[str, str]
 """A rule, and what its gravest finding in a run was: :data:`WARNED`, for at least a warning, or :data:`NOTED`."""
 
 SEVERAL_CANVASES = ("long",)
-SEVERAL_STEPS = ("long", "grid")
-"""Tasks whose runs are long enough to break a rule about steps."""
+SOON_CERTAIN = ("long", "addition", "story")
+"""Tasks whose first drafts are certain, so that a run may end as soon as they have proved stable, and not before."""
 LONGER = ("sudoku", "addition", "sort", "long", "grid")
 """Tasks whose answers go on behind their third token."""
 LONG = ("sudoku", "long", "grid")
@@ -69,8 +69,8 @@ CASES = (
     Case("temperature-schedule-shifted", "two-steps"),
     Case("temperature-schedule-shifted", "doubled-schedule"),
     Case("stale-compiled-sampler", "stale-sampler"),
-    Case("reference-rule-broken", "stability-off-by-one", SEVERAL_STEPS),
-    Case("reference-rule-broken", "argmax-in-canvas", SEVERAL_STEPS),
+    Case("reference-rule-broken", "stability-off-by-one", SOON_CERTAIN),
+    Case("reference-rule-broken", "argmax-in-canvas", tuple(OPEN_TASKS)),
     Case("reference-rule-broken", "never-stable"),
     Case("recorder-warning", "doubled-schedule"),
     Case("stopped-too-early", "stops-at-once"),

@@ -47,6 +47,9 @@ class Bucket:
         Of the noise levels, see `noise_levels`.
     questions
         Asked about each story in one pass (`dgemma_viz.tiny.interviews`); 0 where each prompt stands for itself.
+    learned_every
+        1 if the encoder learns to predict every token of an answer; n if only the n-th, 2n-th and so on, where the
+        tokens between are drawn at random.
     """
 
     tasks: tuple[str, ...]
@@ -59,6 +62,7 @@ class Bucket:
     longest_text: int = 1000
     skew: float = 1.0
     questions: int = 0
+    learned_every: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class Batch:
     is_token
         (B, P + N*C) false on the left padding.
     supervised
-        (B, P + N*C) true on the response up to and with its first EOS: what the encoder learns to predict.
+        (B, P + N*C) what the encoder learns to predict: the response up to and with its first EOS, or each n-th token
+        of that.
     block
         (B,) the canvas that the decoder denoises, 0 to N-1.
     noised
@@ -121,7 +126,7 @@ def add_noise(
 
 def make_batch(bucket: Bucket, tokenizer: Any, draw: Draw) -> Batch:
     """Make the batch of a bucket for one step."""
-    canvas_length = bucket.canvas_length
+    canvas_length, every = bucket.canvas_length, bucket.learned_every
     rng = draw.generator(TRAINING_STREAM)
     per_task = bucket.examples // len(bucket.tasks)
     names = np.tile(np.array(bucket.tasks), per_task)
@@ -141,7 +146,7 @@ def make_batch(bucket: Bucket, tokenizer: Any, draw: Draw) -> Batch:
         tokens[row, start - len(prompt) : start] = prompt
         is_token[row, : start - len(prompt)] = False
         tokens[row, start : start + len(answer)] = answer
-        supervised[row, start : start + len(answer) + 1] = True
+        supervised[row, start + every - 1 : start + len(answer) + 1 : every] = True
         block[row] = rng.integers(len(answer) // canvas_length + 1)
         first = start + block[row] * canvas_length
         clean[row] = tokens[row, first : first + canvas_length]

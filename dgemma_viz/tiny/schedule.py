@@ -38,8 +38,11 @@ class Schedule:
     warmup
         Steps of linear warm-up.
     after
-        The schedule that the run follows first. This one then goes on from its averaged weights, with fresh
-        optimisers: a warm restart (Loshchilov and Hutter, 2017).
+        The schedule that the run follows first. This one then goes on with fresh optimisers: a warm restart
+        (Loshchilov and Hutter, 2017).
+    averaged
+        Whether it goes on from the averaged weights of `after`, or from the weights themselves, with an average that
+        begins anew: where the earlier schedule lost what it did not practise, its average would keep the loss alive.
     """
 
     phases: tuple[Phase, ...]
@@ -47,6 +50,7 @@ class Schedule:
     peak: float = 2e-3
     warmup: int = 200
     after: Schedule | None = None
+    averaged: bool = True
 
     @property
     def start(self) -> int:
@@ -82,11 +86,18 @@ class Schedule:
         """Tell whether a step is the first after a warm restart."""
         return self.after is not None and (step == self.start or self.after.restarts(step))
 
+    def average_began(self, step: int) -> int:
+        """The step at which the average that holds at `step` began."""
+        if self.after is not None and (self.averaged or step < self.start):
+            return self.after.average_began(step)
+        return self.start
+
     def agrees_until(self, other: Schedule, step: int) -> bool:
         """Tell whether both schedules prescribe the same for all steps before `step`."""
         return step <= min(self.steps, other.steps) and all(
             self.learning_rate(i) == other.learning_rate(i)
             and self.restarts(i) == other.restarts(i)
+            and self.average_began(i) == other.average_began(i)
             and replace(self.phase(i), steps=0) == replace(other.phase(i), steps=0)
             for i in range(step)
         )

@@ -66,7 +66,7 @@ class WeightAverage:
         self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
     def update(self, model: Any, step: int) -> None:
-        """Move towards the model's weights after optimiser step `step`, counted from 0."""
+        """Move towards the model's weights after the average's step `step`, counted from 0."""
         keep = min(self.decay, (1 + step) / (10 + step))
         names = list(self.weights)
         live = dict(model.named_parameters())
@@ -127,8 +127,12 @@ class TrainingRun:
             whether any worker wants to stop.
         """
         schedule, seen = self.recipe.schedule, {}
+        began = schedule.average_began(self.step)
         if schedule.restarts(self.step):
-            self.average.copy_to(self.model)
+            if began < self.step:
+                self.average.copy_to(self.model)
+            else:
+                self.average = WeightAverage(self.model)
             self.optimizers = _optimizers(self.model)
         for index, bucket in enumerate(schedule.phase(self.step).buckets):
             draw = Draw(self.recipe.seed, self.step, index)
@@ -142,7 +146,7 @@ class TrainingRun:
                 group["lr"] = group["factor"] * schedule.learning_rate(self.step)
             optimizer.step()
             optimizer.zero_grad()
-        self.average.update(self.model, self.step)
+        self.average.update(self.model, self.step - began)
         self.step += 1
         return seen, stop
 

@@ -21,9 +21,9 @@ class Opening(TypedDict):
     seed: int
 
 
-OPENING: Final[Opening] = {"task": "story", "example": 1, "seed": 0}
-"""The run that a page opens on: nothing is broken, and the model gets it wrong, also with other seeds. A wrong word is
-accepted and stays, and right ones are drafted and lost again."""
+OPENING: Final[Opening] = {"task": "gifts", "example": 0, "seed": 5}
+"""The run that a page opens on: nothing is broken, and the model gets it wrong. A thing that somebody else has is
+accepted and stays, drafts go back and forth, and the steps run out."""
 ONE_RUN, TRACE_FILE, MANY_RUNS = "Make a run", "Open a trace file", "Make many runs"
 
 

@@ -53,7 +53,7 @@ class ManyRunsPanel(ipw.VBox):  # type: ignore[misc]
     """
 
     def __init__(
-        self, model: Any = None, tokenizer: Any = None, *, task: str = "story", faults: Sequence[Fault] = ()
+        self, model: Any = None, tokenizer: Any = None, *, task: str = "gifts", faults: Sequence[Fault] = ()
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self.job = BackgroundJob(self._run, tooltip="Run every prompt with every seed")

@@ -97,7 +97,7 @@ def test_on_a_task_with_one_answer_both_ways_of_counting_agree(repaired):
 
 
 def test_of_a_sticky_sampler_the_token_that_stands_is_judged_and_not_the_candidate_beside_it():
-    setting = {"threshold": 0.0, "temperature": 2.0, "max_denoising_steps": 6, "confidence_threshold": None}
+    setting = {"threshold": 0.0, "temperature": 4.0, "max_denoising_steps": 6, "confidence_threshold": None}
     trace = run(*dv.load_tiny(), "sudoku 234_/_1__/__2_/3__4=", "block_refinement", setting, seed=0)
     judgement = judge(trace)
     table = accepted_errors(trace, judgement)

@@ -10,9 +10,11 @@ from dgemma_viz.diagnosis import Severity, diagnose
 from tests.handmade import handmade_trace
 
 
-@pytest.mark.parametrize("fault", ["stability-off-by-one", "never-stable", "argmax-in-canvas"])
-def test_a_broken_stop_rule_is_an_error_at_its_first_step(run_of, fault):
-    trace = run_of("long", fault)
+@pytest.mark.parametrize(
+    ("task", "fault"), [("long", "stability-off-by-one"), ("long", "never-stable"), ("grid", "argmax-in-canvas")]
+)
+def test_a_broken_rule_is_an_error_at_its_first_step(run_of, task, fault):
+    trace = run_of(task, fault)
     found = [finding for finding in diagnose(trace) if finding.rule == "reference-rule-broken"]
     broken = check_conformance(trace).violations
     assert {finding.what.split(":")[0] for finding in found} == {violation.rule for violation in broken}

@@ -24,12 +24,13 @@ def sudokus(count):
     return [sample_example(TASKS["sudoku"], random, held_out=True).prompt for _ in range(count)]
 
 
-def test_without_self_conditioning_sudokus_take_more_steps_and_more_go_wrong(bundled):
-    table = intervention_effects(*bundled, sudokus(24), {"on": [], "off": OFF})
-    assert len(table) == 48
+def test_without_self_conditioning_fewer_lists_come_right(bundled):
+    random = np.random.default_rng(11)
+    lists = [sample_example(TASKS["gifts"], random, held_out=True).prompt for _ in range(12)]
+    table = intervention_effects(*bundled, lists, {"on": [], "off": OFF})
+    assert len(table) == 24
     mean = table.groupby("condition")[["right", "steps"]].mean()
     assert mean.loc["on", "right"] > mean.loc["off", "right"]
-    assert mean.loc["on", "steps"] < mean.loc["off", "steps"]
 
 
 def test_rows_are_the_sampler_s_runs(bundled):

@@ -154,7 +154,7 @@ def test_raw_confidence_is_also_seen_in_a_log_of_it(tiny):
     raw = []
     hook = model.lm_head.register_forward_hook(lambda _module, _inputs, output: raw.append(output.detach().clone()))
     try:
-        trace = record(model, tokenizer, draw(np.random.default_rng(0), 1, "story"), seed=0, **STEPS)
+        trace = record(model, tokenizer, draw(np.random.default_rng(0), 1, "tale"), seed=0, **STEPS)
     finally:
         hook.remove()
     cap = model.config.text_config.final_logit_softcapping

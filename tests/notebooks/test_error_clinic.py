@@ -28,7 +28,7 @@ def visit(chromium, serve):
 def files(tmp_path_factory):
     """A trace of a run that used up its steps, and files that are none."""
     folder = tmp_path_factory.mktemp("traces")
-    prompt = TASKS["story"].example_prompts[1]
+    prompt = TASKS["brackets"].example_prompts[0]
     trace = run(*dv.load_tiny(), prompt, parameters={"max_denoising_steps": 3}, seed=0)
     trace.save(folder / "run.safetensors")
     whole = (folder / "run.safetensors").read_bytes()

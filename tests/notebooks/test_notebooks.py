@@ -126,7 +126,7 @@ def test_the_encoder_reads_the_prompt_and_each_canvas_that_another_one_follows()
 
 def test_the_fill_behind_a_short_answer_dilutes_the_mean_that_stops_the_run():
     """What page 11 says of its short run, at every step."""
-    canvas = run(*dv.load_tiny(), TASKS["story"].example_prompts[0], seed=0).canvas_run()
+    canvas = run(*dv.load_tiny(), "brackets 16 2:", seed=0).canvas_run()
     inside = answer_positions(canvas)
     assert inside.sum() < canvas.canvas_length / 2
     assert (canvas.array("entropy")[:, inside].mean(axis=1) > 2 * canvas.array("mean_entropy")).all()

@@ -119,7 +119,7 @@ def test_ancestral_routes(tiny, monkeypatch):
         return drawn
 
     monkeypatch.setattr(torch, "multinomial", watched)
-    trace, seen = seen_by_scheduler(pipeline_of(tiny, "DDIM", 2), confidence_threshold=None, temperature=1.0)
+    trace, seen = seen_by_scheduler(pipeline_of(tiny, "DDIM", 2), confidence_threshold=None, temperature=3.0)
     clean = np.zeros((2, CANVAS), dtype=bool)
     differ = 0
     for step, (_, sample, _, output) in enumerate(seen):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -133,6 +135,9 @@ def test_a_task_with_few_prompts_gives_them_again():
         ("brackets", "brackets 17 3:", "even length"),
         ("brackets", "brackets 16 2:([{", "deeper"),
         ("brackets", "brackets 16 2:(]", "not open"),
+        ("pairs", " hat Tom red", "in pairs"),
+        ("pairs", " hat Tom hat Eva", "different first words"),
+        ("story cues", "tale Tom Mia park:", "Write 'story'"),
     ],
 )
 def test_bad_prompts_are_named(name, prompt, complaint):
@@ -174,7 +179,10 @@ def test_order_of_the_numbers_does_not_move_a_prompt_across_the_split():
     assert is_held_out(TASKS["addition"], "add 123+456=") == is_held_out(TASKS["addition"], "add 456+123=")
 
 
-TAUGHT_OPEN = {name: task for name, task in TAUGHT_TASKS.items() if name not in TASKS or name in OPEN_TASKS}
+EXERCISES = {name: TAUGHT_TASKS[name] for name in ("pairs", "story cues")}
+TAUGHT_OPEN = {
+    name: task for name, task in TAUGHT_TASKS.items() if name in OPEN_TASKS or name not in {*TASKS, *EXERCISES}
+}
 EVERY_OPEN_TASK = pytest.mark.parametrize("task", TAUGHT_OPEN.values(), ids=TAUGHT_OPEN.keys())
 
 
@@ -229,6 +237,42 @@ def test_a_list_with_missing_stops_is_read_by_its_places():
     assert " red " in rows[1]
     assert rows[2].startswith(" Ann blue ")
     assert not rows[2].endswith(" kite")
+
+
+@pytest.mark.parametrize("task", EXERCISES.values(), ids=EXERCISES.keys())
+def test_an_exercise_repeats_what_its_prompt_says_and_nothing_else(task):
+    for example in _examples(task, 20):
+        task.validate_prompt(example.prompt)
+        assert task.check(example.prompt, example.answer)
+        assert task.check(example.prompt, task.solve(example.prompt))
+        # Another word in the last place, which the prompt decides.
+        assert not task.check(example.prompt, f"{example.answer.rsplit(' ', 1)[0]} again")
+
+
+def _answers(story, prompt):
+    try:
+        story.validate_prompt(prompt)
+    except PromptError:
+        return False
+    return True
+
+
+def test_cues_ask_nothing_that_is_held_out():
+    story, asked = TASKS["story"], 0
+    for example in _examples(TAUGHT_TASKS["story cues"], 40):
+        for cue, first, last in re.findall(r" (Who|What|Where|colour) (\w+) (\w+)", example.answer):
+            questions = {
+                "Who": (f"Who has the {first}?", f"Who is in the {first}?"),
+                "What": (f"What does {first} have?",),
+                "Where": (f"Where is {first}?",),
+                "colour": (f"What colour is the {first}?",),
+            }[cue]
+            prompts = [f"{example.prompt} {question}" for question in questions]
+            (prompt,) = [prompt for prompt in prompts if _answers(story, prompt)]
+            assert not is_held_out(story, prompt)
+            assert last in story.solve(prompt).split()
+            asked += 1
+    assert asked == 400
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.row], ids=lambda task: task.name)

@@ -7,7 +7,7 @@ import dgemma_viz as dv
 from dgemma_viz.analysis.failure_kinds import FailureKind, failure_kind
 from dgemma_viz.errors import SettingError
 from dgemma_viz.labs.many_runs import run_many
-from dgemma_viz.tiny.tasks import TASKS, sample_example
+from dgemma_viz.tiny.tasks import TASKS, different_examples
 from dgemma_viz.widgets.many_runs_panel import ManyRunsPanel
 from dgemma_viz.widgets.run_set_charts import CHARTS, RunSetCharts
 from dgemma_viz.widgets.run_set_explorer import RunSetExplorer
@@ -22,9 +22,8 @@ def bundled():
 
 @pytest.fixture(scope="module")
 def runs(bundled):
-    random = np.random.default_rng(0)
-    prompts = [sample_example(TASKS["story"], random, held_out=True).prompt for _ in range(12)]
-    return run_many(*bundled, prompts, [0])
+    examples = different_examples(TASKS["grid"], np.random.default_rng(0), 12, held_out=True)
+    return run_many(*bundled, [one.prompt for one in examples], [0], parameters={"max_denoising_steps": 4})
 
 
 def test_the_most_frequent_failure_is_opened_first(runs):

@@ -15,8 +15,9 @@ from dgemma_viz.tiny.tasks.brackets import Brackets, BracketsOfAnyShape
 from dgemma_viz.tiny.tasks.gifts import Gifts, GiftsInAnyOrder
 from dgemma_viz.tiny.tasks.grid import Grid4, Grid6
 from dgemma_viz.tiny.tasks.long import Long
+from dgemma_viz.tiny.tasks.pairs import Pairs
 from dgemma_viz.tiny.tasks.sort import Sort
-from dgemma_viz.tiny.tasks.story import Story
+from dgemma_viz.tiny.tasks.story import Story, StoryCues
 from dgemma_viz.tiny.tasks.sudoku import Sudoku
 from dgemma_viz.tiny.tasks.sums import Sums
 from dgemma_viz.tiny.tasks.tale import Tale, TaleInAnyOrder
@@ -26,6 +27,7 @@ _CLOSED = (Sudoku(), Addition(), Sort(), Story(), Long())
 _OPEN = (Grid4(), Tale(), Gifts(), Brackets())
 _NOT_LEARNED = (Grid6(), Sums())
 _FREER = (TaleInAnyOrder(), GiftsInAnyOrder(), BracketsOfAnyShape())
+_EXERCISES = (Pairs(), StoryCues())
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (*_CLOSED, *_OPEN)})
 """The tasks that the bundled weights know, by name."""
@@ -34,10 +36,12 @@ OPEN_TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _
 """Those of them whose prompts have many right answers; the prompts of the others force the answer."""
 
 TAUGHT_TASKS: Mapping[str, Task] = MappingProxyType(
-    {task.name: task for task in (*_CLOSED, *_OPEN, *_NOT_LEARNED)} | {f"any {task.name}": task for task in _FREER}
+    {task.name: task for task in (*_CLOSED, *_OPEN, *_NOT_LEARNED, *_EXERCISES)}
+    | {f"any {task.name}": task for task in _FREER}
 )
-"""What the training run taught: `TASKS`; open tasks that these weights did not learn to answer rightly; and, as
-``any tale`` and so on, the freer forms in which the first round taught three of the open tasks."""
+"""What the training run taught: `TASKS`; open tasks that these weights did not learn to answer rightly; exercises that
+teach what a task takes and are not asked afterwards; and, as ``any tale`` and so on, the freer forms in which the first
+round taught three of the open tasks."""
 
 _FIRST_WORDS = {"add": "addition", "list": "long"}
 

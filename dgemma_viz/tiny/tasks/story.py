@@ -57,6 +57,18 @@ class _Story:
             found[f"Tell me about {name}."] = " ".join(part for part in self.sentences if part.startswith(f"{name} "))
         return found
 
+    def cues(self) -> dict[str, str]:
+        """Every question whose answer is a word or ends in one, shortened to what it asks, by, and that word."""
+        found = {}
+        for name, (colour, thing) in self.colour_and_thing.items():
+            found[f"Who has the {thing}?"] = f" Who {thing} {name}"
+            found[f"What colour is the {thing}?"] = f" colour {thing} {colour}"
+            found[f"What does {name} have?"] = f" What {name} {thing}"
+        for name, place in self.place.items():
+            found[f"Who is in the {place}?"] = f" Who {place} {name}"
+            found[f"Where is {name}?"] = f" Where {name} {place}"
+        return found
+
 
 class Story(Task):
     """Answer a question about a short story; the answer is a word, a phrase, or the story retold."""
@@ -97,14 +109,15 @@ class Story(Task):
                 return f"story {story}", [short[index] for index in chosen]
 
     @staticmethod
-    def _draw_story(rng: np.random.Generator) -> str:
-        people = int(rng.integers(2, _MOST_PEOPLE + 1))
+    def _draw_story(rng: np.random.Generator, *, whole: bool = False) -> str:
+        """Draw two or three people with one or two facts each; three with two where the story is to be whole."""
+        people = _MOST_PEOPLE if whole else int(rng.integers(2, _MOST_PEOPLE + 1))
         names, things, places = rng.permutation(NAMES), rng.permutation(THINGS), rng.permutation(PLACES)
         sentences = []
         for index in range(people):
             colour = COLOURS[rng.integers(len(COLOURS))]
             facts = [f"{names[index]} has a {colour} {things[index]}.", f"{names[index]} is in the {places[index]}."]
-            kind = rng.random()
+            kind = 0.0 if whole else rng.random()
             sentences += facts if kind < 0.6 else [facts[0]] if kind < 0.8 else [facts[1]]  # noqa: PLR2004
         return " ".join(rng.permutation(sentences))
 
@@ -151,3 +164,47 @@ class Story(Task):
         if match[2] not in answers:
             raise PromptError(f"The story does not answer {match[2]!r}. It answers: {'; '.join(sorted(answers))}.")
         return answers[match[2]]
+
+
+class StoryCues(Story):
+    """Shortened questions about a story, with their answers: only each third word follows from the prompt."""
+
+    name: ClassVar[str] = "story cues"
+    title: ClassVar[str] = "Questions about a story in short"
+    description: ClassVar[str] = "Read six sentences, then ask for what they said in three words each, and answer."
+    example_prompts: ClassVar[tuple[str, ...]] = (
+        "story Ben has a green hat. Sam is in the school. Ben is in the kitchen. Sam has a red cup.",
+    )
+    _CUES: ClassVar[int] = 10
+
+    def sample(self, rng: np.random.Generator) -> Example:
+        """Draw three people with two facts each, and ten times one of the questions that are not held out."""
+        while True:
+            prompt = f"story {self._draw_story(rng, whole=True)}"
+            cues = self._cues(prompt)
+            if cues:
+                return Example(prompt, "".join(rng.choice(cues, self._CUES)))
+
+    def validate_prompt(self, prompt: str) -> None:
+        """Want `story` and sentences."""
+        self._cues(prompt)
+
+    def solve(self, prompt: str, completion: str = "") -> str:
+        """Each cue once."""
+        del completion
+        return "".join(self._cues(prompt))
+
+    def check(self, prompt: str, completion: str) -> bool:
+        """Accept any of the cues with their answers in any order, also repeatedly."""
+        try:
+            cues = self._cues(prompt)
+        except PromptError:
+            return False
+        return re.fullmatch("|".join(cues).join(("(?:", ")+")), completion) is not None
+
+    @staticmethod
+    def _cues(prompt: str) -> list[str]:
+        if not prompt.startswith("story "):
+            raise PromptError(f"Not a story: {prompt!r}. Write 'story' and sentences.")
+        cues, story = _Story.parse(prompt.removeprefix("story ")).cues(), Story()
+        return [cue for question, cue in cues.items() if not is_held_out(story, f"{prompt} {question}")]
