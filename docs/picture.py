@@ -16,9 +16,9 @@ from dgemma_viz.labs.run import run
 
 from dgemma_viz.tiny.tasks import TASKS
 
-prompt = TASKS["tale"].example_prompts[1]
-explorer = dv.explore(run(*dv.load_tiny(), prompt))
-explorer.place = {"step": 8, "position": 3}
+prompt = TASKS["gifts"].example_prompts[0]
+explorer = dv.explore(run(*dv.load_tiny(), prompt, seed=1))
+explorer.place = {"step": 18, "position": 10}
 explorer
 """
 
