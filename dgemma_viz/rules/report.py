@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from dgemma_viz.markup import Markup, markup, tag
+from dgemma_viz.markup import Markup, tag
 from dgemma_viz.plain_text import CUT, NO_FORMULAS, isolated, printable
 from dgemma_viz.rules.engine import Outcome, Verdict
 from dgemma_viz.rules.finding import Finding, text_at
@@ -124,17 +124,14 @@ class Report(ABC):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        headline = _shown(self.headline())
-        parts = [markup(tag("p", f"({_shown(text)})") for text in self._remarks())]
+        parts = [tag("p", tag("strong", _shown(self.headline())))]
         if self.findings:
             head = tag("tr", (tag("th", name, scope="col", style="text-align:left") for name in self.headings))
             body = tag("tbody", (tag("tr", self._row(one)) for one in self.findings))
-            caption = tag("caption", headline, style="text-align:left;font-weight:bold")
-            table = tag("table", caption, tag("thead", head), body, style=_TABLE)
+            table = tag("table", tag("thead", head), body, style=_TABLE)
             whole = {"style": "overflow-x:auto", "tabindex": 0, "role": "region", "aria_label": "Findings"}
-            parts.insert(0, tag("div", table, **whole))
-        else:
-            parts.insert(0, tag("p", tag("strong", headline)))
+            parts.append(tag("div", table, **whole))
+        parts += [tag("p", f"({_shown(text)})") for text in self._remarks()]
         return str(tag("div", parts, map(_section_html, self._sections()), class_=f"{self.css_class} {NO_FORMULAS}"))
 
     def _row(self, finding: Finding) -> Iterator[Markup]:

@@ -47,12 +47,13 @@ def _made(content: Any) -> ipw.Widget:
     html = HTMLFormatter()(shown)
     if html is None:
         raise SettingError(f"an object of type {type(content).__name__} cannot be shown here; give {_WHAT}")
-    # Tables may be wider than the page: what scrolls is within the reach of keys.
+    # Tables may be wider than the page: what scrolls is within the reach of keys. Of no width of its own, lest a wide
+    # table makes the text beside it as wide.
     box = tag(
         "div",
         Markup(html),
         class_="jp-RenderedHTMLCommon",
-        style="overflow-x:auto",
+        style="overflow-x:auto;box-sizing:border-box;width:0;min-width:100%",
         tabindex=0,
         role="group",
         aria_label="Table",

@@ -37,6 +37,14 @@ phase = np.array([Phase.DENOISE, Phase.CORRECT, Phase.DENOISE, Phase.EDIT, Phase
 explorer = dv.explore(replace(trace, phase=phase))
 explorer
 """,
+    """
+from dataclasses import replace
+import dgemma_viz as dv
+from dgemma_viz.widgets.as_widget import as_widget
+from tests.synthetic import synthetic_trace
+trace = synthetic_trace()
+as_widget(dv.check_conformance(replace(trace, temperature=trace.temperature + 0.5)))
+""",
 ]
 
 
@@ -85,6 +93,15 @@ def test_a_wide_table_scrolls_and_has_a_shadow_where_there_is_more(page, theme):
     colours = {row.evaluate("row => getComputedStyle(row).backgroundColor") for row in rows}
     assert all(colour.startswith("rgba(0, 0, 0, 0)") or "/ 0.0" in colour for colour in colours), "would hide it"
     table.evaluate("box => { box.scrollLeft = 0; }")
+
+
+@pytest.mark.browser
+def test_what_is_said_of_a_wide_table_is_no_wider_than_the_page(page):
+    report = page.locator(".dgemma-viz-conformance")
+    table, said = report.get_by_role("region", name="Findings"), report.locator("p")
+    assert table.evaluate("box => box.scrollWidth") > PHONE
+    assert said.count() > 1
+    assert all(one.evaluate("line => line.scrollWidth") < PHONE for one in said.all())
 
 
 @pytest.mark.browser
