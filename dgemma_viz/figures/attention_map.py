@@ -36,7 +36,7 @@ _GAP = 0.02
 _PROMPT_SHARE = (0.12, 0.5)
 """Least and most of the width that the prompt gets."""
 _WORDS_IN_FRONT = 8
-"""Tokens named there, if the prompt got the whole width; so many fit a phone's."""
+"""Tokens that are named on a prompt as wide as a phone; a narrower one gets its share of them."""
 _CLIPPED = 0.99
 """Quantile of the shares at which colours end: a single token that everybody reads would leave the rest pale."""
 _SCALE = "purple"

@@ -47,8 +47,8 @@ def _made(content: Any) -> ipw.Widget:
     html = HTMLFormatter()(shown)
     if html is None:
         raise SettingError(f"an object of type {type(content).__name__} cannot be shown here; give {_WHAT}")
-    # Tables may be wider than the page: what scrolls is within the reach of keys. Of no width of its own, lest a wide
-    # table makes the text beside it as wide.
+    # Tables may be wider than the page: what scrolls is within the reach of keys. The box asks for no width itself, or
+    # a wide table would stretch it, and the text beside the table with it.
     box = tag(
         "div",
         Markup(html),

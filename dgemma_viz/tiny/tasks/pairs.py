@@ -11,8 +11,8 @@ from dgemma_viz.errors import PromptError
 from dgemma_viz.tiny.tasks.task import Example, Task
 from dgemma_viz.tiny.vocabulary import COLOURS, NAMES, PLACES, THINGS
 
-WORDS = (*NAMES, *COLOURS, *THINGS, *PLACES)
-_PAIR = re.compile(rf" ({'|'.join(WORDS)}) ({'|'.join(WORDS)})")
+_WORDS = (*NAMES, *COLOURS, *THINGS, *PLACES)
+_PAIR = re.compile(rf" ({'|'.join(_WORDS)}) ({'|'.join(_WORDS)})")
 _PROMPT = re.compile(rf"(?:{_PAIR.pattern})+")
 _TOLD, _ASKED = 6, 14
 
@@ -27,7 +27,7 @@ class Pairs(Task):
 
     def sample(self, rng: np.random.Generator) -> Example:
         """Draw six pairs with different first words, and 14 times one of them."""
-        first, second = rng.choice(WORDS, _TOLD, replace=False), rng.choice(WORDS, _TOLD)
+        first, second = rng.choice(_WORDS, _TOLD, replace=False), rng.choice(_WORDS, _TOLD)
         pairs = [f" {a} {b}" for a, b in zip(first, second, strict=True)]
         return Example("".join(pairs), "".join(rng.choice(pairs, _ASKED)))
 
